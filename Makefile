@@ -1,0 +1,45 @@
+# damagediff. Needs Python >= 3.11 and make; everything else is put into $(VENV) on the first call.
+
+PYTHON ?= python3
+VENV ?= .venv
+DATA ?= ../shared/data
+BENCH ?= $(sort $(basename $(notdir $(wildcard benchmarks/[!_]*.py))))
+
+BIN := $(VENV)/bin
+BASE := $(VENV)/.installed-base
+TEST := $(VENV)/.installed-test
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile
+	@echo "Variables: PYTHON=$(PYTHON)  VENV=$(VENV)  DATA=$(DATA) (image pairs for bench)  BENCH=\"name name\""
+
+demo: $(BASE)  ## compare the synthetic sample pair and write a report into reports/demo
+	$(BIN)/damagediff demo
+
+test: $(TEST)  ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(TEST)  ## ruff, mypy, and the floors: who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_floors.py
+
+bench: $(BASE)  ## run the commands under benchmarks/ on DATA (one of them: BENCH=name)
+	@test -n "$(BENCH)" || { echo "make bench: there are no commands under benchmarks/"; exit 1; }
+	@test -d "$(DATA)" || { echo "make bench: no image pairs at $(DATA). Name the folder: make bench DATA=..."; exit 1; }
+	@set -e; for name in $(BENCH); do \
+	    echo "== benchmarks/$$name.py --data $(DATA)"; $(BIN)/python benchmarks/$$name.py --data "$(DATA)"; done
+
+docs: $(TEST)  ## check the documents: links, exit codes, settings, commands
+	$(BIN)/python -m pytest -q tests/test_docs.py
+
+$(TEST): EXTRAS := [test]
+$(BASE) $(TEST): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	    { echo "$(PYTHON) is missing or older than Python 3.11. Name another: make PYTHON=python3.12"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.$(EXTRAS)'
+	@touch $@

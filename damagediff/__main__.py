@@ -1,0 +1,6 @@
+"""``python -m damagediff`` is the command ``damagediff``."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,371 @@
+"""Co-registration: candidates, one vote, refinement, evidence; then tie points at full resolution.
+
+The story, in the order in which `pipeline` calls it:
+
+1. `find` looks at both images reduced: rough candidates from several ways (`align_candidates`), one vote
+   over small windows for all of them, refinement of the best two, and the evidence by which the result is
+   accepted or refused. A small residual is not evidence: a wrong alignment on few windows has one too.
+2. `align_points` looks windows up at full resolution, brought near by what is known so far.
+3. `fit` takes the simplest model that held-out tie points support, up to a smooth local field.
+
+Everything maps the reference (before, on the working grid) to the moving frame (after) and acts on
+(row, col, 1). See docs/method.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.stats import binom
+
+from . import align_candidates, align_fields, align_fit, align_points
+from .align_candidates import Candidate
+from .align_fields import Matches, Plane
+from .align_points import Model, Points
+from .settings import AlignSettings
+from .types import Alignment, BoolArray, Evidence, FloatArray, TiePoints
+
+AGREE_PX = 3.0
+"""Windows agree when they lie within this of one map, at the resolution at which they are compared."""
+VOTE_PX = 512
+"""Longest side of the images on which candidates are voted on."""
+SURE = -14.0
+"""A vote with a log10 chance below this makes the search over all rotations unnecessary."""
+LADDER = ("translation", "similarity", "affine", "homography")
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """What the reduced images say."""
+
+    moving_from_reference: FloatArray
+    """(3, 3) in pixels of the two planes given."""
+    evidence: Evidence
+    model: str
+    origin: str
+    """Which candidate it grew from."""
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Both planes at one working resolution, with the reference's fields computed once."""
+
+    ref: Plane
+    mov: Plane
+    fields: tuple[FloatArray, FloatArray]
+    small_from_full_ref: FloatArray
+    small_from_full_mov: FloatArray
+    side: int
+    """Window side, px."""
+
+    def small(self, matrix: FloatArray) -> FloatArray:
+        """A full-resolution map in this bench's pixels."""
+        return self.small_from_full_mov @ matrix @ np.linalg.inv(self.small_from_full_ref)
+
+    def full(self, matrix: FloatArray) -> FloatArray:
+        """A map in this bench's pixels at full resolution."""
+        return np.linalg.inv(self.small_from_full_mov) @ matrix @ self.small_from_full_ref
+
+    def match(self, matrix: FloatArray, search: int, step: int) -> Matches:
+        """Windows of the reference looked up in the moving plane as `matrix` (bench pixels) brings it."""
+        near = align_fields.warp(self.mov, matrix, self.ref.shape)
+        windows = align_fields.lattice(self.ref.valid, near.valid, self.side, step)
+        if not windows:
+            return align_fields.NO_MATCHES
+        return align_fields.match_windows(self.fields, align_fields.structure_field(near), windows, search)
+
+
+def _bench(ref: Plane, mov: Plane, side_px: int) -> _Bench:
+    scale = min(1.0, side_px / max(ref.shape))
+    small_ref, small_mov = align_fields.shrink(ref, scale), align_fields.shrink(mov, scale)
+    side = int(np.clip(round(np.sqrt(small_ref.grey.size) / 44) * 4, 32, 64))
+    return _Bench(
+        small_ref,
+        small_mov,
+        align_fields.structure_field(small_ref),
+        align_fields.scaling(small_ref, ref),
+        align_fields.scaling(small_mov, mov),
+        side,
+    )
+
+
+def find(ref: Plane, mov: Plane, settings: AlignSettings, rng: np.random.Generator) -> Coarse:
+    """Find the map between two planes, and the evidence for it.
+
+    Parameters
+    ----------
+    ref, mov : Plane
+        Reference and moving image, at any size; pixels of the returned map are theirs.
+    settings : AlignSettings
+        Reads ``coarse_px`` and the limits of evidence.
+    rng : numpy.random.Generator
+        Draws hypotheses for the consensus: the same state, the same answer.
+
+    Returns
+    -------
+    Coarse
+        The best map whatever its evidence; `refusal` says whether it may be used.
+    """
+    candidates = (
+        align_candidates.identity(ref, mov)
+        + align_candidates.keypoints(ref, mov)
+        + align_candidates.correlation(ref, mov, np.arange(-4, 5, 2), np.array([0.95, 1, 1.05]), 192, 2)
+    )
+    bench = _bench(ref, mov, min(VOTE_PX, settings.coarse_px))
+    ranked = sorted((vote(bench, c, rng) for c in candidates), key=lambda item: item[0])
+    if ranked[0][0] > SURE:
+        everywhere = align_candidates.correlation(
+            ref, mov, np.arange(0, 360, 4), 1.12 ** np.arange(-6.0, 7), 112, 6
+        )
+        ranked = sorted(ranked + [vote(bench, c, rng) for c in everywhere], key=lambda item: item[0])
+    fine = _bench(ref, mov, settings.coarse_px)
+    refined = [_refine(fine, c, settings, rng) for chance, c in ranked[:2] if chance < 0]
+    return max(refined, key=lambda r: r.evidence.score, default=_nothing(settings))
+
+
+def _nothing(settings: AlignSettings) -> Coarse:
+    return Coarse(np.eye(3), Evidence(0.0, 0.0, 0.0, 0, 0, 0.0, settings.evidence_limit), "none", "none")
+
+
+def vote(bench: _Bench, candidate: Candidate, rng: np.random.Generator) -> tuple[float, Candidate]:
+    """How surprising it would be that so many windows agree if the images had nothing in common.
+
+    Returns
+    -------
+    (log10 of the chance, the candidate improved by the windows that agree)
+    """
+    if not align_fit.plausible(candidate.moving_from_reference, bench.ref.shape):
+        return 0.0, candidate
+    matrix = bench.small(candidate.moving_from_reference)
+    search = bench.side // 2
+    matches = bench.match(matrix, search, bench.side)
+    if len(matches) < 4:
+        return 0.0, candidate
+    p, q = matches.centre_rc, matches.centre_rc + matches.displacement_rc
+    agreeing, correction = align_fit.consensus(p, q, matches.distinct.astype(float), AGREE_PX, rng)
+    chance = _log10_chance(round(agreeing), len(matches), AGREE_PX, search)
+    return chance, Candidate(candidate.origin, bench.full(matrix @ correction))
+
+
+def _log10_chance(agreeing: int, windows: int, radius: float, search: int) -> float:
+    """log10 of the binomial chance that unrelated windows agree within `radius` as often or more."""
+    if not agreeing or not windows:
+        return 0.0
+    single = np.pi * radius**2 / (2 * search + 1) ** 2
+    return float(binom.logsf(agreeing - 1, windows, single) / np.log(10))
+
+
+def _refine(bench: _Bench, candidate: Candidate, settings: AlignSettings, rng: np.random.Generator) -> Coarse:
+    """Re-match and re-fit with a shrinking search, then weigh the evidence."""
+    matrix, model = bench.small(candidate.moving_from_reference), "none"
+    for search in (max(16, bench.side // 2), 12, 8):
+        found = _refit(bench, matrix, search, settings, rng)
+        if found is None or not align_fit.plausible(found[1], bench.ref.shape):
+            break
+        model, matrix = found
+    evidence = _weigh(bench, matrix, settings)
+    return Coarse(bench.full(matrix), evidence, model, candidate.origin)
+
+
+def _refit(
+    bench: _Bench, matrix: FloatArray, search: int, settings: AlignSettings, rng: np.random.Generator
+) -> tuple[str, FloatArray] | None:
+    matches = bench.match(matrix, search, round(bench.side * 0.75))
+    held_out = _lattice_quarter(matches.centre_rc)
+    weight = np.clip(1.02 - matches.ambiguity, 0.02, 0.5) * matches.distinct
+    use = ~held_out & (weight > 0)
+    if len(matches) < 6 or use.sum() < 4:
+        return None
+    p = matches.centre_rc[use]
+    near = p + matches.displacement_rc[use]
+    _, correction = align_fit.consensus(p, near, np.ones(len(p)), AGREE_PX, rng)
+    start = matrix @ correction
+    return _choose_global(p, align_fit.apply(matrix, near), weight[use], start, bench.ref.shape)
+
+
+def _choose_global(
+    p: FloatArray, q: FloatArray, weight: FloatArray, start: FloatArray, shape: tuple[int, int]
+) -> tuple[str, FloatArray]:
+    """The simplest model that a 5-fold cross-validation does not improve on by 8 %."""
+    size = align_fit.scale_of(start)
+    consistent = int((np.hypot(*(align_fit.apply(start, p) - q).T) < (AGREE_PX + 1) * size).sum())
+    folds = (np.arange(len(p)) * 7) % 5
+    best, gain = ("similarity", start), -np.inf
+    for model in LADDER:
+        if consistent < align_fit.NEEDED[model] or (model == "translation" and not _upright(start, shape)):
+            continue
+        begin = _as_translation(p, q, start) if model == "translation" else start
+        error = np.zeros(len(p))
+        for fold in range(5):
+            rest = folds != fold
+            trial = align_fit.robust(model, p[rest], q[rest], weight[rest], begin, 6 * size)
+            error[~rest] = np.hypot(*(align_fit.apply(trial, p[~rest]) - q[~rest]).T) / size
+        explained = AGREE_PX - float(np.minimum(error, AGREE_PX).mean())
+        if explained > 1.08 * gain + 0.02:
+            best, gain = (model, align_fit.robust(model, p, q, weight, begin, 6 * size)), explained
+    return best
+
+
+def _upright(matrix: FloatArray, shape: tuple[int, int]) -> bool:
+    """Whether a map is near enough to a pure shift for a translation to be tried."""
+    corners = np.array([[0, 0], [0, shape[1]], [shape[0], 0], list(shape)], float)
+    return bool(np.ptp(align_fit.apply(matrix, corners) - corners, axis=0).max() < 0.06 * max(shape))
+
+
+def _as_translation(p: FloatArray, q: FloatArray, start: FloatArray) -> FloatArray:
+    near = np.hypot(*(align_fit.apply(start, p) - q).T) < AGREE_PX + 1
+    shift = np.median((q - p)[near] if near.any() else q - p, axis=0)
+    return np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1.0]])
+
+
+def _lattice_quarter(centre_rc: FloatArray) -> BoolArray:
+    """Every fourth place of a lattice, the same whatever was found there: these are held out."""
+    row, col = (np.searchsorted(np.unique(c), c) for c in centre_rc.T)
+    return np.asarray((col + 2 * row) % 4 == 0)
+
+
+def _weigh(bench: _Bench, matrix: FloatArray, settings: AlignSettings, search: int = 12) -> Evidence:
+    matches = bench.match(matrix, search, bench.side)
+    turned = abs(align_fit.rotation_deg(matrix)) > 6 or abs(np.log(align_fit.scale_of(matrix))) > 0.12
+    limit = settings.evidence_limit_turned if turned else settings.evidence_limit
+    if len(matches) < 4:
+        return Evidence(0.0, 0.0, 0.0, len(matches), 0, 0.0, limit)
+    agree = (np.hypot(*matches.displacement_rc.T) < AGREE_PX) & matches.distinct
+    chance = _log10_chance(int(agree.sum()), len(matches), AGREE_PX, search)
+    height, offset = _stacked_peak(bench, matrix)
+    score = -chance + (max(0.0, height - 5) if offset <= AGREE_PX else 0.0)
+    coverage = _coverage(matches.centre_rc, agree, bench.ref.shape)
+    return Evidence(chance, height, coverage, len(matches), int(agree.sum()), score, limit)
+
+
+def _stacked_peak(bench: _Bench, matrix: FloatArray, search: int = 24) -> tuple[float, float]:
+    """Mean correlation surface of all windows: height near zero lag in sd of far lags, and its peak's lag."""
+    surfaces = bench.match(matrix, search, round(bench.side * 0.75)).surfaces
+    if len(surfaces) < 2:
+        return 0.0, np.inf
+    mean = (surfaces - surfaces.mean((1, 2), keepdims=True)).mean(0)
+    mean = cv2.GaussianBlur(mean.astype(np.float32), (0, 0), 1.2)
+    row, col = np.mgrid[-search : search + 1, -search : search + 1]
+    lag = np.hypot(row, col)
+    far = mean[lag > 8]
+    height = (mean[lag <= AGREE_PX].max() - far.mean()) / (far.std() + 1e-9)
+    return float(height), float(lag.flat[int(mean.argmax())])
+
+
+def _coverage(centre_rc: FloatArray, agree: BoolArray, shape: tuple[int, int]) -> float:
+    """Share of the cells of a 4 x 4 grid that hold windows in which a fifth of them agree."""
+    cell = np.clip((centre_rc * 4 / np.array(shape)).astype(int), 0, 3)
+    held, agreeing = np.zeros((4, 4)), np.zeros((4, 4))
+    np.add.at(held, tuple(cell.T), 1)
+    np.add.at(agreeing, tuple(cell.T), agree)
+    good = (held > 0) & (agreeing >= np.maximum(1, held * 0.2))
+    return float(good.sum() / max(1, (held > 0).sum()))
+
+
+def refusal(
+    coarse: Coarse, moving_from_reference: FloatArray, centre_rc: FloatArray, settings: AlignSettings
+) -> str | None:
+    """Why this alignment must be refused, in one sentence; None when it may be used.
+
+    `moving_from_reference` is the map in full-resolution pixels and `centre_rc` the middle of the grid.
+    """
+    e = coarse.evidence
+    if e.windows < settings.min_windows:
+        return (
+            f"only {e.windows} windows hold usable content in both images, {settings.min_windows} needed: "
+            "the images overlap too little, are too small, or are nearly empty"
+        )
+    if e.score < e.limit:
+        return (
+            f"{e.agreeing} of {e.windows} windows agree, evidence {e.score:.1f} of the {e.limit:.0f} needed: "
+            "as many may agree by chance in images of different places"
+        )
+    if e.coverage < settings.min_coverage:
+        return f"windows agree in {e.coverage:.0%} of the overlap only, {settings.min_coverage:.0%} needed"
+    shift = float(np.hypot(*(align_fit.apply(moving_from_reference, centre_rc) - centre_rc)))
+    if settings.max_shift_px is not None and shift > settings.max_shift_px:
+        return (
+            f"the centre moves by {shift:.0f} px, more than max_shift_px = {settings.max_shift_px:g} allows"
+        )
+    return None
+
+
+def fit(
+    points: Points, model: Model, shape: tuple[int, int], settings: AlignSettings, local: bool
+) -> tuple[Model, str]:
+    """The simplest model that held-out tie points support, starting from the model so far.
+
+    Parameters
+    ----------
+    points : Points
+        Of `align_points.collect`.
+    shape : (rows, cols)
+        Of the working grid.
+    local : bool
+        Whether a smooth local field may be tried.
+
+    Returns
+    -------
+    (the model, one sentence that says why none richer was taken)
+    """
+    if (~points.check).sum() < align_fit.NEEDED["similarity"]:
+        return model, f"{len(points.check)} tie points at full resolution are too few to refine the model"
+    return align_points.choose(points, model, shape, _ladder(settings, local, model.kind))
+
+
+def _ladder(settings: AlignSettings, local: bool, start: str) -> tuple[str, ...]:
+    """Models that may be tried, from simple to rich; a homography only where the coarse search needed one."""
+    allowed = ["translation", "similarity", "affine"] + (["homography"] if start == "homography" else [])
+    allowed = allowed[allowed.index(start) :] if start in allowed else allowed
+    if settings.model in allowed:
+        return tuple(allowed[: allowed.index(settings.model) + 1])
+    return (*allowed, "local") if local else tuple(allowed)
+
+
+def accepted(
+    coarse: Coarse, points: Points, model: Model, model_reason: str, windows_unused: dict[str, int]
+) -> Alignment:
+    """The alignment with what its check points say."""
+    tie_points = align_points.as_tie_points(points, model)
+    rmse, ce90 = check_residual(tie_points)
+    e = coarse.evidence
+    return Alignment(
+        accepted=True,
+        reason=f"{e.agreeing} of {e.windows} windows agree, evidence {e.score:.1f} (needed: {e.limit:.0f}), "
+        f"in {e.coverage:.0%} of the overlap",
+        model=model.kind,  # type: ignore[arg-type]
+        model_reason=model_reason,
+        moving_from_reference=model.matrix / model.matrix[2, 2],
+        local=model.local,
+        tie_points=tie_points,
+        evidence=e,
+        rmse_px=rmse,
+        ce90_px=ce90,
+        windows_unused=windows_unused,
+    )
+
+
+def refused(coarse: Coarse, moving_from_reference: FloatArray, why: str) -> Alignment:
+    """An alignment that must not be used; the best map found is kept for the record."""
+    return Alignment(
+        accepted=False,
+        reason=why,
+        model="none",
+        model_reason="the alignment was refused",
+        moving_from_reference=moving_from_reference / moving_from_reference[2, 2],
+        local=None,
+        tie_points=TiePoints(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0)),
+        evidence=coarse.evidence,
+        rmse_px=None,
+        ce90_px=None,
+    )
+
+
+def check_residual(points: TiePoints) -> tuple[float | None, float | None]:
+    """RMSE and CE90 in px of the check points (rejected ones are counted, not averaged)."""
+    residual = points.residual_px[np.array([role == "check" for role in points.role], bool)]
+    if not len(residual):
+        return None, None
+    return float(np.sqrt((residual**2).mean())), float(np.percentile(residual, 90))

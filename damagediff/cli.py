@@ -1,0 +1,264 @@
+"""The command line: arguments to values, one call, a few lines of output, an exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+from . import settings as options
+from .errors import AlignmentRefused, DamagediffError, InputError, SettingsError
+from .types import Case, Comparison, DatePrecision, Source
+
+EXAMPLES = """
+\b
+Examples:
+  damagediff compare before.tif after.tif -o run
+  damagediff compare before.png after.jpg -o run --before-date 2020-10-04 --after-date 2020-10-13 --gsd 0.5
+  damagediff compare before.tif after.tif -o run --footprints buildings.geojson --json
+
+"""
+
+
+class Cli(click.Group):
+    """Turns announced failures into one line on stderr and their exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except DamagediffError as error:
+            click.echo(f"damagediff: {_plain(str(error))}", err=True)
+            ctx.exit(error.exit_code)
+
+
+def _plain(text: str) -> str:
+    """One line without control or bidirectional characters: names of files are hostile text."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+", " ", text).strip()
+
+
+@click.group(cls=Cli, help=f"{EXAMPLES}Compare two images of one place: align, difference, report.")
+@click.version_option(__version__, prog_name="damagediff")
+def main() -> None:
+    """Entry point of `damagediff`."""
+
+
+def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--seed", type=int, help="Seed of every random choice."),
+        click.option("--workers", type=click.IntRange(0), help="Threads; 0: one for each core."),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="One setting, e.g. align.window_px=96.",
+        ),
+        click.option(
+            "--settings", "settings_file", type=click.Path(path_type=Path), help="TOML file of settings."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="No progress."),
+        click.option("--json", "as_json", is_flag=True, help="Print results.json on stdout."),
+        click.option("--overwrite", is_flag=True, help="Replace an earlier run in the same folder."),
+    ):
+        command = option(command)
+    return command
+
+
+def _image_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for side in ("after", "before"):
+        for option in (
+            click.option(
+                f"--{side}-world-file",
+                type=click.Path(path_type=Path),
+                help=f"World file of the {side} image.",
+            ),
+            click.option(
+                f"--{side}-bands", metavar="R,G,B", help="Role of each band, e.g. blue,green,red,nir."
+            ),
+            click.option(
+                f"--{side}-credit", metavar="TEXT", help=f"Who is to be credited for the {side} image."
+            ),
+            click.option(
+                f"--{side}-date", metavar="DATE", help="When it was taken: 2020-10-04 or 2020-10-04T07:52Z."
+            ),
+        ):
+            command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Run folder to write.")
+@click.option("--title", default="", help="What is compared, for the report.")
+@click.option(
+    "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
+)
+@click.option("--footprints", type=click.Path(path_type=Path), help="GeoJSON of building outlines.")
+@_image_options
+@_output_options
+@_settings_options
+def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
+    """Compare BEFORE with AFTER and write a run folder with report, figure, rasters and tables.
+
+    Exit codes: 0 done, 2 usage or settings, 3 an input cannot be used,
+    4 alignment refused (the report says why), 6 an output cannot be written.
+    """
+    case = Case(
+        before=_source("before", before, given),
+        after=_source("after", after, given),
+        title=given["title"],
+        footprints=given["footprints"],
+        gsd_m=_positive("--gsd", given["gsd"]),
+    )
+    _run(case, _settings(given), out, given)
+
+
+@main.command()
+@click.option("-o", "--out", default=Path("reports/demo"), type=click.Path(path_type=Path), show_default=True)
+@_output_options
+@_settings_options
+def demo(out: Path, **given: Any) -> None:
+    """Compare the shipped SYNTHETIC sample pair."""
+    folder = _samples()
+    case = Case(
+        before=Source(folder / "ganja_before.tif", credit="damagediff (synthetic)"),
+        after=Source(folder / "ganja_after.tif", credit="damagediff (synthetic)"),
+        title="SYNTHETIC sample: Ganja before and after 11 October",
+        footprints=folder / "ganja_footprints.geojson",
+    )
+    _run(case, _settings(given), out, given | {"overwrite": True})
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
+def info(images: tuple[Path, ...], as_json: bool) -> None:
+    """Say what each IMAGE is, without comparing anything."""
+    from . import raster
+
+    found = [raster.describe(raster.inspect(Source(path), options.ReadSettings())) for path in images]
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for facts in found:
+        for key, value in facts.items():
+            click.echo(f"{key:20s} {_plain(str(value))}")
+        click.echo()
+
+
+@main.command(name="settings")
+@_settings_options
+def show_settings(**given: Any) -> None:
+    """Print all settings as TOML, with what was given in place."""
+    click.echo(options.to_toml(_settings(given)), nl=False)
+
+
+def _run(case: Case, settings: options.Settings, out: Path, given: dict[str, Any]) -> None:
+    """Compare, write the run folder, say where it is; raises when the alignment was refused."""
+    from . import evidence, figures, outputs, pipeline, report
+
+    started = datetime.now(UTC)
+    with outputs.run_folder(out, given["overwrite"]) as folder, _progress(given["quiet"]) as progress:
+        comparison = pipeline.compare(case, settings, folder, progress)
+        progress("writing the report", 0.0)
+        figures.write(comparison, folder)
+        report.write(comparison, folder)
+        outputs.write_results(comparison, folder)
+        evidence.write_manifest(folder, comparison, ["damagediff", *sys.argv[1:]], started)
+    _say(comparison, out, given["as_json"])
+
+
+def _say(comparison: Comparison, out: Path, as_json: bool) -> None:
+    from . import outputs, summary
+
+    if as_json:
+        click.echo(outputs.results_json(comparison), nl=False)
+    click.echo(f"{comparison.verdict}: {_plain(summary.finding(comparison))}", err=True)
+    for note in comparison.notes:
+        click.echo(f"note: {_plain(note)}", err=True)
+    click.echo(f"report: {_plain(str(out / 'report.html'))}", err=True)
+    if not comparison.alignment.accepted:
+        raise AlignmentRefused(
+            f"alignment refused: {comparison.alignment.reason}. Check that both images show the same place, "
+            "crop them to it, or give larger ones"
+        )
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
+    """A progress line on stderr, for people only."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda stage, share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description:20}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda stage, share: bar.update(task, description=stage, completed=share)
+
+
+def _settings(given: dict[str, Any]) -> options.Settings:
+    named = tuple(f"{key}={given[key]}" for key in ("seed", "workers") if given[key] is not None)
+    return options.load(given["settings_file"], (*given["overrides"], *named))
+
+
+def _source(side: str, path: Path, given: dict[str, Any]) -> Source:
+    acquired, precision = _date(f"--{side}-date", given[f"{side}_date"])
+    bands = given[f"{side}_bands"]
+    return Source(
+        path=path,
+        acquired=acquired,
+        acquired_precision=precision,
+        credit=given[f"{side}_credit"],
+        bands=tuple(name.strip() for name in bands.split(",")) if bands else None,
+        world_file=given[f"{side}_world_file"],
+    )
+
+
+def _date(option: str, text: str | None) -> tuple[datetime | None, DatePrecision]:
+    """A date or a time in UTC, and how precise it was given."""
+    if text is None:
+        return None, "day"
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{option} {text}: not a date like 2020-10-04 or 2020-10-04T07:52Z") from None
+    if len(text.strip()) <= len("2020-10-04"):
+        return when.replace(tzinfo=UTC), "day"
+    precision: DatePrecision = "second" if text.count(":") > 1 else "minute"
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC), precision
+
+
+def _positive(option: str, value: float | None) -> float | None:
+    if value is not None and not 0 < value < 1e5:
+        raise SettingsError(f"{option} {value:g}: a pixel size in metres must be above 0 and below 100,000")
+    return value
+
+
+def _samples() -> Path:
+    """The sample images: beside the package in a checkout, or in the working directory."""
+    for root in (Path(__file__).resolve().parents[1], Path.cwd()):
+        if (root / "sample_images" / "ganja_before.tif").is_file():
+            return root / "sample_images"
+    raise InputError(
+        "sample_images/ganja_before.tif: not found. Run the demo from a checkout of the repository"
+    )

@@ -1,0 +1,144 @@
+"""Writing: Cloud Optimized GeoTIFFs, by windows, complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.windows import Window as FileWindow
+
+from . import door, tags
+from .errors import OutputError
+from .types import BoolArray, Grid, Window
+
+_BLOCK_PX = 512
+
+
+@dataclass
+class Writer:
+    """Writes one Cloud Optimized GeoTIFF by windows, from many threads.
+
+    The file appears when the block ends well; when it does not, nothing is left.
+
+    Examples
+    --------
+    >>> with Writer(path, grid, bands=1, dtype="float32") as out:  # doctest: +SKIP
+    ...     out.write(Window(0, 0, 512, 512), data, valid)
+
+    Raises
+    ------
+    OutputError
+        The disk is full, the folder is missing or may not be written; nothing is left then.
+    """
+
+    path: Path
+    grid: Grid
+    bands: int
+    dtype: str
+    nodata: float | None = None
+    """Written where not valid. None: NaN for float, and an internal mask for integers."""
+    descriptions: tuple[str, ...] = ()
+    """Name of each band; red, green, blue first makes it a colour picture."""
+    tags: dict[str, str] = field(default_factory=dict)
+    resampling: Literal["average", "nearest"] = "average"
+    """Of overviews: nearest for classes."""
+
+    def __post_init__(self) -> None:
+        self._masked = self.nodata is None and np.dtype(self.dtype).kind != "f"
+        self._fill = np.nan if self.nodata is None and not self._masked else self.nodata
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Writer:
+        with _output_errors(self.path):
+            self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
+        try:
+            with _output_errors(self.path):
+                self._dataset = self._create(self._folder / "tiled.tif")
+        except OutputError:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        return self
+
+    def _create(self, path: Path) -> Any:
+        rows, cols = self.grid.shape
+        colour = self.descriptions[:3] == ("red", "green", "blue")
+        place = {} if self.grid.crs is None else {"crs": self.grid.crs, "transform": self.grid.transform}
+        with door.quiet():
+            dataset = rasterio.open(
+                path, "w", driver="GTiff", height=rows, width=cols, count=self.bands, dtype=self.dtype,
+                nodata=self._fill, tiled=True, blockxsize=_BLOCK_PX, blockysize=_BLOCK_PX,
+                BIGTIFF="IF_NEEDED", photometric="RGB" if colour else "MINISBLACK", ALPHA="NO", **place,
+            )  # fmt: skip
+        dataset.update_tags(**self.tags)
+        for band, text in enumerate(self.descriptions, 1):
+            dataset.set_band_description(band, text)
+        return dataset
+
+    def write(self, window: Window, data: np.ndarray[Any, Any], valid: BoolArray | None = None) -> None:
+        """Write (bands, rows, cols) into `window`; `valid` (rows, cols), None when all of it is."""
+        part = FileWindow(window.col, window.row, window.cols, window.rows)
+        if valid is not None:
+            data = np.where(valid, data, 0 if self._fill is None else self._fill)
+        with self._lock, _output_errors(self.path):
+            self._dataset.write(data.astype(self.dtype, copy=False), window=part)
+            if self._masked:
+                mask = np.ones(data.shape[1:], np.bool_) if valid is None else valid
+                self._dataset.write_mask(mask, window=part)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                with _output_errors(self.path):
+                    self._dataset.close()
+                    self._finish()
+            else:  # what went wrong in the block is the news, not what closing adds to it
+                with suppress(*door.GDAL_ERRORS):
+                    self._dataset.close()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _finish(self) -> None:
+        """The overviews and order of a COG; the same pixels give the same bytes."""
+        tiled, cog = self._folder / "tiled.tif", self._folder / "cog.tif"
+        with door.quiet():
+            rasterio.shutil.copy(
+                tiled, cog, driver="COG", COMPRESS="DEFLATE", LEVEL=6, PREDICTOR="YES",
+                BLOCKSIZE=_BLOCK_PX, OVERVIEWS="AUTO", OVERVIEW_RESAMPLING=self.resampling.upper(),
+                NUM_THREADS=1, BIGTIFF="IF_SAFER", STATISTICS="NO",
+            )  # fmt: skip
+        _check_same(tiled, cog)
+        os.replace(cog, self.path)
+
+
+def _check_same(tiled: Path, cog: Path) -> None:
+    """Read back what was written: GDAL 3.10 says nothing when the disk is full at a COG's last bytes."""
+    with door.quiet():
+        first, second = (rasterio.open(path, driver="GTiff") for path in (tiled, cog))
+    with first, second:
+        for row in range(0, first.height, _BLOCK_PX):
+            part = FileWindow(0, row, first.width, min(_BLOCK_PX, first.height - row))
+            same = first.read(window=part).tobytes() == second.read(window=part).tobytes()
+            masks = first.read_masks(1, window=part), second.read_masks(1, window=part)
+            if not (same and np.array_equal(*masks)):
+                raise OSError("what was read back differs from what was written")
+
+
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except door.GDAL_ERRORS as error:
+        raise OutputError(f"{tags.printable(path)}: cannot be written ({door.reason(error)})") from error

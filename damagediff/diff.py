@@ -1,0 +1,439 @@
+"""What changed: radiometry -> measures -> calibration -> score -> threshold. Pure arrays, no files.
+
+The story, in the order in which the pipeline calls it:
+
+1. `fit_radiometry` on reduced images; its look-ups turn every tile into comparable 8-bit values.
+2. `measure` each tile (with `HALO` px of neighbours) into maps on cells of `CELL` px; `assemble` them.
+3. `measure` the `ceiling_windows`, where unrelated content meets: what "as different as can be" scores here.
+4. `calibrate`: the pair's own floor and ceiling, and with them its comparability.
+5. `change_map`: score, threshold, tiers. `to_pixels` brings its maps back to pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+
+from . import cells, structure
+from .cells import to_pixels, to_pixels_smooth
+from .radiometry import Radiometry, fit_radiometry, luminance
+from .settings import Settings
+from .structure import CELL, HALO
+from .types import (
+    NO_CHANGE,
+    NOT_ANALYSED,
+    OTHER_CHANGE,
+    STRUCTURAL_CHANGE,
+    BoolArray,
+    ByteArray,
+    ChangeMap,
+    FloatArray,
+    Grid,
+    Window,
+)
+
+__all__ = [
+    "CELL",
+    "HALO",
+    "Calibration",
+    "Measures",
+    "Radiometry",
+    "assemble",
+    "calibrate",
+    "ceiling_windows",
+    "change_map",
+    "fit_radiometry",
+    "luminance",
+    "measure",
+    "min_region_px",
+    "score",
+    "to_pixels",
+    "to_pixels_smooth",
+]
+
+INVALID_REACH = 3
+"""Cells around an invalid pixel that are not analysed: search and windows of the measures look into them."""
+CEILING_WINDOWS = 32
+"""Places where unrelated content is compared; 16 are as good as 64 (docs/method.md)."""
+CEILING_SIDE_PX = 136
+"""Side of such a place, halo included."""
+CEILING_SHIFT_PX = (40, 24)
+"""How far the unrelated content lies away, before jitter: beyond the search and the size of a roof."""
+CEILING_JITTER_PX = 8
+"""On a lattice the displacement aliases with regular rows of houses."""
+FLOOR_QUANTILE = 0.2
+"""The floor is what the best-kept fifth scores: holds in scenes of which four fifths are destroyed."""
+MIN_GAP = 0.1
+"""Floor and ceiling closer than this are normalised as if they were this far apart."""
+STEPS = 2000
+"""Histogram steps per unit of a measure: integer counts, the same in any order."""
+MAX_MEASURE = 3.0
+MIDPOINT = 0.8
+"""Normalised measure with score .5: a fifth short of what unrelated places score."""
+STEEPNESS = 6.0
+"""Logistic slope: the best-kept fifth of a pair scores below .01, unrelated places .77."""
+THRESHOLD = 0.5
+SMOOTH_CELLS = 2.0
+"""Sigma of the blur before a region may start: 8 px."""
+MIN_RESOLVED_PX = 200
+"""Smaller regions lie below the measures' windows, whatever the ground sample distance."""
+BUILT_SIGMA_CELLS = 2.5
+LOST_SIGMA_CELLS = 1.5
+MIN_BUILT = 0.10
+"""Share of edges on two perpendicular directions, sigma 10 px, from which there was built structure."""
+GREEN_EXCESS = 0.06
+"""Excess green (2g - r - b of chromaticities) from which a cell is vegetation."""
+MAX_GREEN_SHARE = 0.5
+COLOUR_SPREADS = 6.0
+"""Colour differences stand out when they exceed the median by this many robust spreads ..."""
+MIN_COLOUR_GREY = 40.0
+"""... and this many grey levels."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Everything measured of a tile or a scene, on cells of `CELL` px."""
+
+    structure: FloatArray
+    """Loss of local correlation, contrast counts; 0 to 2."""
+    pattern: FloatArray
+    """Loss of local correlation, contrast does not count; 0 to 2."""
+    orientation: FloatArray
+    """Distance of the directions of edges; 0 to 3."""
+    texture: FloatArray
+    """Variance of the before image, grey levels squared."""
+    colour: FloatArray
+    """Difference of colour and brightness left after normalisation, grey levels."""
+    edges_before: FloatArray
+    """(3, rows, cols) sums of m, re and im m exp(4it); see `structure.gradient_sums`."""
+    edges_after: FloatArray
+    green: ByteArray
+    """0, 1 (green before), 2 (green after) or 3 (both)."""
+    valid: BoolArray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of cells."""
+        return self.valid.shape[0], self.valid.shape[1]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The pair's own scale for each measure."""
+
+    floor: dict[str, float]
+    """What the best-kept fifth of the textured cells scores, by measure."""
+    ceiling: dict[str, float]
+    """What unrelated content scores (median), by measure."""
+    comparability: float
+    """1 - median / ceiling of the structure measure; 0 when there was nothing to calibrate on."""
+    texture_floor: float
+    """Variance of the before image above which a cell counts as textured."""
+
+    def to_dict(self) -> dict[str, float]:
+        """Flat, ready for JSON and `ChangeMap.calibration`."""
+        named = {f"floor_{k}": v for k, v in self.floor.items()}
+        named |= {f"ceiling_{k}": v for k, v in self.ceiling.items()}
+        return named | {"texture_floor_grey2": self.texture_floor}
+
+
+SCORED = ("structure", "pattern", "orientation")
+RGB = ("red", "green", "blue")
+
+
+def measure(
+    before8: ByteArray, after8: ByteArray, valid: BoolArray, roles: tuple[str, ...]
+) -> Measures:
+    """All measures of one tile.
+
+    Parameters
+    ----------
+    before8, after8 : (bands, rows, cols) uint8
+        Of `Radiometry`, with `HALO` px of neighbours on every side. A core that is no multiple of `CELL`
+        (at the scene's lower or right edge) is completed from the halo.
+    valid : (rows, cols) bool
+        True where both images have pixels.
+    roles : tuple of str
+        One for each band.
+
+    Returns
+    -------
+    Measures
+        On ``ceil(core / CELL)`` cells, bit for bit those of the whole scene.
+    """
+    before8, after8, valid = _whole_cells(before8, after8, valid)
+    a, b = luminance(before8, roles), luminance(after8, roles)
+    loss, pattern, texture = structure.decorrelation(a, b)
+    edges = structure.gradient_sums(a), structure.gradient_sums(b)
+    usable = _usable_cells(valid)
+    built = (slice(0, 1), slice(3, 5))
+    kept = [np.concatenate([_core(e[k]) for k in built]) * usable for e in edges]
+    return Measures(
+        structure=loss,
+        pattern=pattern,
+        orientation=structure.orientation_distance(*edges),
+        texture=texture,
+        colour=_colour_difference(before8, after8),
+        edges_before=kept[0].astype(np.int16),
+        edges_after=kept[1].astype(np.int16),
+        green=_green(before8, after8, roles),
+        valid=usable,
+    )
+
+
+def _whole_cells(
+    before8: ByteArray, after8: ByteArray, valid: BoolArray
+) -> tuple[ByteArray, ByteArray, BoolArray]:
+    """Sides completed to whole cells, and one value in both images where there is none to compare."""
+    short = [(0, -n % CELL) for n in valid.shape]  # at most 3 px, in the part of the halo nothing looks into
+    valid = np.pad(valid, short, mode="edge")
+    bands = [np.pad(x, [(0, 0), *short], mode="edge") * valid for x in (before8, after8)]
+    return bands[0], bands[1], valid
+
+
+def _core(cells: FloatArray) -> FloatArray:
+    """The cells without their margin; the last two axes are rows and columns."""
+    m = structure.MARGIN
+    return cells[..., m:-m, m:-m]
+
+
+def _usable_cells(valid: BoolArray) -> BoolArray:
+    """Cells whose measures see valid pixels only."""
+    full = structure.cell_sums(valid.astype(np.float32)) == CELL * CELL
+    reach = np.ones((2 * INVALID_REACH + 1,) * 2, np.uint8)
+    inner = cv2.erode(full.astype(np.uint8), reach, borderType=cv2.BORDER_REPLICATE)
+    return _core(inner) > 0
+
+
+def _cell_means(bands: ByteArray) -> FloatArray:
+    """(bands, rows, cols) means over windows of cells, exact up to the last division."""
+    sums = [structure.cell_sums(band.astype(np.float32)) for band in bands]
+    weights = structure.SMALL_WINDOW.astype(np.float32)
+    total = np.stack([cv2.sepFilter2D(x, cv2.CV_32F, weights, weights) for x in sums])
+    return total / np.float32((CELL * weights.sum()) ** 2)
+
+
+def _colour_difference(before8: ByteArray, after8: ByteArray) -> FloatArray:
+    """Root mean square over bands of the difference of means, the smallest of five displacements."""
+    a, b = _core(_cell_means(before8)), _cell_means(after8)
+    best: FloatArray | None = None
+    for dy, dx in structure.CROSS:
+        d = a - _core(np.roll(b, (-dy, -dx), (1, 2)))  # what rolls over the edge stays in the margin
+        square = (d * d).sum(0) / np.float32(len(d))
+        best = square if best is None else np.minimum(best, square)
+    assert best is not None
+    return np.sqrt(best)
+
+
+def _green(before8: ByteArray, after8: ByteArray, roles: tuple[str, ...]) -> ByteArray:
+    """1 where the before image is green, 2 where the after image is, 3 where both are."""
+    if not set(RGB) <= set(roles):
+        return np.zeros([n // CELL - 2 * structure.MARGIN for n in before8.shape[1:]], np.uint8)
+    flags = []
+    for bands in (before8, after8):
+        red, green, blue = (_core(structure.cell_sums(bands[roles.index(k)].astype(np.float32))) for k in RGB)
+        flags.append(2 * green - red - blue > GREEN_EXCESS * (red + green + blue))
+    both: ByteArray = flags[0].astype(np.uint8) + 2 * flags[1].astype(np.uint8)
+    return both
+
+
+def assemble(shape: tuple[int, int], parts: Iterable[tuple[Window, Measures]]) -> Measures:
+    """The scene's measures from those of its tiles.
+
+    Parameters
+    ----------
+    shape : (rows, cols)
+        Of the working grid in pixels.
+    parts : iterable of (Window, Measures)
+        Cores in pixels, their origins multiples of `CELL`, and what was measured on them, in any order.
+    """
+    rows, cols = (math.ceil(n / CELL) for n in shape)
+    whole: dict[str, np.ndarray] = {}
+    for window, part in parts:
+        r, c = window.row // CELL, window.col // CELL
+        for name, values in ((f.name, getattr(part, f.name)) for f in fields(Measures)):
+            if name not in whole:
+                whole[name] = np.zeros((*values.shape[:-2], rows, cols), values.dtype)
+            whole[name][..., r : r + part.shape[0], c : c + part.shape[1]] = values
+    return Measures(**whole)
+
+
+def ceiling_windows(shape: tuple[int, int], seed: int) -> tuple[tuple[Window, Window], ...]:
+    """Places of the before image, and where in the after image unrelated content lies for each.
+
+    Both windows include `HALO` px on every side and lie inside the scene; `measure` takes them as a tile.
+    The displacement is about (40, 24) px, its signs and up to 8 px of each part drawn at random.
+
+    Returns
+    -------
+    tuple of (Window, Window)
+        Up to 32 pairs, fewer in small scenes, none when a side is below about 110 px.
+    """
+    rng = np.random.default_rng(seed)
+    reach = np.array(CEILING_SHIFT_PX) + CEILING_JITTER_PX
+    side = min(CEILING_SIDE_PX, (min(shape) - int(reach.max())) // CELL * CELL)
+    if side < 2 * HALO + 4 * CELL:
+        return ()
+    count = min(CEILING_WINDOWS, max(8, shape[0] * shape[1] // (3 * side**2)))
+    pairs = []
+    for _ in range(count):
+        shift = np.array(CEILING_SHIFT_PX) + rng.integers(-CEILING_JITTER_PX, CEILING_JITTER_PX + 1, 2)
+        shift *= rng.choice([-1, 1], 2)
+        low = np.maximum(0, -shift)
+        first = rng.integers(low, np.array(shape) - side - np.maximum(0, shift) + 1)
+        pairs.append((Window(*map(int, first), side, side), Window(*map(int, first + shift), side, side)))
+    return tuple(pairs)
+
+
+def calibrate(measures: Measures, ceiling: list[Measures]) -> Calibration:
+    """Floor and ceiling of each measure on this very pair.
+
+    A measure's *floor* is its .2 quantile over the scene's textured cells, which even a mostly destroyed
+    scene reaches where it was spared; its *ceiling* is the median over unrelated content. Both come from
+    integer histograms, so they do not depend on tiles or order. The comparability uses the median instead
+    of the floor: it asks whether the typical cell is any more alike than unrelated places are.
+
+    Parameters
+    ----------
+    measures : Measures
+        Of the whole scene.
+    ceiling : list of Measures
+        Of the `ceiling_windows`; empty when the scene is too small: comparability is then 0.
+    """
+    texture_floor = float(_quantile(_histogram(_deviation(measures.texture)[measures.valid], 128), 0.5, 128))
+    textured = measures.valid & (_deviation(measures.texture) > texture_floor)
+    other = [m.valid & (_deviation(m.texture) > texture_floor) for m in ceiling]
+    floor, top, median = {}, {}, 0.0
+    for name in SCORED:
+        own = _histogram(getattr(measures, name)[textured], MAX_MEASURE)
+        counts = [_histogram(getattr(m, name)[t], MAX_MEASURE) for m, t in zip(ceiling, other, strict=True)]
+        unrelated = np.sum(counts, axis=0) if counts else np.zeros_like(own)
+        floor[name] = _quantile(own, FLOOR_QUANTILE, MAX_MEASURE)
+        top[name] = _quantile(unrelated, 0.5, MAX_MEASURE)
+        median = _quantile(own, 0.5, MAX_MEASURE) if name == "structure" else median
+    ratio = median / top["structure"] if top["structure"] > 0 else 1.0
+    return Calibration(floor, top, max(0.0, 1 - ratio), texture_floor**2)
+
+
+def _deviation(variance: FloatArray) -> FloatArray:
+    return np.sqrt(variance)
+
+
+def _histogram(values: FloatArray, top: float) -> np.ndarray:
+    """Counts of values over 0..top, larger ones in the last step."""
+    count = int(STEPS * MAX_MEASURE)
+    index = np.minimum(values * np.float32(count / top), count - 1).astype(np.int64)
+    return np.bincount(index, minlength=count)
+
+
+def _quantile(counts: np.ndarray, p: float, top: float) -> float:
+    """Lower end of the step that holds the quantile; 0 when there are no counts."""
+    total = counts.sum()
+    return float(np.searchsorted(np.cumsum(counts), p * total, side="right") / len(counts) * top) if total else 0.0
+
+
+def score(measures: Measures, calibration: Calibration) -> FloatArray:
+    """The score of each cell, 0 to 1, with one meaning in every scene.
+
+    Each measure is taken from the pair's floor (0) to its ceiling (1); the mean of the three goes through a
+    logistic curve, which is strictly monotone and clips nothing: the best-kept fifth of a pair scores below
+    .01, unrelated content .77, and .5 is the shipped threshold.
+
+    Returns
+    -------
+    (rows, cols) float32
+        On cells; NaN where not valid.
+    """
+    total = np.zeros(measures.shape, np.float32)
+    for name in SCORED:
+        gap = max(calibration.ceiling[name] - calibration.floor[name], MIN_GAP)
+        total += (getattr(measures, name) - np.float32(calibration.floor[name])) / np.float32(gap)
+    odds = np.exp(np.float32(-STEEPNESS) * (total / len(SCORED) - np.float32(MIDPOINT)))
+    return np.where(measures.valid, 1 / (1 + odds), np.float32(np.nan)).astype(np.float32)
+
+
+def min_region_px(grid: Grid, settings: Settings) -> int:
+    """The minimum mapping unit in pixels: from square metres where the ground sample distance is known."""
+    if grid.pixel_area_m2 is None:
+        return settings.regions.min_region_px
+    return max(MIN_RESOLVED_PX, math.ceil(settings.regions.min_region_m2 / grid.pixel_area_m2))
+
+
+def change_map(measures: Measures, calibration: Calibration, grid: Grid, settings: Settings) -> ChangeMap:
+    """Score, threshold and tier of every cell.
+
+    A region starts where the score, blurred by 8 px, exceeds the threshold, and must reach the minimum
+    mapping unit. It is *structural* where built structure stood before (edges on two perpendicular
+    directions) and was lost, and at most half of it is green in both images; else it is *other* change,
+    as is a strong change of colour without one of structure (burn, paint, water). Below the least
+    comparability nothing is analysed.
+
+    Returns
+    -------
+    ChangeMap
+        On cells of `CELL` px.
+    """
+    values = score(measures, calibration)
+    threshold = THRESHOLD if settings.diff.threshold is None else settings.diff.threshold
+    analysed = measures.valid & (calibration.comparability >= settings.diff.min_comparability)
+    least = math.ceil(min_region_px(grid, settings) / CELL**2)
+    structural, other = _tiers(measures, values, threshold, least)
+    changed = np.full(measures.shape, NO_CHANGE, np.uint8)
+    changed[other] = OTHER_CHANGE
+    changed[structural] = STRUCTURAL_CHANGE
+    changed[~analysed] = NOT_ANALYSED
+    return ChangeMap(
+        score=values,
+        changed=changed,
+        valid=measures.valid,
+        cell_px=CELL,
+        threshold=threshold,
+        threshold_rule=AUTOMATIC_RULE if settings.diff.threshold is None else FIXED_RULE,
+        comparability=calibration.comparability,
+        calibration=calibration.to_dict(),
+    )
+
+
+AUTOMATIC_RULE = (
+    "one constant for every scene on the score calibrated between the pair's own floor and ceiling; "
+    "the score is blurred by 8 px before it is compared"
+)
+FIXED_RULE = "fixed by the settings; the score is blurred by 8 px before it is compared"
+
+
+def _tiers(
+    measures: Measures, values: FloatArray, threshold: float, least: int
+) -> tuple[BoolArray, BoolArray]:
+    """Cells of structural change, and of other change."""
+    smooth = cells.smooth(values, measures.valid, SMOOTH_CELLS)
+    labels, count = cells.components(cells.keep_large((smooth > threshold) & measures.valid, least))
+    lost = _structure_was_lost(measures, labels, count)[labels]
+    recoloured = cells.keep_large(_colour_stands_out(measures), least)
+    return lost, ((labels > 0) | recoloured) & ~lost
+
+
+def _structure_was_lost(measures: Measures, labels: FloatArray, count: int) -> BoolArray:
+    """(count + 1,) whether built structure stood in each component and was lost; False for background."""
+    before, after = measures.edges_before, measures.edges_after
+    built = cells.component_means(labels, count, structure.crossing(before, BUILT_SIGMA_CELLS))
+    loss = structure.crossing(before, LOST_SIGMA_CELLS) - structure.crossing(after, LOST_SIGMA_CELLS)
+    green = cells.component_means(labels, count, measures.green == 3)
+    lost = cells.component_means(labels, count, loss) >= 0
+    verdict: BoolArray = (built >= MIN_BUILT) & lost & (green <= MAX_GREEN_SHARE)
+    verdict[0] = False
+    return verdict
+
+
+def _colour_stands_out(measures: Measures) -> BoolArray:
+    """Cells whose smoothed colour difference is large in grey levels and against the rest of the scene."""
+    if not measures.valid.any():
+        return measures.valid
+    colour = cells.smooth(measures.colour, measures.valid, SMOOTH_CELLS)
+    counts = _histogram(colour[measures.valid], 256.0)
+    middle = _quantile(counts, 0.5, 256.0)
+    spread = 1.4826 * _quantile(_histogram(np.abs(colour - middle)[measures.valid], 256.0), 0.5, 256.0)
+    return (colour > max(MIN_COLOUR_GREY, middle + COLOUR_SPREADS * spread)) & measures.valid

@@ -1,0 +1,146 @@
+"""One image as the working grid sees it: read, placed and resampled in one go.
+
+The chain from a grid pixel to the file is: model of the alignment (moving image only), georeference,
+pixels as shown. It is composed as coordinates, so the pixels are interpolated once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from . import grid, masks, raster, resample
+from .align_fields import Plane
+from .align_points import Model
+from .types import BoolArray, FloatArray, Grid, Image, Window
+
+LUMINANCE = {"red": 0.299, "green": 0.587, "blue": 0.114}
+"""Rec. 601 weights."""
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """The whole image, block-averaged by a whole factor, in its own frame."""
+
+    data: FloatArray
+    valid: BoolArray
+    factor: int
+    stretch: tuple[float, float]
+    """Values taken as 0 and 255 where a grey picture is needed."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Reads one image on the working grid."""
+
+    image: Image
+    reader: raster.Reader
+    placement: grid.Placement
+    reduced: Reduced
+    reduction: int
+    """Whole file pixels a grid pixel is wide, at least 1."""
+    model: Model | None = None
+    """moving_from_reference; None for the reference itself and before anything is known."""
+
+    def aligned(self, model: Model) -> Feed:
+        """The same image read through an alignment."""
+        return replace(self, model=model)
+
+    def file_from_grid(self, rc: FloatArray) -> FloatArray:
+        """(..., 2) grid pixels to (..., 2) pixels of the file as shown."""
+        moved = rc if self.model is None else self.model.moving_from_grid(rc)
+        return self.placement.file_from_frame(moved)
+
+    def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        """Bands and validity of a window of the working grid."""
+        at = resample.positions(self.file_from_grid(resample.nodes(window)), window)
+        outside = np.zeros((len(self.reader.roles), window.rows, window.cols), np.float32)
+        needed = resample.source_window(at, self.image.shape, self.reduction)
+        if needed is None:
+            return outside, np.zeros((window.rows, window.cols), bool)
+        data, valid = self.reader.read(needed)
+        valid = valid & self._not_excluded(needed)
+        exact = self.reduction == 1 and bool((at == np.round(at)).all())
+        return resample.pull(data, valid, needed, at, self.reduction, exact)
+
+    def _not_excluded(self, window: Window) -> BoolArray:
+        rows, cols = (
+            np.clip((np.arange(count) + first) // self.reduced.factor, 0, size - 1)
+            for first, count, size in zip(window[:2], window[2:], self.reduced.valid.shape, strict=True)
+        )
+        return self.reduced.valid[np.ix_(rows, cols)]
+
+    def read_mirrored(self, window: Window, shape: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
+        """Like `read`, with what lies outside the grid of `shape` mirrored back into it."""
+        rows = resample.mirrored(window.row, window.rows, shape[0])
+        cols = resample.mirrored(window.col, window.cols, shape[1])
+        inside = Window(int(rows.min()), int(cols.min()), int(np.ptp(rows)) + 1, int(np.ptp(cols)) + 1)
+        data, valid = self.read(inside)
+        index = np.ix_(rows - inside.row, cols - inside.col)
+        return data[:, index[0], index[1]], valid[index]
+
+    def overview(self, factor: int, shape: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
+        """Bands and validity of the whole grid of `shape`, reduced by a whole factor, bilinear."""
+        rows, cols = (np.arange(-(-n // factor)) * factor + (factor - 1) / 2 for n in shape)
+        at = self.file_from_grid(np.stack(np.meshgrid(rows, cols, indexing="ij"), -1))
+        k = self.reduced.factor
+        local = np.where(np.isfinite(at), (at - (k - 1) / 2) / k, -1e6).astype(np.float32)
+        down, across = np.ascontiguousarray(local[..., 0]), np.ascontiguousarray(local[..., 1])
+        bands = [
+            cv2.remap(b, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for b in self.reduced.data
+        ]
+        weight = self.reduced.valid.astype(np.float32)
+        share = cv2.remap(weight, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return np.stack(bands), share > 0.99
+
+    def plane(self, data: FloatArray, valid: BoolArray) -> Plane:
+        """Grey 0..255 for alignment, from bands on any grid."""
+        low, high = self.reduced.stretch
+        grey = (luminance(data, self.reader.roles) - low) * (255 / (high - low))
+        return Plane(np.clip(grey, 0, 255).astype(np.float32), valid)
+
+
+def luminance(data: FloatArray, roles: tuple[str, ...]) -> FloatArray:
+    """(rows, cols) weighted mean of red, green and blue; the only band otherwise."""
+    if not set(LUMINANCE) <= set(roles):
+        return data[0]
+    return sum(np.float32(w) * data[roles.index(role)] for role, w in LUMINANCE.items())
+
+
+def open_feed(image: Image, reader: raster.Reader, on: Grid, by_georeference: bool, max_px: int) -> Feed:
+    """Read the image once, reduced to about `max_px` a side on the grid, and place it.
+
+    Raises
+    ------
+    InputError
+        The pixels cannot be decoded, or hold nothing to compare.
+    """
+    placement = grid.placement(on, image, by_georeference)
+    step = _file_pixels_per_grid_pixel(placement, on)
+    factor = max(1, int(np.ceil(max(on.shape) / max_px)))
+    data, valid, factor = reader.read_reduced(int(np.ceil(max(image.shape) / max(1, int(factor * step)))))
+    raster.check_usable(image, data, valid)
+    grey = luminance(data, reader.roles)
+    stretch = _stretch(grey[valid], image.dtype)
+    level = np.clip((grey - stretch[0]) * (255 / (stretch[1] - stretch[0])), 0, 255).astype(np.float32)
+    valid = valid & ~masks.constant_blocks(level, valid)
+    reduced = Reduced(data, valid, factor, stretch)
+    return Feed(image, reader, placement, reduced, max(1, int(step + 0.25)))
+
+
+def _file_pixels_per_grid_pixel(placement: grid.Placement, on: Grid) -> float:
+    centre = np.array([on.shape[0] / 2, on.shape[1] / 2])
+    at = placement.file_from_frame(np.stack([centre, centre + [1, 0], centre + [0, 1]]))
+    (a, b), (c, d) = at[1] - at[0], at[2] - at[0]
+    return float(np.sqrt(abs(a * d - b * c)))
+
+
+def _stretch(values: FloatArray, dtype: str) -> tuple[float, float]:
+    """What counts as black and white: 0 and 255 for 8-bit pictures, else the .5 and 99.5 percentiles."""
+    if dtype == "uint8":
+        return 0.0, 255.0
+    low, high = np.percentile(values, [0.5, 99.5])
+    return float(low), float(max(high, low + 1e-6 * max(1.0, abs(low))))

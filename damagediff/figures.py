@@ -1,0 +1,444 @@
+"""Draws a comparison: the publishable figure, its clean twin, and the map of tie-point residuals.
+
+Draws what a `Comparison` holds and computes nothing. A figure is a column of blocks, each of which knows its
+height before anything is drawn, so that no text can run into a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patheffects import Normal, withStroke
+from matplotlib.text import Text
+from matplotlib_scalebar.scalebar import ScaleBar
+
+from . import align_points, outputs, summary, wording
+from . import figure_labels as labels
+from . import figure_sheet as sheets
+from .figure_sheet import DPI, INK, MUTED, PAPER, STRIP, Sheet
+from .types import NOT_ANALYSED, BoolArray, ByteArray, Comparison, Grid, Image, Region, Tier
+
+WIDTH = 2400
+MARGIN, GAP = 48, 24
+MAX_PANEL_HEIGHT = 1500
+STACK_ASPECT = 2.2
+"""Pictures wider than this many heights are set below one another."""
+MAX_BOXES = 30
+KEPT_FOR_OTHER = 6
+BOX_MARGIN = 7
+"""Between a region and its box: the box must not cover what it shows."""
+INSET_MAX = 420
+
+COLORS: dict[Tier, str] = {"structural": "#E69F00", "other": "#0072B2"}
+"""Okabe and Ito's orange and blue: told apart by every kind of colour vision, and in grey."""
+HALO: dict[Tier, str] = {"structural": "#000000", "other": "#ffffff"}
+ON_LABEL: dict[Tier, str] = {"structural": "#000000", "other": "#ffffff"}
+SYNTHETIC = "SYNTHETIC · not pictures of a real place"
+RESIDUAL_COLORS = {"fit": "#0072B2", "check": "#E69F00", "rejected": "#999999"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A horizontal part of the figure: its height in px, and how to draw it below a given top."""
+
+    height: int
+    draw: Callable[[Sheet, int], None]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of the pair with its words."""
+
+    name: str
+    image: Image
+    rgb: ByteArray
+    boxes: bool = False
+    scale: bool = False
+
+
+def write(comparison: Comparison, folder: Path) -> None:
+    """Write figure.png (annotated) and figure_clean.png into `folder`; the same comparison, the same bytes."""
+    with sheets.defaults():
+        for name, annotated in (("figure.png", True), ("figure_clean.png", False)):
+            (folder / name).write_bytes(sheets.png(draw_comparison(comparison, annotated)))
+
+
+def residuals_png(comparison: Comparison) -> bytes:
+    """The map of tie-point residuals as PNG."""
+    with sheets.defaults():
+        return sheets.png(draw_residuals(comparison))
+
+
+def draw_comparison(comparison: Comparison, annotated: bool = True) -> Figure:
+    """Before, after and, when annotated, after with numbered boxes and the top regions enlarged.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        A refused one is drawn as before and after as delivered, marked "not comparable".
+    annotated : bool
+        False leaves out everything that was found: no boxes, no insets.
+
+    Returns
+    -------
+    Figure
+        2,400 px wide, as high as its content asks.
+    """
+    accepted = comparison.change is not None
+    shown = boxes(comparison) if annotated else ()
+    blocks = [*_heading(comparison, annotated), _panels(comparison, annotated, shown)]
+    if annotated and accepted:
+        blocks += [_legend(comparison, shown), *_insets(comparison)]
+    blocks.append(_footer(comparison, annotated))
+    sheet = Sheet(WIDTH, sum(block.height for block in blocks) + MARGIN)
+    top = MARGIN
+    for block in blocks:
+        block.draw(sheet, top)
+        top += block.height
+    return sheet.figure
+
+
+def boxes(comparison: Comparison) -> tuple[Region, ...]:
+    """The regions that get a box, at most `MAX_BOXES`: structural ones first, with room for the top other ones."""
+    other = summary.tier_regions(comparison, "other")
+    structural = summary.tier_regions(comparison, "structural")[: MAX_BOXES - min(len(other), KEPT_FOR_OTHER)]
+    return (*structural, *other[: MAX_BOXES - len(structural)])
+
+
+def _heading(comparison: Comparison, annotated: bool) -> list[Block]:
+    width = WIDTH - 2 * MARGIN
+    blocks = [_paragraph(summary.title(comparison), 15, width, bold=True)]
+    if summary.synthetic(comparison):
+        blocks.append(_banner(SYNTHETIC, "#b00020"))
+    if comparison.change is None:
+        blocks.append(_banner("NOT COMPARABLE", INK))
+    blocks.append(_paragraph(summary.bracket(comparison), 10, width, color=MUTED))
+    if annotated:
+        blocks.append(_paragraph(summary.finding(comparison), 10, width))
+    return [*blocks, Block(GAP // 2, _nothing)]
+
+
+def _nothing(sheet: Sheet, top: int) -> None:
+    return None
+
+
+def _paragraph(text: str, size: float, width: int, bold: bool = False, color: str = INK) -> Block:
+    lines = sheets.wrap(text, size, width, bold)
+
+    def draw(sheet: Sheet, top: int) -> None:
+        sheet.lines((MARGIN, top), lines, size, bold=bold, color=color)
+
+    return Block(len(lines) * sheets.line_height(size) + 8, draw)
+
+
+def _banner(text: str, color: str) -> Block:
+    height = 62
+
+    def draw(sheet: Sheet, top: int) -> None:
+        sheet.strip((MARGIN, top, WIDTH - 2 * MARGIN, height), color)
+        sheet.text((WIDTH / 2, top + height / 2), text, 13, bold=True, color=PAPER, ha="center", va="center_baseline")
+
+    return Block(height + 16, draw)
+
+
+def _panel_list(comparison: Comparison, annotated: bool) -> list[Panel]:
+    pair, pictures = comparison.pair, comparison.pictures
+    accepted = comparison.change is not None
+    before = Panel("BEFORE" if accepted else "BEFORE, as delivered", pair.before, pictures.before,
+                   scale=not accepted)
+    after = Panel("AFTER, aligned" if accepted else "AFTER, as delivered", pair.after, pictures.after,
+                  scale=accepted and not annotated)
+    if not (annotated and accepted):
+        return [before, after]
+    hidden = _not_analysed(comparison, pictures.after.shape[:2])
+    marked = sheets.hatched(pictures.after, hidden, pitch=max(6, round(14 * pictures.after.shape[1] / 760)))
+    name = "AFTER, with numbered regions" if comparison.regions else "AFTER, no region found"
+    return [before, after, Panel(name, pair.after, marked, boxes=True, scale=True)]
+
+
+def _not_analysed(comparison: Comparison, shape: tuple[int, ...]) -> BoolArray:
+    """(rows, cols) of the picture: where nothing is said."""
+    change = comparison.change
+    assert change is not None
+    cells = (change.changed == NOT_ANALYSED).astype(np.uint8)
+    rows, cols = comparison.pair.grid.shape
+    at_row = np.minimum(np.arange(shape[0]) * rows // shape[0] // change.cell_px, cells.shape[0] - 1)
+    at_col = np.minimum(np.arange(shape[1]) * cols // shape[1] // change.cell_px, cells.shape[1] - 1)
+    return np.asarray(cells[at_row[:, None], at_col] > 0)
+
+
+HEAD, FOOT = 92, 78
+
+
+def panel_size(comparison: Comparison, panels: int) -> tuple[int, int, int]:
+    """How many of `panels` stand side by side, and the width and height of each in px."""
+    rows, cols = comparison.pictures.before.shape[:2]
+    across = 1 if cols / rows > STACK_ASPECT else panels
+    width = (WIDTH - 2 * MARGIN - (across - 1) * GAP) // across
+    height = round(width * rows / cols)
+    if height > MAX_PANEL_HEIGHT:
+        width, height = round(MAX_PANEL_HEIGHT * cols / rows), MAX_PANEL_HEIGHT
+    return across, max(1, width), max(1, height)
+
+
+def _panels(comparison: Comparison, annotated: bool, shown: Sequence[Region]) -> Block:
+    panels = _panel_list(comparison, annotated)
+    across, width, height = panel_size(comparison, len(panels))
+    step_x = (WIDTH - 2 * MARGIN + GAP) // across
+    step_y = HEAD + height + FOOT
+
+    def draw(sheet: Sheet, top: int) -> None:
+        for k, panel in enumerate(panels):
+            left = MARGIN + (k % across) * step_x + (step_x - GAP - width) // 2
+            axes = _draw_panel(sheet, panel, (left, top + (k // across) * step_y, width, height), comparison)
+            if panel.boxes:
+                _draw_boxes(axes, shown, comparison.pair.grid, (width, height))
+
+    return Block(step_y * -(-len(panels) // across), draw)
+
+
+def _draw_panel(sheet: Sheet, panel: Panel, box: tuple[int, int, int, int], comparison: Comparison) -> Axes:
+    left, top, width, height = box
+    sheet.strip((left, top, width, HEAD), STRIP)
+    marks = "SYNTHETIC · " if summary.synthetic(comparison) else ""
+    sheet.text((left + 16, top + 12), sheets.fit(marks + panel.name, 10, width - 32, True), 10, bold=True, color=PAPER)
+    date = sheets.fit(wording.date(panel.image.acquisition), 9, width - 32)
+    sheet.text((left + 16, top + 50), date, 9, color="#e8e8e8")
+    axes = sheet.picture((left, top + HEAD, width, height), panel.rgb)
+    credit_width = width - (430 if panel.scale else 0)
+    credit = sheets.fit(summary.credit(panel.image.credit), 8, credit_width)
+    sheet.text((left, top + HEAD + height + 12), credit, 8, color=MUTED)
+    if panel.scale:
+        _scale(sheet, axes, (left, top + HEAD + height, width), comparison)
+    return axes
+
+
+def _scale(sheet: Sheet, axes: Axes, below: tuple[int, int, int], comparison: Comparison) -> None:
+    """Under the picture, where it covers nothing: scale bar and north arrow, or why there is none."""
+    left, top, width = below
+    grid = comparison.pair.grid
+    if grid.gsd_m is None:
+        sheet.text((left + width, top + 12), wording.NO_SCALE, 8, color=MUTED, ha="right")
+        return
+    right = width - (56 if grid.crs else 0)
+    metres = grid.gsd_m * grid.shape[1] / width
+    bar = ScaleBar(metres, "m", fixed_value=round_length(metres * min(260, width / 4)), fixed_units="m",
+                   location="upper right", width_fraction=0.005, pad=0, border_pad=0, sep=4, frameon=False, color=INK,
+                   scale_loc="left", font_properties=sheets.font_pattern(8), bbox_to_anchor=(right, axes.bbox.height + 16),
+                   scale_formatter=_length, rotation="horizontal-only",
+                   bbox_transform=axes.transData)
+    axes.add_artist(bar)
+    if grid.crs:
+        _north(sheet, left + width - 18, top + 12)
+    else:
+        sheet.text((left + width, top + 44), wording.STATED_SCALE, 7, color=MUTED, ha="right")
+
+
+def _length(value: float, unit: str) -> str:
+    return f"{value / 1000:g} km" if value >= 1000 else f"{value:g} {unit}"
+
+
+def round_length(longest: float) -> float:
+    """The longest of 1, 2, 5, 10, ... that is not longer than `longest`, in the same unit."""
+    power = 10.0 ** np.floor(np.log10(longest))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= longest))
+
+
+def _north(sheet: Sheet, x: float, top: float) -> None:
+    height, half = 40, 12
+    points = np.array([[x, top], [x + half, top + height], [x, top + height * 0.72], [x - half, top + height]])
+    points = np.stack([points[:, 0] / sheet.width, 1 - points[:, 1] / sheet.height], axis=-1)
+    sheet.figure.add_artist(Polygon(points, transform=sheet.figure.transFigure, facecolor=INK, edgecolor="none"))
+    sheet.text((x, top + height + 2), "N", 7, bold=True, ha="center")
+
+
+def layout(shown: Sequence[Region], grid: Grid, size: tuple[int, int]) -> list[tuple[labels.Box, labels.Label | None]]:
+    """Boxes around the regions and their labels, in px of a panel of `size` (width, height)."""
+    width, height = size
+    sx, sy = width / grid.shape[1], height / grid.shape[0]
+    frame = labels.Box(0, 0, width, height)
+    around = [
+        labels.Box(max(left * sx - BOX_MARGIN, 3), max(top * sy - BOX_MARGIN, 3),
+                   min(right * sx + BOX_MARGIN, width - 3), min(bottom * sy + BOX_MARGIN, height - 3))
+        for top, left, bottom, right in (region.bbox_rc for region in shown)
+    ]
+    sizes = [(16 + sheets.text_width(str(region.id), 7.5, bold=True), 32.0) for region in shown]
+    return list(zip(around, labels.place(around, sizes, frame, gap=6), strict=True))
+
+
+def _draw_boxes(axes: Axes, shown: Sequence[Region], grid: Grid, size: tuple[int, int]) -> None:
+    placed = list(zip(shown, layout(shown, grid, size), strict=True))
+    for region, (box, label) in placed:
+        if label is None:
+            continue
+        halo = [withStroke(linewidth=_points(8), foreground=HALO[region.tier]), Normal()]
+        axes.add_patch(Rectangle((box.left, box.top), box.right - box.left, box.bottom - box.top, fill=False,
+                                 edgecolor=COLORS[region.tier], linewidth=_points(4), path_effects=halo))
+        if label.leader:
+            axes.plot(*zip(*label.leader, strict=True), color=COLORS[region.tier], linewidth=_points(3),
+                      path_effects=halo, solid_capstyle="butt")
+    for region, (_, label) in placed:
+        if label is not None:
+            _draw_label(axes, region, label.box)
+
+
+def _draw_label(axes: Axes, region: Region, box: labels.Box) -> None:
+    axes.add_patch(Rectangle((box.left, box.top), box.right - box.left, box.bottom - box.top,
+                             facecolor=COLORS[region.tier], edgecolor=HALO[region.tier], linewidth=_points(2)))
+    axes.add_artist(Text(*box.centre, str(region.id), fontproperties=sheets.font(7.5, bold=True), ha="center",
+                         va="center_baseline", color=ON_LABEL[region.tier], parse_math=False))
+
+
+def _points(px: float) -> float:
+    return px * 72 / DPI
+
+
+LEGEND: dict[Tier, str] = {
+    "structural": "visible change: built structure looks different or is missing",
+    "other": "other change: ground or colour looks different",
+}
+
+
+def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
+    hidden = len(comparison.regions) - _drawn(comparison, shown)
+
+    def draw(sheet: Sheet, top: int) -> None:
+        x: float = MARGIN
+        for tier, meaning in LEGEND.items():
+            sheet.strip((x, top + 4, 40, 28), "none", edgecolor=COLORS[tier], linewidth=_points(5))
+            x = _legend_text(sheet, x + 54, top, meaning)
+        swatch = np.full((30, 42, 3), 128, np.uint8)
+        sheet.picture((round(x), top + 3, 42, 30), sheets.hatched(swatch, np.ones(swatch.shape[:2], bool)))
+        _legend_text(sheet, x + 56, top, "not analysed")
+        if hidden:
+            sheet.text((MARGIN, top + 42), f"{wording.count(hidden, 'more region')} not drawn here; "
+                       "report.html lists all of them.", 8, color=MUTED)
+
+    return Block(48 + 36 * bool(hidden), draw)
+
+
+def _legend_text(sheet: Sheet, x: float, top: int, text: str) -> float:
+    sheet.text((x, top + 4), text, 8)
+    return x + sheets.text_width(text, 8) + 44
+
+
+def _drawn(comparison: Comparison, shown: Sequence[Region]) -> int:
+    _, width, height = panel_size(comparison, 3)
+    return sum(label is not None for _, label in layout(shown, comparison.pair.grid, (width, height)))
+
+
+def _insets(comparison: Comparison) -> list[Block]:
+    wanted = int(comparison.settings.get("report", {}).get("insets", 4))
+    crops = {crop.region_id: crop for crop in comparison.pictures.crops}
+    chosen = [region for region in boxes(comparison) if region.id in crops][:wanted]
+    if not chosen:
+        return []
+    columns = 2 * len(chosen)
+    side = min(INSET_MAX, (WIDTH - 2 * MARGIN - (columns - 1) * 20) // columns)
+
+    def draw(sheet: Sheet, top: int) -> None:
+        for k, region in enumerate(chosen):
+            crop = crops[region.id]
+            for half, (word, rgb) in enumerate((("before", crop.before), ("after", crop.after))):
+                _inset(sheet, (MARGIN + (2 * k + half) * (side + 20), top, side), (region, word), rgb)
+
+    return [Block(GAP // 2, _nothing), Block(side + 74, draw)]
+
+
+def _inset(sheet: Sheet, at: tuple[int, int, int], what: tuple[Region, str], rgb: ByteArray) -> None:
+    left, top, side = at
+    region, word = what
+    color = COLORS[region.tier]
+    label = str(region.id)
+    tag = 16 + sheets.text_width(label, 8, True)
+    sheet.strip((left, top, tag, 34), color)
+    sheet.text((left + tag / 2, top + 17), label, 8, bold=True, color=ON_LABEL[region.tier], ha="center",
+               va="center_baseline")
+    size = f" · {wording.area(region.area_px, region.area_m2)}" if word == "after" else ""
+    sheet.text((left + tag + 10, top + 17), sheets.fit(word + size, 8, side - tag - 10), 8, va="center_baseline")
+    sheet.strip((left, top + 38, side, side), color)
+    scale = (side - 10) / max(rgb.shape[:2])
+    height, width = (max(1, round(n * scale)) for n in rgb.shape[:2])
+    sheet.strip((left + 5, top + 43, side - 10, side - 10), "#dddddd")
+    sheet.picture((left + (side - width) // 2, top + 38 + (side - height) // 2, width, height), rgb)
+
+
+def footer(comparison: Comparison, annotated: bool = True) -> tuple[str, ...]:
+    """What was done to the pictures, with what, and the id by which this result can be found again."""
+    parts = ["outlines: visible change found automatically, not verified on the ground"]
+    if not annotated or comparison.change is None:
+        parts = []
+    ce90 = comparison.alignment.ce90_px
+    known = "error not measured" if ce90 is None else f"CE90 {wording.error(ce90, comparison.pair.grid)}"
+    return (
+        *parts,
+        "not aligned: as delivered" if comparison.change is None else f"co-registered, {known}",
+        "contrast stretched p2–p98, both alike",
+        f"damagediff {comparison.versions.get('damagediff', '')}".strip(),
+        f"id {outputs.evidence_id(comparison)}",
+    )
+
+
+def _footer(comparison: Comparison, annotated: bool) -> Block:
+    lines = sheets.wrap_parts(footer(comparison, annotated), 8, WIDTH - 2 * MARGIN)
+
+    def draw(sheet: Sheet, top: int) -> None:
+        sheet.strip((MARGIN, top + 8, WIDTH - 2 * MARGIN, 2), "#bbbbbb")
+        sheet.lines((MARGIN, top + 22), lines, 8, color=MUTED)
+
+    return Block(22 + len(lines) * sheets.line_height(8), draw)
+
+
+RESIDUAL_WIDTH = 1200
+
+
+def draw_residuals(comparison: Comparison) -> Figure:
+    """Where tie points lie and by how much each misses the model, as arrows over a pale before image.
+
+    Arrows point from where the model puts a point to where it was found, drawn to the scale of the arrow
+    below the picture. Without an accepted alignment only the places are drawn.
+    """
+    rgb = comparison.pictures.before
+    height = round(RESIDUAL_WIDTH * rgb.shape[0] / rgb.shape[1])
+    sheet = Sheet(RESIDUAL_WIDTH, height + 100)
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    pale = np.repeat((150 + grey * (105 / 255)).astype(np.uint8)[..., None], 3, axis=2)
+    axes = sheet.picture((0, 0, RESIDUAL_WIDTH, height), pale)
+    scale = RESIDUAL_WIDTH / comparison.pair.grid.shape[1]
+    arrow_px = _draw_arrows(axes, comparison, scale)
+    x: float = 8
+    points = comparison.alignment.tie_points
+    for role, meaning in wording.ROLES.items():
+        sheet.strip((x, height + 20, 22, 22), RESIDUAL_COLORS[role])
+        x = _legend_text(sheet, x + 30, height + 13, f"{points.count(role):,} {meaning}")
+    if arrow_px:
+        sheet.strip((8, height + 70, arrow_px, 4), INK)
+        sheet.text((arrow_px + 20, height + 56), "an arrow of this length: 1 px from where the model puts the point", 8)
+    return sheet.figure
+
+
+def _draw_arrows(axes: Axes, comparison: Comparison, scale: float) -> float:
+    """Draw every tie point; returns the drawn length of one working-grid pixel, 0 when there are no arrows."""
+    alignment = comparison.alignment
+    points = alignment.tie_points
+    if not len(points):
+        return 0
+    model = align_points.Model(alignment.model, alignment.moving_from_reference, alignment.local)
+    apart = points.reference_rc + points.displacement_rc - model.moving_from_grid(points.reference_rc)
+    length = 30.0 / max(0.5, float(np.median(points.residual_px))) if alignment.accepted else 0.0
+    x, y = (points.reference_rc[:, 1] + 0.5) * scale, (points.reference_rc[:, 0] + 0.5) * scale
+    for role, color in RESIDUAL_COLORS.items():
+        chosen = np.array([r == role for r in points.role])
+        axes.plot(x[chosen], y[chosen], "o", color=color, markersize=_points(9), markeredgecolor=INK,
+                  markeredgewidth=_points(1))
+        if length and role != "rejected":
+            axes.quiver(x[chosen], y[chosen], apart[chosen, 1] * length, apart[chosen, 0] * length, color=color,
+                        angles="xy", scale_units="xy", scale=1, width=0.0028)
+    return length

@@ -1,0 +1,423 @@
+"""Writes a run folder whole or not at all, and the result files that other people's scripts read.
+
+The formats are the contract of docs/architecture.md: results.json, tie_points.csv, regions.geojson,
+buildings.csv and buildings.geojson.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import grid as grids
+from . import summary, wording
+from .errors import OutputError
+from .types import Alignment, Building, Comparison, Grid, Image, Region, TiePoints
+
+FORMAT = 1
+"""Version of results.json and manifest.json: raised when a key that is relied upon changes its meaning."""
+
+MANIFEST = "manifest.json"
+SIGNIFICANT_DIGITS = 6
+"""Of measured numbers: finer than any of them is known, coarser than rounding differs between machines."""
+TRANSFORM_DIGITS = 12
+"""Of coordinates and matrices: a micrometre in a UTM northing."""
+LONLAT_DECIMALS = 7  # 1 cm
+PIXEL_DECIMALS = 2
+
+Ring = Sequence[tuple[float, float]]
+
+
+@contextmanager
+def run_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to fill, which becomes `out` in one step when the block ends, and vanishes when it fails.
+
+    Parameters
+    ----------
+    out : Path
+        The run folder to make. Its parents are made as needed.
+    overwrite : bool
+        Replace an existing `out`, if it is empty or a run folder with no foreign file in it.
+
+    Yields
+    ------
+    Path
+        A hidden folder beside `out`, on the same file system.
+
+    Raises
+    ------
+    OutputError
+        `out` is a link, exists and may not be replaced, or the disk refuses.
+    """
+    out = Path(os.path.abspath(out))
+    _check_replaceable(out, overwrite)
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial.mkdir()
+    except OSError as error:
+        raise OutputError(_refused(out, error)) from error
+    try:
+        yield partial
+        _publish(partial, out, overwrite)
+    except OSError as error:
+        if _elsewhere(error, partial, out):
+            raise
+        raise OutputError(_refused(out, error)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _elsewhere(error: OSError, partial: Path, out: Path) -> bool:
+    """Whether the failure is about a file that is not ours to write: then it is not an output error."""
+    named = error.filename
+    return isinstance(named, (str, os.PathLike)) and not Path(named).is_relative_to(partial) and Path(named) != out
+
+
+def _refused(out: Path, error: OSError) -> str:
+    return f"{out}: cannot write: {error.strerror or error}. Choose another folder with -o, or free some space"
+
+
+def _check_replaceable(out: Path, overwrite: bool) -> None:
+    if out.is_symlink():
+        raise OutputError(f"{out}: is a symbolic link. Name the folder itself")
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise OutputError(f"{out}: exists and is not a folder. Choose another name with -o")
+    if not overwrite:
+        raise OutputError(f"{out}: already exists. Choose another folder with -o, or replace it with --overwrite")
+    foreign = _foreign_entry(out)
+    if foreign is not None:
+        raise OutputError(f"{out}: not replaced, because {foreign}. Choose another folder with -o")
+
+
+def _foreign_entry(folder: Path) -> str | None:
+    """Why `folder` is neither empty nor exactly what its manifest lists; None if it may be replaced."""
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        raise OutputError(_refused(folder, error)) from error
+    if not entries:
+        return None
+    try:
+        listed = {item["name"] for item in json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["outputs"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"it does not look like a run of damagediff (no readable {MANIFEST})"
+    strange = sorted(e.name for e in entries if e.name not in listed | {MANIFEST} or e.is_symlink() or e.is_dir())
+    return f"it holds {strange[0]!r}, which is not part of the run" if strange else None
+
+
+def _publish(partial: Path, out: Path, overwrite: bool) -> None:
+    """Give the finished folder its name; what was there before is deleted only afterwards."""
+    for path in (*partial.iterdir(), partial):
+        _sync(path)
+    _check_replaceable(out, overwrite)  # again: hours may have passed
+    old = out.with_name(f".{out.name}.replaced-{os.getpid()}-{secrets.token_hex(4)}")
+    replacing = out.exists()
+    if replacing:
+        os.rename(out, old)
+    try:
+        os.rename(partial, out)
+    except OSError:
+        if replacing:
+            os.rename(old, out)
+        raise
+    _sync(out.parent)
+    if replacing:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open a folder, and does not need to
+    handle = os.open(path, os.O_RDONLY if path.is_dir() or os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_results(comparison: Comparison, folder: Path) -> None:
+    """Write results.json and the tables: tie points always, regions and buildings when there is a change map.
+
+    Raises
+    ------
+    OSError
+        The disk refuses; `run_folder` turns it into an `OutputError`.
+    """
+    _write(folder / "results.json", results_json(comparison))
+    write_tie_points(comparison.alignment.tie_points, folder / "tie_points.csv")
+    if comparison.change is None:
+        return
+    write_regions(comparison, folder / "regions.geojson")
+    if comparison.case.footprints is not None:
+        write_buildings(comparison, folder)
+
+
+def results_json(comparison: Comparison) -> str:
+    """Text of results.json: sorted, indented, numbers rounded, never a NaN. The same input, the same bytes."""
+    return to_json(results(comparison))
+
+
+def evidence_id(comparison: Comparison) -> str:
+    """First 12 hex digits of the SHA-256 of results.json: short enough to print, and anyone can check it."""
+    return hashlib.sha256(results_json(comparison).encode()).hexdigest()[:12]
+
+
+def results(comparison: Comparison) -> dict[str, Any]:
+    """The content of results.json as plain values."""
+    return {
+        "format": FORMAT,
+        "verdict": comparison.verdict,
+        "pair": _pair(comparison),
+        "alignment": _alignment(comparison.alignment, comparison.pair.grid),
+        "change": _change(comparison),
+        "regions": [_region(region) for region in comparison.regions],
+        "buildings": [_building(building) for building in comparison.buildings],
+        "trust": _fields(comparison.trust) | {"checks": [_fields(check) for check in comparison.trust.checks]},
+        "settings": result_settings(comparison.settings),
+        "versions": comparison.versions,
+        "notes": list(comparison.notes),
+    }
+
+
+def result_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without those that only say how the work is cut up: they must not change a byte of the result."""
+    return {key: value for key, value in settings.items() if key not in ("workers", "tile_px")}
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+
+
+def _pair(comparison: Comparison) -> dict[str, Any]:
+    pair = comparison.pair
+    return {
+        "title": summary.title(comparison),
+        "before": _image(pair.before),
+        "after": _image(pair.after),
+        "grid": {
+            "rows": pair.grid.shape[0],
+            "cols": pair.grid.shape[1],
+            "crs": pair.grid.crs,
+            "gsd_m": pair.grid.gsd_m,
+            "transform": _Exact(tuple(pair.grid.transform)[:6]),
+        },
+        "bands_compared": pair.roles,
+        "identical": pair.identical,
+        "between": summary.bracket(comparison),
+    }
+
+
+def _image(image: Image) -> dict[str, Any]:
+    acquired = image.acquisition.acquired
+    return {
+        "name": image.name,
+        "sha256": image.sha256,
+        "size_bytes": image.size_bytes,
+        "driver": image.driver,
+        "rows": image.shape[0],
+        "cols": image.shape[1],
+        "dtype": image.dtype,
+        "bands": image.roles,
+        "nodata": image.nodata,
+        "crs": image.crs,
+        "transform": _Exact(tuple(image.transform)[:6]) if image.georeferenced else None,
+        "exif_orientation": image.orientation,
+        "acquired_utc": acquired,
+        "acquired_precision": image.acquisition.precision if acquired else None,
+        "acquired_source": image.acquisition.source,
+        "credit": image.credit,
+        "world_file_sha256": image.world_file_sha256,
+        "notes": image.notes,
+    }
+
+
+def _alignment(alignment: Alignment, grid: Grid) -> dict[str, Any]:
+    ce90_m = None if alignment.ce90_px is None or grid.gsd_m is None else alignment.ce90_px * grid.gsd_m
+    local = alignment.local
+    return {
+        "accepted": alignment.accepted,
+        "reason": alignment.reason,
+        "model": alignment.model,
+        "model_reason": alignment.model_reason,
+        "moving_from_reference": _Exact(np.asarray(alignment.moving_from_reference).tolist()),
+        "local": None if local is None else {
+            "spacing_px": local.spacing_px, "displacement_rc": np.asarray(local.displacement_rc).tolist(),
+        },
+        "rmse_px": alignment.rmse_px,
+        "ce90_px": alignment.ce90_px,
+        "ce90_m": ce90_m,
+        "tie_points": {role: alignment.tie_points.count(role) for role in wording.ROLES},
+        "windows_unused": alignment.windows_unused,
+        "evidence": _fields(alignment.evidence),
+    }
+
+
+def _change(comparison: Comparison) -> dict[str, Any] | None:
+    change = comparison.change
+    if change is None:
+        return None
+    seen = summary.amounts(change, comparison.pair.grid)
+    return {
+        "threshold": change.threshold,
+        "threshold_rule": change.threshold_rule,
+        "comparability": change.comparability,
+        "calibration": change.calibration,
+        "cell_px": change.cell_px,
+        "analysed_share": seen.analysed_share,
+        "changed_share_of_analysed": seen.share_of_analysed(seen.changed_px),
+        "structural_share_of_analysed": seen.share_of_analysed(seen.structural_px),
+        "other_share_of_analysed": seen.share_of_analysed(seen.other_px),
+        "changed_area_px": seen.changed_px,
+        "changed_area_m2": seen.area_m2(seen.changed_px),
+        "structural_area_m2": seen.area_m2(seen.structural_px),
+        "other_area_m2": seen.area_m2(seen.other_px),
+    }
+
+
+def _region(region: Region) -> dict[str, Any]:
+    return {key: value for key, value in _fields(region).items() if key != "outline_rc"}
+
+
+def _building(building: Building) -> dict[str, Any]:
+    return {key: value for key, value in _fields(building).items() if key not in ("outline_rc", "properties")}
+
+
+class _Exact:
+    """Marks coordinates and matrices, which keep more digits than measured numbers."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def to_json(value: Any) -> str:
+    """`value` as canonical JSON text: sorted keys, rounded numbers, null for what is not finite."""
+    plain = _plain(value, SIGNIFICANT_DIGITS)
+    return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any, digits: int) -> Any:
+    if isinstance(value, _Exact):
+        return _plain(value.value, TRANSFORM_DIGITS)
+    if isinstance(value, dict):
+        return {str(key): _plain(item, digits) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist(), digits)
+    if isinstance(value, list | tuple):
+        return [_plain(item, digits) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") + 0.0 if math.isfinite(value) else None  # + 0.0: no minus zero
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")  # a file name may hold half a character
+    return value if value is None or isinstance(value, bool | int) else str(value)
+
+
+def write_tie_points(points: TiePoints, path: Path) -> None:
+    """tie_points.csv: one row a point, in the order in which they were found."""
+    header = ("reference_row_px", "reference_col_px", "displacement_row_px", "displacement_col_px",
+              "quality", "role", "residual_px")
+    _write(path, _csv(header, (
+        (*map(_short, (*reference, *displacement, quality)), role, _short(residual))
+        for reference, displacement, quality, role, residual in zip(
+            points.reference_rc, points.displacement_rc, points.quality, points.role, points.residual_px, strict=True)
+    )))
+
+
+def write_regions(comparison: Comparison, path: Path) -> None:
+    """regions.geojson: one feature a region, lon/lat when georeferenced, else pixels (x = col, y = row)."""
+    grid = comparison.pair.grid
+    features = [_feature(region.outline_rc, grid, _region(region) | {"label": wording.TIERS[region.tier]})
+                for region in comparison.regions]
+    _write(path, _collection(features, grid))
+
+
+def write_buildings(comparison: Comparison, folder: Path) -> None:
+    """buildings.csv and buildings.geojson: one row or feature a footprint, in the order of the footprints."""
+    grid = comparison.pair.grid
+    features = [_feature(b.outline_rc, grid, _building(b) | {"source": b.properties}) for b in comparison.buildings]
+    _write(folder / "buildings.geojson", _collection(features, grid))
+    header = ("id", "label", "score", "analysed_share", "area_m2")
+    _write(folder / "buildings.csv", _csv(header, (
+        (b.id, b.label, _short(b.score), _short(b.analysed_share), _short(b.area_m2)) for b in comparison.buildings
+    )))
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None or not math.isfinite(value) else f"{value:.{SIGNIFICANT_DIGITS}g}"
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def _cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula; numbers stay numbers."""
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return "'" + text
+    return text
+
+
+def _collection(features: list[dict[str, Any]], grid: Grid) -> str:
+    collection: dict[str, Any] = {"type": "FeatureCollection", "features": features}
+    if grid.crs is None:
+        collection["properties"] = {"crs": None, "note": "pixel coordinates of the before image: x = column, y = row"}
+    return to_json(collection)
+
+
+def _feature(outline_rc: Sequence[Ring], grid: Grid, properties: dict[str, Any]) -> dict[str, Any]:
+    frame: dict[str, Any] = {} if grid.crs else {"crs": None}
+    return {"type": "Feature", "geometry": geometry(outline_rc, grid), "properties": properties | frame}
+
+
+def geometry(outline_rc: Sequence[Ring], grid: Grid) -> dict[str, Any] | None:
+    """GeoJSON polygon of an outline (outer ring, then holes); None without one.
+
+    Rings are closed; the outer one runs counter-clockwise and holes clockwise, as RFC 7946 asks.
+    """
+    rings = [_ring(ring, grid, hole=k > 0) for k, ring in enumerate(outline_rc) if len(ring) >= 3]
+    return {"type": "Polygon", "coordinates": _Exact(rings)} if rings else None
+
+
+def _ring(ring_rc: Ring, grid: Grid, hole: bool) -> list[list[float]]:
+    rc = np.asarray(ring_rc, np.float64)
+    if grid.crs is None:
+        xy = np.round(rc[:, ::-1], PIXEL_DECIMALS)
+    else:
+        xy = np.round(grids.lonlat_from_grid(grid, rc), LONLAT_DECIMALS)
+    if (xy[0] != xy[-1]).any():
+        xy = np.concatenate([xy, xy[:1]])
+    near = xy - xy[0]  # far from the origin the areas below would drown in rounding
+    twice_area = float(np.sum(near[:-1, 0] * near[1:, 1] - near[1:, 0] * near[:-1, 1]))
+    counter_clockwise = twice_area > 0
+    points: list[list[float]] = (xy[::-1] if counter_clockwise == hole else xy).tolist()
+    return points
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,75 @@
+"""Reduced pictures and cut-outs for looking at, all with one stretch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .types import BoolArray, ByteArray, FloatArray, Grid, Pictures, Window
+
+STRETCH = (2.0, 98.0)
+"""Percentiles of the before image that are drawn black and white, in both pictures."""
+CROP_MARGIN = 0.6
+"""Surroundings shown around a region, as a share of its longer side."""
+MIN_CROP_PX = 96
+
+
+class Canvas:
+    """Collects block means of both images tile by tile."""
+
+    def __init__(self, on: Grid, longest_px: int, tile_px: int, bands: int) -> None:
+        self.reduction = 1
+        while max(on.shape) / self.reduction > longest_px and tile_px % (2 * self.reduction) == 0:
+            self.reduction *= 2
+        rows, cols = (-(-n // self.reduction) for n in on.shape)
+        self.before = np.zeros((bands, rows, cols), np.float32)
+        self.after = np.zeros((bands, rows, cols), np.float32)
+        self.valid = np.zeros((rows, cols), bool)
+
+    def put(self, window: Window, before: FloatArray, after: FloatArray, valid: BoolArray) -> None:
+        """Add one tile, whose origin is a multiple of the reduction."""
+        k = self.reduction
+        to = Window(window.row // k, window.col // k, -(-window.rows // k), -(-window.cols // k)).slices
+        for target, data in ((self.before, before), (self.after, after)):
+            target[(slice(None), *to)] = _means(data, k)
+        self.valid[to] = _means(valid[None].astype(np.float32), k)[0] > 0.5
+
+
+def _means(data: FloatArray, k: int) -> FloatArray:
+    rows, cols = data.shape[1:]
+    padded = np.pad(data, ((0, 0), (0, -rows % k), (0, -cols % k)), mode="edge")
+    blocks = padded.reshape(len(data), padded.shape[1] // k, k, padded.shape[2] // k, k)
+    return blocks.mean((2, 4), dtype=np.float64).astype(np.float32)
+
+
+def finish(
+    before: FloatArray, after: FloatArray, valid: BoolArray, reduction: float, shown: tuple[int, ...]
+) -> Pictures:
+    """Pictures from reduced bands on one radiometric scale; `shown` are the bands for red, green and blue."""
+    stretch = tuple(_limits(before[band], valid) for band in shown)
+    return Pictures(draw(before, shown, stretch), draw(after, shown, stretch), valid, reduction, stretch)
+
+
+def _limits(band: FloatArray, valid: BoolArray) -> tuple[float, float]:
+    values = band[valid] if valid.any() else band.ravel()
+    low, high = (float(v) for v in np.percentile(values, STRETCH))
+    return low, max(high, low + 1e-6)
+
+
+def draw(data: FloatArray, shown: tuple[int, ...], stretch: tuple[tuple[float, float], ...]) -> ByteArray:
+    """(rows, cols, 3) RGB of the `shown` bands, each between its own black and white."""
+    bands = [
+        np.clip((data[band] - low) * (255 / (high - low)) + 0.5, 0, 255)
+        for band, (low, high) in zip(shown, stretch, strict=True)
+    ]
+    return np.stack(bands, -1).astype(np.uint8)
+
+
+def around(bbox_rc: tuple[int, int, int, int], shape: tuple[int, int]) -> Window:
+    """A square around a box with some surroundings, moved inside the grid."""
+    top, left, bottom, right = bbox_rc
+    longest = max(bottom - top, right - left)
+    side = int(max(MIN_CROP_PX, longest * (1 + 2 * CROP_MARGIN)))
+    rows, cols = min(side, shape[0]), min(side, shape[1])
+    row = int(np.clip((top + bottom) // 2 - rows // 2, 0, shape[0] - rows))
+    col = int(np.clip((left + right) // 2 - cols // 2, 0, shape[1] - cols))
+    return Window(row, col, rows, cols)

@@ -1,0 +1,329 @@
+"""The one place that knows the order of the stages.
+
+Passes over the scene: one reduced read of each file (coarse alignment, radiometry), windows for tie points,
+and one pass by tiles that resamples both images, writes them and measures change on cells. What follows
+works on the cells, a sixteenth of the pixels.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from affine import Affine
+
+from . import (
+    cog,
+    diff,
+    footprints,
+    grid,
+    pictures,
+    raster,
+    regions,
+    registration,
+    summary,
+    tiles,
+    trust,
+    versions,
+)
+from . import settings as options
+from .align_points import Model
+from .diff import Measures, Radiometry
+from .errors import InputError
+from .feed import Feed, open_feed
+from .scene import Progress, Scene, silent
+from .settings import Settings
+from .types import (
+    NOT_ANALYSED,
+    Alignment,
+    BoolArray,
+    Building,
+    Case,
+    ChangeMap,
+    Comparison,
+    Crop,
+    FloatArray,
+    Grid,
+    Image,
+    Pair,
+    Pictures,
+    Region,
+    Window,
+)
+
+OVERVIEW_PX = 1024
+"""Longest side of the aligned overviews that radiometry is learnt from."""
+GEOMETRY_PX = 16
+"""Working-grid pixels per cell of geometry.tif."""
+
+
+def compare(case: Case, settings: Settings, folder: Path, progress: Progress = silent) -> Comparison:
+    """Compare two images and write the rasters of the run into `folder`.
+
+    Parameters
+    ----------
+    case : Case
+        The two images, and what the user knows of them.
+    settings : Settings
+        The same settings and files give the same result, whatever the number of workers.
+    folder : Path
+        Existing folder; gets ``before.tif``, ``after_aligned.tif``, ``change_score.tif``,
+        ``change_mask.tif`` and ``geometry.tif``. Stays empty when the alignment is refused.
+    progress : callable
+        Told the stage and the share done.
+
+    Returns
+    -------
+    Comparison
+        With ``alignment.accepted`` false and ``change`` None when the alignment is refused.
+
+    Raises
+    ------
+    InputError
+        An image or the footprints cannot be used.
+    OutputError
+        A raster cannot be written.
+    """
+    cv2.setNumThreads(1)  # the pool has the threads; nested ones only fight over cores
+    pair = open_pair(case, settings)
+    with ExitStack() as stack:
+        readers = [
+            stack.enter_context(raster.Reader(image, pair.roles)) for image in (pair.before, pair.after)
+        ]
+        executor = stack.enter_context(tiles.pool(settings.workers))
+        before, after = _open_feeds(pair, readers, settings, progress)
+        scene = Scene(case, settings, pair, before, after, executor, progress)
+        alignment, model = registration.register(scene)
+        scene = replace(scene, after=scene.after.aligned(model))
+        if not alignment.accepted:
+            return _refused(scene, alignment)
+        return _compare_aligned(scene, alignment, folder)
+
+
+def open_pair(case: Case, settings: Settings) -> Pair:
+    """Let both files through the door and find the grid on which they meet."""
+    before = raster.inspect(case.before, settings.read)
+    after = raster.inspect(case.after, settings.read)
+    both = before.georeferenced and after.georeferenced
+    on = grid.common_grid(before, after, case.gsd_m)
+    return Pair(before, after, on, raster.common_roles(before, after), moving_is_file=not both)
+
+
+def _open_feeds(
+    pair: Pair, readers: list[raster.Reader], settings: Settings, progress: Progress
+) -> tuple[Feed, Feed]:
+    longest = 2 * settings.align.coarse_px
+    progress("reading", 0.0)
+    before = open_feed(pair.before, readers[0], pair.grid, pair.before.georeferenced, longest)
+    progress("reading", 0.5)
+    return before, open_feed(pair.after, readers[1], pair.grid, not pair.moving_is_file, longest)
+
+
+def _refused(scene: Scene, alignment: Alignment) -> Comparison:
+    """Both pictures as they are, each on its own, and no word about change."""
+    shape = scene.pair.grid.shape
+    factor = max(1, -(-max(shape) // scene.settings.report.picture_px))
+    before, _ = scene.before.overview(factor, shape)
+    after, after_valid = replace(scene.after, model=None).overview(factor, shape)
+    apart = diff.fit_radiometry(before, after, np.zeros_like(after_valid), scene.pair.roles)
+    drawn = pictures.finish(
+        apart.before_8bit(before), apart.after_8bit(after), after_valid, factor, scene.shown
+    )
+    return _comparison(scene, alignment, None, (), (), drawn)
+
+
+def _compare_aligned(scene: Scene, alignment: Alignment, folder: Path) -> Comparison:
+    radiometry = _fit_radiometry(scene)
+    measures, drawn = _measure_and_write(scene, radiometry, folder)
+    scene.progress("finding change", 0.0)
+    calibration = diff.calibrate(measures, _ceiling(scene, radiometry))
+    change = diff.change_map(measures, calibration, scene.pair.grid, scene.settings)
+    found = regions.find(change, measures, scene.pair.grid)
+    _write_change(scene, change, folder)
+    _write_geometry(scene, folder)
+    scene.progress("finding change", 0.5)
+    crops = _crops(scene, found, radiometry, drawn)
+    return _comparison(
+        scene, alignment, change, found, _buildings(scene, change), replace(drawn, crops=crops)
+    )
+
+
+def _fit_radiometry(scene: Scene) -> Radiometry:
+    shape = scene.pair.grid.shape
+    factor = max(1, -(-max(shape) // OVERVIEW_PX))
+    before, before_valid = scene.before.overview(factor, shape)
+    after, after_valid = scene.after.overview(factor, shape)
+    both = before_valid & after_valid
+    if not both.any():
+        raise InputError(
+            f"{scene.pair.before.name} and {scene.pair.after.name}: no pixel is valid in both. "
+            "Check nodata, alpha and the extents"
+        )
+    return diff.fit_radiometry(before, after, both, scene.pair.roles)
+
+
+def _read_pair(scene: Scene, window: Window) -> tuple[FloatArray, FloatArray, BoolArray, BoolArray]:
+    """Both images on a window of the grid, mirrored at its edges; each with its validity."""
+    before, before_valid = scene.before.read_mirrored(window, scene.pair.grid.shape)
+    after, after_valid = scene.after.read_mirrored(window, scene.pair.grid.shape)
+    return before, after, before_valid, after_valid
+
+
+def _measure_and_write(scene: Scene, radiometry: Radiometry, folder: Path) -> tuple[Measures, Pictures]:
+    """The one pass over the scene: resample, write, measure, and shrink for the report."""
+    grid_, settings = scene.pair.grid, scene.settings
+    canvas = pictures.Canvas(grid_, settings.report.picture_px, settings.tile_px, len(scene.pair.roles))
+    windows = tiles.plan(grid_.shape, settings.tile_px)
+
+    with (
+        _image_writer(folder / "before.tif", scene.pair.before, scene) as before_out,
+        _image_writer(folder / "after_aligned.tif", scene.pair.after, scene) as after_out,
+    ):
+
+        def one(core: Window) -> tuple[Window, Measures, FloatArray, FloatArray, BoolArray]:
+            before, after, before_valid, after_valid = _read_pair(scene, core.padded(diff.HALO))
+            inner = (slice(None), *(slice(diff.HALO, diff.HALO + n) for n in core[2:]))
+            before_out.write(core, _as_type(before[inner], scene.pair.before.dtype), before_valid[inner[1:]])
+            after_out.write(core, _as_type(after[inner], scene.pair.after.dtype), after_valid[inner[1:]])
+            before8, after8 = radiometry.before_8bit(before), radiometry.after_8bit(after)
+            both = before_valid & after_valid
+            found = diff.measure(before8, after8, both, scene.pair.roles)
+            return core, found, before8[inner], after8[inner], both[inner[1:]]
+
+        parts = []
+        for done, result in enumerate(tiles.map_ordered(one, windows, scene.executor, ahead=4)):
+            core, found, before8, after8, both = result
+            canvas.put(core, before8, after8, both)
+            parts.append((core, found))
+            scene.progress("measuring change", (done + 1) / len(windows))
+    drawn = pictures.finish(canvas.before, canvas.after, canvas.valid, canvas.reduction, scene.shown)
+    return diff.assemble(grid_.shape, parts), drawn
+
+
+def _image_writer(path: Path, image: Image, scene: Scene) -> cog.Writer:
+    roles = scene.pair.roles
+    tags = {"DAMAGEDIFF_SOURCE_SHA256": image.sha256}
+    return cog.Writer(path, scene.pair.grid, len(roles), image.dtype, descriptions=roles, tags=tags)
+
+
+def _as_type(data: FloatArray, dtype: str) -> npt.NDArray[Any]:
+    """Values in a file's own type: whole numbers rounded, and kept in its range."""
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return data.astype(kind)
+    limits = np.iinfo(kind)
+    return np.clip(np.rint(data), limits.min, limits.max).astype(kind)
+
+
+def _ceiling(scene: Scene, radiometry: Radiometry) -> list[Measures]:
+    """The measures where the two images show unrelated content."""
+
+    def one(pair: tuple[Window, Window]) -> Measures:
+        before, before_valid = scene.before.read(pair[0])
+        after, after_valid = scene.after.read(pair[1])
+        return diff.measure(
+            radiometry.before_8bit(before),
+            radiometry.after_8bit(after),
+            before_valid & after_valid,
+            scene.pair.roles,
+        )
+
+    windows = diff.ceiling_windows(scene.pair.grid.shape, scene.settings.seed)
+    return list(tiles.map_ordered(one, windows, scene.executor, ahead=8))
+
+
+def _write_change(scene: Scene, change: ChangeMap, folder: Path) -> None:
+    """change_score.tif and change_mask.tif, pixel by pixel from the cells."""
+    on = scene.pair.grid
+    with (
+        cog.Writer(
+            folder / "change_score.tif", on, 1, "float32", descriptions=("change score 0..1",)
+        ) as score,
+        cog.Writer(
+            folder / "change_mask.tif",
+            on,
+            1,
+            "uint8",
+            nodata=NOT_ANALYSED,
+            resampling="nearest",
+            descriptions=("0 no change above the limit, 1 structural, 2 other, 255 not analysed",),
+        ) as mask,
+    ):
+        for window in tiles.plan(on.shape, scene.settings.tile_px):
+            score.write(window, diff.to_pixels(change.score, window)[None])
+            mask.write(window, diff.to_pixels(change.changed, window)[None])
+
+
+def _write_geometry(scene: Scene, folder: Path) -> None:
+    """geometry.tif: where the ground under each 16 x 16 px cell lies in the after file as delivered."""
+    on, image = scene.pair.grid, scene.pair.after
+    rows, cols = (-(-n // GEOMETRY_PX) for n in on.shape)
+    centre = [np.arange(n) * float(GEOMETRY_PX) + (GEOMETRY_PX - 1) / 2 for n in (rows, cols)]
+    shown = scene.after.file_from_grid(np.stack(np.meshgrid(*centre, indexing="ij"), -1))
+    inside = ((shown > -0.5) & (shown < np.array(image.shape) - 0.5)).all(-1)
+    delivered = np.where(inside[..., None], raster.delivered_from_shown(image, shown), np.nan)
+    sampled = Grid((rows, cols), on.transform * Affine.scale(GEOMETRY_PX), on.crs, None)
+    names = ("row in the after file, px", "column in the after file, px")
+    with cog.Writer(folder / "geometry.tif", sampled, 2, "float32", descriptions=names) as out:
+        out.write(Window(0, 0, rows, cols), np.moveaxis(delivered, -1, 0).astype(np.float32))
+
+
+def _buildings(scene: Scene, change: ChangeMap) -> tuple[Building, ...]:
+    if scene.case.footprints is None:
+        return ()
+    outlines = footprints.read(scene.case.footprints, scene.pair.grid)
+    listed = [(outline.id, outline.rings_rc, outline.properties) for outline in outlines]
+    return regions.measure_buildings(listed, change, scene.pair.grid)
+
+
+def _crops(
+    scene: Scene, found: tuple[Region, ...], radiometry: Radiometry, drawn: Pictures
+) -> tuple[Crop, ...]:
+    """Full-resolution cut-outs around the first regions, with the stretch of the pictures."""
+    crops = []
+    for region in found[: scene.settings.regions.crops]:
+        window = pictures.around(region.bbox_rc, scene.pair.grid.shape)
+        before = radiometry.before_8bit(scene.before.read(window)[0])
+        after = radiometry.after_8bit(scene.after.read(window)[0])
+        both = (pictures.draw(data, scene.shown, drawn.stretch) for data in (before, after))
+        crops.append(Crop(region.id, window, *both))
+    return tuple(crops)
+
+
+def _comparison(
+    scene: Scene,
+    alignment: Alignment,
+    change: ChangeMap | None,
+    found: tuple[Region, ...],
+    buildings: tuple[Building, ...],
+    drawn: Pictures,
+) -> Comparison:
+    analysed = None if change is None else summary.amounts(change, scene.pair.grid).analysed_share
+    limit = scene.settings.diff.min_comparability
+    return Comparison(
+        case=scene.case,
+        pair=scene.pair,
+        alignment=alignment,
+        change=change,
+        regions=found,
+        buildings=buildings,
+        trust=trust.judge(scene.pair, alignment, change, analysed, limit),
+        pictures=drawn,
+        settings=options.to_dict(scene.settings),
+        versions=versions.versions(),
+        notes=_notes(scene.pair),
+    )
+
+
+def _notes(pair: Pair) -> tuple[str, ...]:
+    """What every reader must see before anything else."""
+    notes = [f"{image.name}: {note}" for image in (pair.before, pair.after) for note in image.notes]
+    if pair.identical:
+        notes.insert(0, "both files are identical, byte for byte: there is nothing to compare")
+    return tuple(dict.fromkeys(notes))

@@ -1,0 +1,446 @@
+"""The only room that opens, reads or writes rasters: what a file says, its pixels by window, and `Writer`.
+
+Beside it, and part of it: `door` (how a file is opened when its maker may be hostile), `tags` (what a file
+says of itself), `cog` (writing).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import cog, door, tags
+from . import grid as grids
+from .errors import InputError
+from .settings import ReadSettings
+from .types import BoolArray, FloatArray, Image, Source, Window
+
+Writer = cog.Writer
+"""Part of this room; see `cog`."""
+
+MIN_SIDE_PX = 64
+"""A smaller image holds less than one window of the change measure."""
+
+STRIP_PX = 4_000_000
+"""Pixels that `read_reduced` holds at once."""
+
+GREY_WEIGHTS = {"red": 0.299, "green": 0.587, "blue": 0.114}
+"""Luma of ITU-R BT.601."""
+
+_RGB = ("red", "green", "blue")
+
+
+# ---- the door -----------------------------------------------------------------------------------
+
+
+def inspect(source: Source, settings: ReadSettings) -> Image:
+    """Open one image the safe way and tell what it says of itself; no pixel is read.
+
+    Only GeoTIFF, PNG, JPEG, WebP and JPEG 2000 pass, told by their first bytes and opened with that one
+    driver; overviews, sidecars and references to other files are never followed.
+
+    Parameters
+    ----------
+    source : Source
+        A regular file on this machine, and what the user says of it.
+    settings : ReadSettings
+        Limits, held against the header.
+
+    Raises
+    ------
+    InputError
+        Not a regular file, not such an image, damaged, too large, of a type that is not read, or with a
+        georeference that leads nowhere.
+    """
+    name = tags.printable(source.path.name)
+    path = door.regular_file(source.path, name)
+    driver = door.driver_of(path, name)
+    with door.input_errors(name):
+        digest, size_bytes = _sha256(path), path.stat().st_size
+    dataset = door.open_one(path, driver, name)
+    try:
+        door.check_limits(dataset, size_bytes, name, settings)
+    finally:
+        dataset.close()
+    with door.header(path, driver, name) as dataset:
+        return _described(dataset, source, path, digest)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# ---- what the file says -------------------------------------------------------------------------
+
+
+def _described(dataset: Any, source: Source, path: Path, digest: str) -> Image:
+    name = tags.printable(source.path.name)
+    exif = tags.read_exif(path, dataset.driver)
+    said = _said(dataset) | exif
+    roles, role_note = _roles(dataset, source, name)
+    place = door.georeference(dataset, source, name)
+    orientation, turn_note = _orientation(exif, place.crs)
+    acquired, date_notes = tags.acquisition(source, said)
+    made_up = tags.synthetic(said)
+    said_notes = (f"Synthetic image: {made_up}" if made_up else None, role_note, turn_note)
+    notes = (*said_notes, *place.notes, *date_notes, *_oddities(dataset))
+    return Image(
+        path=path,
+        name=name,
+        driver=dataset.driver,
+        sha256=digest,
+        size_bytes=path.stat().st_size,
+        shape=tags.shown_shape(dataset.shape, orientation),
+        dtype=dataset.dtypes[0],
+        roles=roles,
+        nodata=dataset.nodata,
+        transform=place.transform,
+        crs=place.crs,
+        orientation=orientation,
+        acquisition=acquired,
+        credit=source.credit,
+        notes=tuple(note for note in notes if note),
+        world_file_sha256=place.world_file_sha256,
+    )
+
+
+def _said(dataset: Any) -> dict[str, str]:
+    """Tags of the file by name in capitals, those of the provider's domain too."""
+    found = dataset.tags(ns="IMAGERY") | dataset.tags()
+    return {key.upper(): value for key, value in found.items()}
+
+
+def _roles(dataset: Any, source: Source, name: str) -> tuple[tuple[str, ...], str | None]:
+    if source.bands is None:
+        roles, note = tags.band_roles([c.name for c in dataset.colorinterp], dataset.descriptions)
+    else:
+        roles, note = source.bands, None
+        if len(roles) != dataset.count:
+            raise InputError(f"{name}: {len(roles)} bands named, but the file has {dataset.count}")
+        unknown = sorted(set(roles) - set(tags.ROLES))
+        if unknown:
+            raise InputError(f"{name}: unknown band {', '.join(unknown)}; known are {', '.join(tags.ROLES)}")
+    if not set(roles) - {"alpha"}:
+        raise InputError(f"{name}: it has no band but alpha, so nothing to compare")
+    return roles, note
+
+
+def _orientation(exif: dict[str, str], crs: str | None) -> tuple[int, str | None]:
+    orientation = int(exif.get("ORIENTATION", 1))
+    if orientation == 1:
+        return 1, None
+    if crs is not None:
+        return 1, f"Its EXIF orientation {orientation} is not applied, because it is georeferenced."
+    return orientation, f"Turned as its EXIF orientation {orientation} asks."
+
+
+def _oddities(dataset: Any) -> Iterator[str]:
+    """Sentences on what is unusual, and on what was not followed."""
+    domains = set(dataset.tag_namespaces())
+    for domain in ("OVERVIEWS", "GEOLOCATION"):
+        if domain in domains:
+            yield f"A tag of it names other files ({domain}): not followed."
+    if "SUBDATASETS" in domains:
+        yield "The file holds several pictures: the first is used."
+    absent = door.absent_blocks(dataset)
+    if absent.any():
+        yield f"{int(absent.sum()):,} of its {absent.size:,} internal blocks hold no data: not valid there."
+
+
+def describe(image: Image) -> dict[str, Any]:
+    """Facts of one image for people and JSON: no path, units in the names, None where not known."""
+    acquired = image.acquisition.acquired
+    facts: dict[str, Any] = {
+        "name": image.name,
+        "driver": image.driver,
+        "size_bytes": image.size_bytes,
+        "sha256": image.sha256,
+        "rows": image.shape[0],
+        "cols": image.shape[1],
+        "dtype": image.dtype,
+        "bands": list(image.roles),
+        "nodata": image.nodata if image.nodata is None or math.isfinite(image.nodata) else str(image.nodata),
+        "orientation": image.orientation,
+        "crs": image.crs,
+        "gsd_m": None,
+        "bounds_lonlat": None,
+        "acquired": acquired.isoformat() if acquired else None,
+        "acquired_precision": image.acquisition.precision if acquired else None,
+        "acquired_source": image.acquisition.source,
+        "credit": image.credit,
+        "notes": list(image.notes),
+        "world_file_sha256": image.world_file_sha256,
+    }
+    if image.georeferenced:
+        lonlat = grids.outline_xy(image, "EPSG:4326")
+        facts["gsd_m"] = grids.ground_sample_distance(image, grids.working_crs(image))
+        facts["bounds_lonlat"] = [round(float(v), 7) for v in (*lonlat.min(0), *lonlat.max(0))]
+    return facts
+
+
+def delivered_from_shown(image: Image, rc: FloatArray) -> FloatArray:
+    """(..., 2) pixels (row, col) as shown to those of the file as delivered, before its EXIF turn."""
+    return tags.delivered_rc(rc, image.shape, image.orientation)
+
+
+def common_roles(before: Image, after: Image) -> tuple[str, ...]:
+    """Bands to compare: red, green, blue (and nir) when both images have them, else grey."""
+    if not all("palette" in image.roles or set(_RGB) <= set(image.roles) for image in (before, after)):
+        return ("grey",)
+    nir = all("nir" in image.roles for image in (before, after))
+    return (*_RGB, "nir") if nir else _RGB
+
+
+def check_usable(image: Image, data: FloatArray, valid: BoolArray) -> None:
+    """Refuse an image in which there is nothing to compare.
+
+    Parameters
+    ----------
+    image : Image
+        Gives name and size.
+    data, valid : (bands, rows, cols) and (rows, cols)
+        All of it, or the whole at a reduced size.
+
+    Raises
+    ------
+    InputError
+        Smaller than 64 px a side, no valid pixel, or the same value everywhere.
+    """
+    rows, cols = image.shape
+    if min(rows, cols) < MIN_SIDE_PX:
+        raise InputError(
+            f"{image.name}: {rows} x {cols} px is too small, at least {MIN_SIDE_PX} px a side are needed"
+        )
+    if not valid.any():
+        raise InputError(f"{image.name}: no valid pixel: all of it is nodata, transparent or not a number")
+    seen = data[:, valid]
+    if (seen.max(axis=1) == seen.min(axis=1)).all():
+        raise InputError(
+            f"{image.name}: all its valid pixels have the value {seen[0, 0]:g}, nothing to compare"
+        )
+
+
+# ---- reading ------------------------------------------------------------------------------------
+
+
+class Reader:
+    """Pixels of one image as shown, by window; may be used by many threads at once.
+
+    Each thread has its own dataset, opened when first needed and closed when the block ends.
+
+    Parameters
+    ----------
+    image : Image
+        From `inspect`.
+    roles : tuple of str
+        Bands to give. Grey is made from red, green and blue (ITU-R BT.601), or is the first band when
+        there is neither; red, green and blue of a grey image are all that grey.
+
+    Raises
+    ------
+    InputError
+        The image has no such band, or is damaged; from `read` and `read_reduced` too.
+    """
+
+    def __init__(self, image: Image, roles: tuple[str, ...]) -> None:
+        self.image = image
+        self.roles = roles
+        self._palette: FloatArray | None = None
+        sources = (*_RGB,) if "palette" in image.roles else image.roles
+        self._weights = _weights(image, sources, roles)
+        used = np.flatnonzero(self._weights.any(axis=0))
+        self._bands = [1] if "palette" in image.roles else [int(i) + 1 for i in used]
+        self._weights = self._weights[:, used] if "palette" not in image.roles else self._weights
+        self._alpha = image.roles.index("alpha") + 1 if "alpha" in image.roles else None
+        self._absent: BoolArray | None = None
+        self._lock = threading.Lock()
+        self._here = threading.local()
+        self._opened: list[Any] = []
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            for dataset in self._opened:
+                dataset.close()
+            self._opened.clear()
+
+    def _dataset(self) -> Any:
+        """The dataset of the thread that asks."""
+        dataset = getattr(self._here, "dataset", None)
+        if dataset is not None:
+            return dataset
+        image = self.image
+        dataset = door.open_one(image.path, image.driver, image.name)
+        with self._lock:
+            self._opened.append(dataset)
+            if tags.shown_shape(dataset.shape, image.orientation) != image.shape:
+                raise InputError(f"{image.name}: changed while it was being used. Run again")
+            if self._absent is None:
+                self._absent = door.absent_blocks(dataset)
+                self._palette = _palette(dataset) if "palette" in image.roles else None
+        self._here.dataset = dataset
+        return dataset
+
+    def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        """Pixels in `window` at full resolution; it may reach outside the image.
+
+        Returns
+        -------
+        data : (roles, rows, cols) float32
+            In the file's units; 0 where not valid.
+        valid : (rows, cols) bool
+            False outside, where the file says nodata or transparent (alpha 0), where a value is not finite,
+            and where a TIFF holds no data. Integer pixels of several bands are nodata only when all bands
+            used are: a black roof edge with one zero band is still an observation.
+        """
+        rows, cols = self.image.shape
+        data = np.zeros((len(self.roles), window.rows, window.cols), np.float32)
+        valid = np.zeros((window.rows, window.cols), np.bool_)
+        top, left = max(window.row, 0), max(window.col, 0)
+        bottom, right = min(window.row + window.rows, rows), min(window.col + window.cols, cols)
+        if bottom <= top or right <= left:
+            return data, valid
+        inside = Window(top, left, bottom - top, right - left)
+        place = Window(top - window.row, left - window.col, inside.rows, inside.cols).slices
+        data[:, *place], valid[place] = self._read_inside(inside)
+        return data, valid
+
+    def _read_inside(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        image, dataset = self.image, self._dataset()
+        delivered = tags.delivered_window(window, image.shape, image.orientation)
+        bands = [*self._bands, self._alpha] if self._alpha else self._bands
+        raw = door.read_pixels(dataset, bands, delivered, image.name)
+        raw, alpha = (raw[:-1], raw[-1]) if self._alpha else (raw, None)
+        valid = _has_data(raw, image.nodata)
+        if alpha is not None:
+            valid &= alpha > 0  # even a faint pixel has its own colour; only at 0 is it the writer's fill
+        mask = door.read_mask(dataset, delivered, image.name)
+        if mask is not None:
+            valid &= mask
+        valid &= ~self._absent_in(delivered, dataset.block_shapes[0])
+        if self._palette is not None:
+            entries = self._palette[np.minimum(raw[0], len(self._palette) - 1)]
+            valid &= entries[..., 3] > 0
+            raw = np.moveaxis(entries[..., :3], -1, 0)
+        data = _mixed(raw, self._weights, valid)
+        return tags.shown(data, image.orientation), tags.shown(valid, image.orientation)
+
+    def _absent_in(self, window: Window, block: tuple[int, int]) -> BoolArray:
+        assert self._absent is not None
+        if not self._absent.any():
+            return np.zeros((window.rows, window.cols), np.bool_)
+        y = np.arange(window.row, window.row + window.rows) // block[0]
+        x = np.arange(window.col, window.col + window.cols) // block[1]
+        return self._absent[np.ix_(y, x)]
+
+    def read_reduced(self, max_px: int) -> tuple[FloatArray, BoolArray, int]:
+        """The whole image at most `max_px` a side, each pixel the mean of k x k pixels as read.
+
+        Never from overviews, which may hold another picture. Every pixel is read, so damage shows here.
+
+        Returns
+        -------
+        data : (roles, rows, cols) float32
+            Mean of the valid pixels of each block; 0 where not valid.
+        valid : (rows, cols) bool
+            At least half of the block is valid; what would lie beyond the edge is not.
+        factor : int
+            k: the centre of reduced pixel r lies at r * k + (k - 1) / 2.
+        """
+        rows, cols = self.image.shape
+        k = max(1, math.ceil(max(rows, cols) / max_px))
+        shape = (-(-rows // k), -(-cols // k))
+        data = np.zeros((len(self.roles), *shape), np.float32)
+        valid = np.zeros(shape, np.bool_)
+        for strip in self._strips(k):
+            place = Window(strip.row // k, strip.col // k, strip.rows // k, strip.cols // k).slices
+            data[:, *place], valid[place] = _block_means(*self.read(strip), k)
+        return data, valid, k
+
+    def _strips(self, k: int) -> Iterator[Window]:
+        """Windows of whole k x k blocks, in the order in which a scan-line file is decoded."""
+        rows, cols = (-(-side // k) * k for side in self.image.shape)
+        turn = tags.TURNS[self.image.orientation]
+        along, across = (cols, rows) if turn.transposed else (rows, cols)
+        step = max(1, STRIP_PX // (across * k)) * k
+        starts = range(0, along, step)
+        backwards = turn.cols_reversed if turn.transposed else turn.rows_reversed
+        for start in reversed(starts) if backwards else starts:
+            size = min(step, along - start)
+            yield Window(0, start, rows, size) if turn.transposed else Window(start, 0, size, cols)
+
+
+def _weights(image: Image, sources: tuple[str, ...], roles: tuple[str, ...]) -> FloatArray:
+    """(roles, bands) what share each band of the file has in each role asked for."""
+    weights = np.zeros((len(roles), len(sources)), np.float32)
+    for row, role in zip(weights, roles, strict=True):
+        if role in sources:
+            row[sources.index(role)] = 1
+        elif role == "grey" and set(_RGB) <= set(sources):
+            row[[sources.index(colour) for colour in _RGB]] = list(GREY_WEIGHTS.values())
+        elif role == "grey":
+            row[next(i for i, kind in enumerate(sources) if kind != "alpha")] = 1
+        elif role in _RGB and "grey" in sources:
+            row[sources.index("grey")] = 1
+        else:
+            known = ", ".join(sources)
+            raise InputError(f"{image.name}: no {role} band among {known}. Name them with --bands")
+    return weights
+
+
+def _palette(dataset: Any) -> FloatArray:
+    """(entries, 4) red, green, blue, alpha of each index; alpha 0 where the file gives no colour."""
+    colours = dataset.colormap(1)
+    table = np.zeros((max(colours) + 1, 4), np.float32)
+    for index, colour in colours.items():
+        table[index] = colour
+    return table
+
+
+def _has_data(raw: np.ndarray[Any, Any], nodata: float | None) -> BoolArray:
+    """(bands, rows, cols) as stored to (rows, cols); see `Reader.read`."""
+    floating = raw.dtype.kind == "f"
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is not valid
+        valid = np.isfinite(raw.astype(np.float32)).all(0) if floating else np.ones(raw.shape[1:], np.bool_)
+    if nodata is None or not math.isfinite(nodata):
+        return valid
+    if floating:
+        return np.asarray(valid & ~(raw == raw.dtype.type(nodata)).any(0))
+    return np.asarray(valid & ~(raw == nodata).all(0))
+
+
+def _mixed(raw: np.ndarray[Any, Any], weights: FloatArray, valid: BoolArray) -> FloatArray:
+    """(roles, rows, cols) float32: bands summed by weight in file order, 0 where not valid."""
+    with np.errstate(over="ignore"):
+        bands = np.where(valid, raw, 0).astype(np.float32)
+    data = np.empty((len(weights), *valid.shape), np.float32)
+    for out, shares in zip(data, weights, strict=True):
+        first, *others = np.flatnonzero(shares)
+        np.multiply(bands[first], shares[first], out=out)
+        for other in others:
+            out += bands[other] * shares[other]
+    return data
+
+
+def _block_means(data: FloatArray, valid: BoolArray, k: int) -> tuple[FloatArray, BoolArray]:
+    """Means of valid pixels over k x k blocks; `data` is 0 where not valid."""
+    if k == 1:
+        return data, valid
+    bands, rows, cols = data.shape
+    blocks = (rows // k, k, cols // k, k)
+    count = valid.reshape(blocks).sum(axis=(1, 3))
+    total = data.reshape(bands, *blocks).sum(axis=2, dtype=np.float64).sum(axis=-1)
+    enough = 2 * count >= k * k
+    means = np.where(enough, total / np.maximum(count, 1), 0)
+    return means.astype(np.float32), enough
+
+

@@ -1,0 +1,324 @@
+"""Writes report.html: one file, readable offline and in twenty years, that says what was found and how surely.
+
+Computes nothing: it arranges what a `Comparison` holds. Every word of the user or of a file goes through
+jinja2's escaping, and a Content-Security-Policy lets nothing run or load that is not in the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from PIL import Image as PillowImage
+
+from . import figures, outputs, summary, wording
+from . import grid as grids
+from .settings import Settings, to_dict
+from .types import ByteArray, Check, Comparison, Crop, Image, Region
+
+PICTURE_QUALITY, CROP_QUALITY = 86, 92
+"""JPEG qualities: what is looked at here is not what was measured; before.tif and after_aligned.tif are."""
+MAX_LISTED = 500
+"""Regions or buildings in a table of the page; all are in the files beside it."""
+
+
+def write(comparison: Comparison, folder: Path) -> None:
+    """Write report.html into `folder`. The same comparison gives the same bytes.
+
+    Raises
+    ------
+    OSError
+        The disk refuses.
+    """
+    (folder / "report.html").write_text(html(comparison), encoding="utf-8", newline="\n")
+
+
+def html(comparison: Comparison) -> str:
+    """The report as one page of HTML with its styles, script and pictures inside."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("damagediff"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )
+    return environment.get_template("report.html.j2").render(context(comparison))
+
+
+def context(comparison: Comparison) -> dict[str, Any]:
+    """Everything the template shows, as words, numbers already written, and data addresses."""
+    return {
+        **_page(),
+        **_headline(comparison),
+        **_view(comparison),
+        "regions": [_region(comparison, region) for region in comparison.regions[:MAX_LISTED]],
+        "regions_unlisted": max(0, len(comparison.regions) - MAX_LISTED),
+        "cards": list(_cards(comparison)),
+        "flags": _flags(comparison),
+        "tiers": [(wording.TIERS[tier], meaning, tier) for tier, meaning in wording.TIER_MEANING.items()],
+        "checks": [_check(check) for check in comparison.trust.checks],
+        "measured": _measured(comparison),
+        "buildings": _buildings(comparison),
+        "alignment": _alignment(comparison),
+        "change": _change(comparison),
+        "settings": list(_settings(comparison.settings)),
+        "images": [_image(role, image) for role, image in
+                   (("before", comparison.pair.before), ("after", comparison.pair.after))],
+        "versions": comparison.versions,
+    }
+
+
+def _page() -> dict[str, Any]:
+    """Style and script of the page, and the policy that allows exactly these two."""
+    static = Path(__file__).parent / "static"
+    style = (static / "report.css").read_text(encoding="utf-8")
+    script = (static / "report.js").read_text(encoding="utf-8")
+    policy = ("default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+              f"style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'")
+    return {"style": style, "script": script, "policy": policy}
+
+
+def _source_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _headline(comparison: Comparison) -> dict[str, Any]:
+    failed = [check for check in comparison.trust.checks if check.passed is False]
+    return {
+        "title": summary.title(comparison),
+        "bracket": summary.bracket(comparison),
+        "verdict": comparison.verdict,
+        "verdict_class": comparison.verdict.replace(" ", "-"),
+        "verdict_meaning": wording.VERDICT_MEANING[comparison.verdict],
+        "failed": [wording.plain(check.question) for check in failed],
+        "evidence_id": outputs.evidence_id(comparison),
+        "finding": summary.finding(comparison),
+        "limits": summary.limits(comparison),
+        "notes": [wording.plain(note, 1000) for note in comparison.notes],
+        "synthetic": summary.synthetic(comparison),
+        "accepted": comparison.change is not None,
+        "reason": wording.plain(comparison.alignment.reason, 1000),
+    }
+
+
+def _view(comparison: Comparison) -> dict[str, Any]:
+    """The two pictures of the slider with their words, and where the regions lie on them."""
+    pictures, pair = comparison.pictures, comparison.pair
+    rows, cols = pictures.before.shape[:2]
+    scale = np.array([rows / pair.grid.shape[0], cols / pair.grid.shape[1]] * 2)
+    boxes = [{"id": region.id, "tier": region.tier, **_rectangle(np.array(region.bbox_rc) * scale)}
+             for region in comparison.regions[:MAX_LISTED]]
+    panes = [_pane(role, image, rgb) for role, image, rgb in
+             (("before", pair.before, pictures.before), ("after", pair.after, pictures.after))]
+    reduced = f"reduced {wording.number(pictures.reduction, 3)} times" if pictures.reduction > 1 else "at full resolution"
+    return {"panes": panes, "boxes": boxes, "rows": rows, "cols": cols, "reduced": reduced,
+            "scale_words": wording.scale(pair.grid), **_bar(comparison)}
+
+
+def _rectangle(edges: np.ndarray) -> dict[str, float]:
+    top, left, bottom, right = (round(float(edge), 1) for edge in edges)
+    return {"x": left, "y": top, "width": round(right - left, 1), "height": round(bottom - top, 1)}
+
+
+def _pane(role: str, image: Image, rgb: ByteArray) -> dict[str, str]:
+    date, credit = wording.date(image.acquisition), summary.credit(image.credit)
+    return {"role": role, "date": date, "credit": credit, "data": jpeg(rgb, PICTURE_QUALITY),
+            "alt": f"The place {role}: {wording.plain(image.name)}, {date}, {credit}"}
+
+
+def _bar(comparison: Comparison) -> dict[str, Any]:
+    """A scale bar: its length in words and as a share of the picture's width; none without a scale."""
+    grid = comparison.pair.grid
+    if grid.gsd_m is None:
+        return {"bar": None}
+    width_m = grid.gsd_m * grid.shape[1]
+    length_m = figures.round_length(width_m / 5)
+    words = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m:g} m"
+    return {"bar": {"words": words, "share": round(100 * length_m / width_m, 3)}}
+
+
+def _region(comparison: Comparison, region: Region) -> dict[str, Any]:
+    return {
+        "id": region.id,
+        "tier": region.tier,
+        "tier_words": wording.TIERS[region.tier],
+        "area": wording.area(region.area_px, region.area_m2),
+        "area_px": region.area_px,
+        "score_mean": f"{region.score_mean:.2f}",
+        "score_max": f"{region.score_max:.2f}",
+        "flags": [{"name": name, "words": wording.flag(name)} for name in region.flags],
+        "place": _place(comparison, region),
+    }
+
+
+def _place(comparison: Comparison, region: Region) -> str:
+    """Longitude and latitude to a metre, or the pixel."""
+    grid = comparison.pair.grid
+    row, col = region.centroid_rc
+    if grid.crs is None:
+        return f"row {row:.0f}, column {col:.0f}"
+    lon, lat = grids.lonlat_from_grid(grid, np.array([region.centroid_rc]))[0]
+    return f"{abs(lat):.5f}° {'N' if lat >= 0 else 'S'}, {abs(lon):.5f}° {'E' if lon >= 0 else 'W'}"
+
+
+def _flags(comparison: Comparison) -> list[tuple[str, str]]:
+    used = sorted({name for region in comparison.regions for name in region.flags})
+    return [(name, wording.flag(name)) for name in used]
+
+
+def _cards(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    regions = {region.id: region for region in comparison.regions}
+    for crop in comparison.pictures.crops:
+        if crop.region_id in regions:
+            yield _card(comparison, regions[crop.region_id], crop)
+
+
+def _card(comparison: Comparison, region: Region, crop: Crop) -> dict[str, Any]:
+    halves = [{"word": word, "data": jpeg(rgb, CROP_QUALITY), "width": rgb.shape[1], "height": rgb.shape[0],
+               "alt": f"Region {region.id} {word}"}
+              for word, rgb in zip(("before", "after"), (crop.before, crop.after), strict=True)]
+    return {"region": _region(comparison, region), "halves": halves}
+
+
+def _check(check: Check) -> dict[str, str]:
+    result = {True: "passed", False: "not passed", None: "could not be asked"}[check.passed]
+    return {"name": check.name, "question": check.question, "measured": _value(check.measured, check.unit),
+            "limit": _value(check.limit, check.unit), "result": result, "class": result.replace(" ", "-")}
+
+
+def _value(value: float | str | None, unit: str) -> str:
+    if value is None:
+        return "not known"
+    words = wording.plain(value) if isinstance(value, str) else f"{value:.3g}"
+    return f"{words} {unit}".strip()
+
+
+def _measured(comparison: Comparison) -> list[tuple[str, str]]:
+    """Detection limit and false alarms, each with its interval, or plainly that they were not measured."""
+    trust, grid = comparison.trust, comparison.pair.grid
+    rows = [("Smallest change found with 90 % probability",
+             wording.NOT_MEASURED if trust.detection_limit_px is None else wording.error(trust.detection_limit_px, grid))]
+    for words, rate, interval in (
+        ("False regions a megapixel", trust.false_alarms_per_megapixel, trust.false_alarms_per_megapixel_interval),
+        ("False regions a km²", trust.false_alarms_per_km2, trust.false_alarms_per_km2_interval),
+    ):
+        if rate is not None:
+            between = "" if interval is None else f" ({wording.number(interval[0])} to {wording.number(interval[1])})"
+            rows.append((words, wording.number(rate) + between))
+    return rows if len(rows) > 1 else [*rows, ("False regions to expect", wording.NOT_MEASURED)]
+
+
+def _buildings(comparison: Comparison) -> dict[str, Any] | None:
+    if comparison.case.footprints is None or comparison.change is None:
+        return None
+    labels = sorted({building.label for building in comparison.buildings})
+    ranked = sorted(comparison.buildings, key=lambda b: (b.score is None, -(b.score or 0.0)))
+    return {
+        "total": len(ranked),
+        "counts": [(label, sum(b.label == label for b in ranked)) for label in labels],
+        "rows": [{"id": wording.plain(b.id, 80), "label": b.label,
+                  "score": "not known" if b.score is None else f"{b.score:.2f}",
+                  "analysed": wording.share(b.analysed_share),
+                  "area": "not known" if b.area_m2 is None else wording.area(0, b.area_m2)} for b in ranked[:MAX_LISTED]],
+        "unlisted": max(0, len(ranked) - MAX_LISTED),
+    }
+
+
+def _alignment(comparison: Comparison) -> dict[str, Any]:
+    alignment, grid = comparison.alignment, comparison.pair.grid
+    evidence = alignment.evidence
+    supported = alignment.supported
+    return {
+        "reason": wording.plain(alignment.reason, 1000),
+        "model": alignment.model,
+        "model_words": wording.MODELS.get(alignment.model, ""),
+        "model_reason": wording.plain(alignment.model_reason, 1000),
+        "rmse": wording.error(alignment.rmse_px, grid),
+        "ce90": wording.error(alignment.ce90_px, grid),
+        "points": [(role, alignment.tie_points.count(role), words) for role, words in wording.ROLES.items()],
+        "unused": sorted(alignment.windows_unused.items()),
+        "agree": f"{evidence.agreeing:,} of {evidence.windows:,}",
+        "chance": _chance(evidence.log10_chance),
+        "stack": wording.number(evidence.stack_peak_sd),
+        "coverage": wording.share(evidence.coverage),
+        "score": wording.number(evidence.score),
+        "limit": wording.number(evidence.limit),
+        "supported": None if supported is None or not supported.size else wording.share(float(supported.mean())),
+        "figure": _png(figures.residuals_png(comparison)) if len(alignment.tie_points) else None,
+    }
+
+
+def _chance(log10: float) -> str:
+    return f"1 in {10 ** -log10:,.0f}" if log10 > -6 else f"less than 1 in 10 to the power of {-log10:.0f}"
+
+
+def _change(comparison: Comparison) -> list[tuple[str, str]]:
+    change = comparison.change
+    if change is None:
+        return []
+    seen = summary.amounts(change, comparison.pair.grid)
+    return [
+        ("Analysed", f"{wording.share(seen.analysed_share)} of the scene, {seen.area(seen.analysed_px)}"),
+        ("Visible change", _part(seen, seen.structural_px)),
+        ("Other change", _part(seen, seen.other_px)),
+        ("Threshold of the score", f"{wording.number(change.threshold, 3)} ({wording.plain(change.threshold_rule, 500)})"),
+        ("Comparability", f"{wording.number(change.comparability, 3)} (0: as different as unrelated pictures)"),
+        ("Smallest region reported", summary.min_region(comparison)),
+        *((f"Calibration: {name.replace('_', ' ')}", wording.number(value, 3) if np.isfinite(value) else "not known")
+          for name, value in sorted(change.calibration.items())),
+    ]
+
+
+def _part(seen: summary.Amounts, part_px: int) -> str:
+    return f"{seen.area(part_px)}, {wording.share(seen.share_of_analysed(part_px))} of the area analysed"
+
+
+def _settings(given: dict[str, Any]) -> Iterator[dict[str, str | bool]]:
+    """Each setting that bears on the result, with its default."""
+    defaults = dict(_flat(to_dict(Settings())))
+    for key, value in _flat(outputs.result_settings(given)):
+        default = defaults.get(key)
+        yield {"key": key, "value": _setting(value), "default": _setting(default), "changed": value != default}
+
+
+def _flat(values: dict[str, Any], stage: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{stage}{key}.")
+        else:
+            yield stage + key, value
+
+
+def _setting(value: Any) -> str:
+    return "not set" if value is None else str(value)
+
+
+def _image(role: str, image: Image) -> dict[str, Any]:
+    rows, cols = image.shape
+    return {
+        "role": role,
+        "rows": [
+            ("File", wording.plain(image.name)),
+            ("SHA-256", image.sha256),
+            ("Size", f"{image.size_bytes:,} bytes, {cols:,} × {rows:,} px, {image.driver}, {image.dtype}"),
+            ("Bands", ", ".join(image.roles)),
+            ("Coordinate system", wording.plain(image.crs or "none: not georeferenced")),
+            ("Date", f"{wording.date_iso(image.acquisition)} (source: {wording.plain(image.acquisition.source)})"),
+            ("Credit", summary.credit(image.credit)),
+            *(("Note", wording.plain(note, 1000)) for note in image.notes),
+        ],
+    }
+
+
+def jpeg(rgb: ByteArray, quality: int) -> str:
+    """`rgb` as a data address, colours at full resolution."""
+    target = io.BytesIO()
+    PillowImage.fromarray(np.ascontiguousarray(rgb)).save(target, "JPEG", quality=quality, subsampling=0, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(target.getvalue()).decode()
+
+
+def _png(data: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(data).decode()

@@ -1,0 +1,103 @@
+"""Resampling: one interpolation from the pixels as read, the same bits for every tiling.
+
+Positions are exact at nodes 16 px apart and interpolated between them. They are then rounded to 1/512 px:
+in float32 that stays exact whatever window they are counted from, so tiles and the whole agree to the bit.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .types import BoolArray, FloatArray, Window
+
+NODE_PX = 16
+"""Distance of the nodes; over it a relief or lens displacement is straight to a hundredth of a pixel."""
+STEPS = 512
+"""Positions are rounded to 1/STEPS px."""
+MARGIN_PX = 4
+"""Pixels around the sampled positions that a cubic kernel and the erosion of validity reach for."""
+
+
+def nodes(window: Window) -> FloatArray:
+    """(node rows, node cols, 2) grid pixels of the nodes around a window, on a lattice fixed to the grid."""
+    rows, cols = (
+        np.arange(first // NODE_PX, -(-(first + count) // NODE_PX) + 1) * float(NODE_PX)
+        for first, count in ((window.row, window.rows), (window.col, window.cols))
+    )
+    return np.stack(np.meshgrid(rows, cols, indexing="ij"), -1)
+
+
+def positions(node_rc: FloatArray, window: Window) -> FloatArray:
+    """(rows, cols, 2) file positions of a window's pixels, bilinear between those of its nodes, rounded."""
+    first_row, first_col = window.row // NODE_PX * NODE_PX, window.col // NODE_PX * NODE_PX
+    u, row = np.modf((np.arange(window.rows) + window.row - first_row) / NODE_PX)
+    v, col = np.modf((np.arange(window.cols) + window.col - first_col) / NODE_PX)
+    r, c = row.astype(int), col.astype(int)
+    down = node_rc[r] * (1 - u)[:, None, None] + node_rc[r + 1] * u[:, None, None]
+    both = down[:, c] * (1 - v)[None, :, None] + down[:, c + 1] * v[None, :, None]
+    return np.asarray(np.round(both * STEPS) / STEPS)
+
+
+def source_window(at_rc: FloatArray, shape: tuple[int, int], reduction: int) -> Window | None:
+    """The pixels that sampling at these positions needs, on a lattice of `reduction`; None if all are outside.
+
+    `at_rc` and `shape` are in pixels of the file.
+    """
+    low = np.floor(at_rc.min((0, 1))) - MARGIN_PX * reduction
+    high = np.ceil(at_rc.max((0, 1))) + MARGIN_PX * reduction + 1
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        return None
+    low = np.maximum(low, -MARGIN_PX * reduction)
+    high = np.minimum(high, np.array(shape) + MARGIN_PX * reduction)
+    first = np.floor(low / reduction).astype(int) * reduction
+    last = -(-high // reduction).astype(int) * reduction
+    if (last <= first).any():
+        return None
+    return Window(int(first[0]), int(first[1]), int(last[0] - first[0]), int(last[1] - first[1]))
+
+
+def reduce_exactly(data: FloatArray, valid: BoolArray, factor: int) -> tuple[FloatArray, BoolArray]:
+    """Means of factor x factor blocks, valid when all of a block is. Sides are multiples of `factor`."""
+    if factor == 1:
+        return data, valid
+    bands, rows, cols = data.shape
+    blocks = data.reshape(bands, rows // factor, factor, cols // factor, factor)
+    whole = valid.reshape(rows // factor, factor, cols // factor, factor).all((1, 3))
+    return blocks.mean((2, 4), dtype=np.float64).astype(np.float32), whole
+
+
+def pull(
+    data: FloatArray, valid: BoolArray, origin: Window, at_rc: FloatArray, reduction: int, exact: bool
+) -> tuple[FloatArray, BoolArray]:
+    """Sample bands at positions of the file, cubic; valid where the whole kernel saw valid pixels.
+
+    Parameters
+    ----------
+    data, valid : (bands, rows, cols) float32 and (rows, cols)
+        What was read of the file for the window `origin`.
+    at_rc : (rows, cols, 2)
+        File positions, a multiple of 1/512 px each.
+    reduction : int
+        Average blocks of this many file pixels first: the file is finer than the grid by about this much.
+    exact : bool
+        The positions are whole pixels: nothing is interpolated, and validity is taken as it is.
+    """
+    data, valid = reduce_exactly(data, valid, reduction)
+    local = (at_rc - [origin.row, origin.col] - (reduction - 1) / 2) * STEPS / reduction
+    local = np.round(local) / STEPS
+    across, down = local[..., 1].astype(np.float32), local[..., 0].astype(np.float32)
+    kernel = cv2.INTER_NEAREST if exact else cv2.INTER_CUBIC
+    pulled = [cv2.remap(band, across, down, kernel, borderMode=cv2.BORDER_REPLICATE) for band in data]
+    share = valid.astype(np.uint8) if exact else cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8))
+    kernel = cv2.INTER_NEAREST if exact else cv2.INTER_LINEAR
+    inside = cv2.remap(share.astype(np.float32), across, down, kernel, borderMode=cv2.BORDER_CONSTANT)
+    return np.stack(pulled), inside > 0.999
+
+
+def mirrored(first: int, count: int, length: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Indices of `count` pixels from `first` on, mirrored back into 0..length without repeating the edge."""
+    if length == 1:
+        return np.zeros(count, np.int64)
+    folded = np.abs(np.arange(first, first + count)) % (2 * (length - 1))
+    return np.minimum(folded, 2 * (length - 1) - folded)

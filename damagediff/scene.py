@@ -1,0 +1,36 @@
+"""A pair opened for reading, with what all stages share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from .feed import Feed
+from .settings import Settings
+from .types import Case, Pair
+
+Progress = Callable[[str, float], None]
+"""Called with the stage's name and the share done, 0..1."""
+
+
+def silent(stage: str, share: float) -> None:
+    """Progress nobody listens to."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Two feeds on one grid."""
+
+    case: Case
+    settings: Settings
+    pair: Pair
+    before: Feed
+    after: Feed
+    executor: Executor
+    progress: Progress
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """Bands drawn as red, green and blue."""
+        return (0, 1, 2) if len(self.pair.roles) >= 3 else (0, 0, 0)

@@ -1,0 +1,229 @@
+"""Every number that can be set, one frozen dataclass a stage, each default with its reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import SettingsError
+
+
+@dataclass(frozen=True)
+class ReadSettings:
+    """Limits at the door, checked from the header before any pixel is read."""
+
+    max_pixels: int = 2_500_000_000
+    """Rows x columns of one image; larger is refused."""
+    max_bands: int = 32
+    """Bands of one image; more is hyperspectral, which the measures are not made for."""
+    max_block_px: int = 64_000_000
+    """Pixels of one internal block: a block is decoded whole, however small the window."""
+
+
+@dataclass(frozen=True)
+class AlignSettings:
+    """Co-registration; see docs/method.md."""
+
+    coarse_px: int = 768
+    """Longest side of the reduced images on which candidates are found and judged."""
+    model: Literal["auto", "translation", "similarity", "affine", "local"] = "auto"
+    """The richest model allowed; auto takes what held-out points support."""
+    max_shift_px: float | None = None
+    """Refuse an alignment that moves the centre of the image by more; None: no limit."""
+    window_px: int = 128
+    """Side of a tie-point window at full resolution (estimator error .04 px median, measured)."""
+    windows_per_side: int = 24
+    """Tie points are searched on a lattice of at most this many windows a side."""
+    check_share: float = 0.25
+    """Share of tie points held out of the fit, to judge it."""
+    evidence_limit: float = 6.0
+    """Evidence needed to accept; 133 mismatched pairs reached at most 4.7 (docs/method.md)."""
+    evidence_limit_turned: float = 8.0
+    """The same for a rotation over 6 degrees or a scale beyond 12 %: more was searched, so more is asked."""
+    min_windows: int = 12
+    """Fewer comparable windows than this cannot carry a decision."""
+    min_coverage: float = 0.3
+    """Share of a 4 x 4 grid over the overlap that must hold agreeing windows."""
+
+
+@dataclass(frozen=True)
+class DiffSettings:
+    """Change measure, score and threshold; see docs/method.md."""
+
+    min_comparability: float = 0.08
+    """1 - floor / ceiling below which nothing can be said (unaligned pairs .003-.02, flooded .005-.065)."""
+    threshold: float | None = None
+    """Score above which a region starts; None: the automatic rule."""
+
+
+@dataclass(frozen=True)
+class RegionSettings:
+    """From changed pixels to regions."""
+
+    min_region_m2: float = 80.0
+    """Minimum mapping unit where the ground sample distance is known."""
+    min_region_px: int = 400
+    """Minimum mapping unit where it is not."""
+    crops: int = 24
+    """Regions shown as full-resolution crops in the report."""
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What the report shows."""
+
+    picture_px: int = 2048
+    """Longest side of the pictures in the HTML."""
+    insets: int = 4
+    """Regions enlarged in figure.png."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All stages together. The same settings and inputs give the same bytes."""
+
+    read: ReadSettings = field(default_factory=ReadSettings)
+    align: AlignSettings = field(default_factory=AlignSettings)
+    diff: DiffSettings = field(default_factory=DiffSettings)
+    regions: RegionSettings = field(default_factory=RegionSettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
+    seed: int = 20201011
+    """Seed of every random choice."""
+    workers: int = 0
+    """Threads; 0: one for each core. Does not change the result."""
+    tile_px: int = 1024
+    """Side of a tile, a multiple of 16. Does not change the result."""
+
+    def __post_init__(self) -> None:
+        for key, (low, high) in RANGE.items():
+            value: Any = functools.reduce(getattr, key.split("."), self)
+            if value is not None and not low <= value <= high:
+                raise SettingsError(f"{key} = {value}: must lie between {low:g} and {high:g}")
+        if self.tile_px % 16:
+            raise SettingsError(f"tile_px = {self.tile_px}: must be a multiple of 16")
+
+
+RANGE: dict[str, tuple[float, float]] = {
+    "read.max_pixels": (1, 1e12),
+    "read.max_bands": (1, 1024),
+    "read.max_block_px": (1, 1e12),
+    "align.coarse_px": (64, 8192),
+    "align.max_shift_px": (0, 1e6),
+    "align.window_px": (16, 1024),
+    "align.windows_per_side": (2, 256),
+    "align.check_share": (0.05, 0.8),
+    "align.evidence_limit": (0, 1000),
+    "align.evidence_limit_turned": (0, 1000),
+    "align.min_windows": (3, 10_000),
+    "align.min_coverage": (0, 1),
+    "diff.min_comparability": (0, 1),
+    "diff.threshold": (0, 1),
+    "regions.min_region_m2": (0, 1e9),
+    "regions.min_region_px": (1, 1e9),
+    "regions.crops": (0, 1000),
+    "report.picture_px": (64, 16_384),
+    "report.insets": (0, 12),
+    "seed": (0, 2**32 - 1),
+    "workers": (0, 4096),
+    "tile_px": (64, 16_384),
+}
+"""Least and largest value accepted; a typing mistake should not look like a result."""
+
+
+def to_dict(settings: Settings) -> dict[str, Any]:
+    """Plain nested dict, ready for JSON."""
+    return dataclasses.asdict(settings)
+
+
+def to_toml(settings: Settings) -> str:
+    """The TOML file that `load` reads back; what is not set stands there as a comment."""
+    values = to_dict(settings)
+    stages = [key for key, value in values.items() if isinstance(value, dict)]
+    lines = [_toml_line(key, value) for key, value in values.items() if key not in stages]
+    for stage in stages:
+        lines += ["", f"[{stage}]", *(_toml_line(key, value) for key, value in values[stage].items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_line(key: str, value: Any) -> str:
+    # Numbers, true/false and strings are written alike in JSON and in TOML.
+    return f"# {key} is not set" if value is None else f"{key} = {json.dumps(value)}"
+
+
+def from_dict(values: dict[str, Any]) -> Settings:
+    """Settings from nested plain values; what is not named keeps its default.
+
+    Raises
+    ------
+    SettingsError
+        An unknown key, a wrong type or a value out of range; the message names the key.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    unknown = [k for k in values if k not in {f.name for f in dataclasses.fields(Settings)}]
+    if unknown:
+        raise SettingsError(f"unknown setting {unknown[0]!r}; `damagediff settings` lists them all")
+    for stage, kind in _STAGES.items():
+        known = {f.name for f in dataclasses.fields(kind)}
+        given = values.get(stage, {})
+        if not isinstance(given, dict):
+            raise SettingsError(f"{stage}: expected a table of settings, got {given!r}")
+        for key in given:
+            if key not in known:
+                raise SettingsError(f"unknown setting {stage}.{key}; `damagediff settings` lists them all")
+    try:
+        return TypeAdapter(Settings).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{key} = {first['input']!r}: {first['msg']}") from None
+
+
+_STAGES: dict[str, Any] = {
+    "read": ReadSettings,
+    "align": AlignSettings,
+    "diff": DiffSettings,
+    "regions": RegionSettings,
+    "report": ReportSettings,
+}
+
+
+def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Settings:
+    """Settings from a TOML file, then ``stage.key=value`` overrides, each value written as in TOML.
+
+    Raises
+    ------
+    SettingsError
+        The file is missing or not TOML, or a value is not accepted.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{path}: not a readable TOML settings file: {error}") from None
+    for text in overrides:
+        _override(values, text)
+    return from_dict(values)
+
+
+def _override(values: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise SettingsError(f"--set {text}: expected KEY=VALUE, for example --set align.window_px=96")
+    try:
+        parsed = tomllib.loads(f"v = {value}")["v"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    *stages, name = key.strip().split(".")
+    table = values
+    for stage in stages:
+        table = table.setdefault(stage, {})
+        if not isinstance(table, dict):
+            raise SettingsError(f"--set {text}: {stage} is not a table of settings")
+    table[name] = parsed

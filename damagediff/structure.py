@@ -1,0 +1,200 @@
+"""Structural measures of change on cells of 4 x 4 px, exact: a tile has the bits of the whole.
+
+Everything that is summed over pixels is an integer and stays one: float32 below 2**24 or float64. Only
+then come divisions and roots, one cell at a time. So no sum depends on where a tile begins.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from .types import ByteArray, FloatArray
+
+CELL = 4
+"""Side of a cell in working-grid pixels."""
+HALO = 20
+"""Pixels of true neighbours needed on every side of a tile: windows 8, search 4, gradients 3, rounding 3."""
+MARGIN = HALO // CELL
+"""The halo in cells."""
+SHIFTS = tuple((dy, dx) for dy in range(-4, 5, 2) for dx in range(-4, 5, 2) if dy * dy + dx * dx <= 17)
+"""13 displacements in px over which the best agreement counts: residual misregistration, slight lean."""
+CROSS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))
+"""The same in cells, for measures that are smooth already."""
+SMALL_WINDOW = np.array([1, 2, 1], np.float32)
+"""With the cell, about a Gaussian of sigma 3 px; weights sum to 4 a side."""
+WINDOW = np.array([1, 4, 6, 4, 1], np.float32)
+"""With the cell, about a Gaussian of sigma 4 px; weights sum to 16 a side."""
+NOISE_GREY2 = 200.0
+"""Variance below which a loss of contrast is not structure, grey levels squared."""
+PATTERN_NOISE_GREY2 = 40.0
+"""The same where contrast does not count: small, so that faint roofs keep their pattern."""
+NOISE_GRADIENT = 100.0
+"""Mean gradient (Sobel units, both images together) that noise and compression reach."""
+
+
+def cell_sums(x: FloatArray) -> FloatArray:
+    """Sums over cells of whole numbers in float32, exact while they stay below 2**24."""
+    rows, cols = x.shape
+    mean = cv2.resize(x, (cols // CELL, rows // CELL), interpolation=cv2.INTER_AREA)
+    return mean * np.float32(CELL * CELL)
+
+
+def _window(sums: FloatArray) -> FloatArray:
+    """Weighted sums over neighbouring cells, exact: 16 x 16 px x 255**2 stays below 2**24."""
+    return cv2.sepFilter2D(sums, cv2.CV_32F, SMALL_WINDOW, SMALL_WINDOW)
+
+
+COUNT = np.float32((CELL * SMALL_WINDOW.sum()) ** 2)
+"""Weight of all pixels in one window."""
+
+
+class _Moments(NamedTuple):
+    """Mean and variance of one image in the window around each cell."""
+
+    mean: FloatArray
+    variance: FloatArray
+
+    def cut(self, row: int, col: int, shape: tuple[int, ...]) -> _Moments:
+        at = (slice(row, row + shape[0]), slice(col, col + shape[1]))
+        return _Moments(self.mean[at], self.variance[at])
+
+
+def _moments(grey: ByteArray) -> _Moments:
+    mean = _window(cell_sums(grey.astype(np.float32))) / COUNT
+    return _Moments(mean, _window(cell_sums(_product(grey, grey))) / COUNT - mean * mean)
+
+
+def decorrelation(before: ByteArray, after: ByteArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """How far local structure fails to be found again within about 4 px, in two ways, and the texture.
+
+    With the covariance of a window (sigma 3 px) and the same window of the after image displaced by d,
+
+    - structure = min over d of ``1 - (cov + n) / ((var_a + var_b) / 2 + n)``, the correlation term of [1]_
+      with the *arithmetic* mean of the variances: a loss or gain of contrast counts;
+    - pattern = min over d of ``1 - (cov + n) / sqrt((var_a + n)(var_b + n))``, with a smaller n: contrast
+      does not count.
+
+    Parameters
+    ----------
+    before, after : (rows, cols) uint8
+        Luminance on one scale with `HALO` px on every side; sides are multiples of `CELL`.
+
+    Returns
+    -------
+    structure, pattern, texture : (rows / 4 - 10, cols / 4 - 10) float32
+        0 (the same) to 2 (reversed); texture is the variance of the before image.
+
+    References
+    ----------
+    .. [1] Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural
+           similarity", IEEE Transactions on Image Processing 13(4), 2004. :DOI:`10.1109/TIP.2003.819861`
+    """
+    fixed = np.ascontiguousarray(before[CELL:-CELL, CELL:-CELL])  # the search reaches one cell beyond
+    a = _moments(fixed)
+    phases = {(py, px): _moments(_cut_to_cells(after[py:, px:])) for py in (0, 2) for px in (0, 2)}
+    structure = pattern = np.full_like(a.mean, 2)
+    for dy, dx in SHIFTS:
+        moved = after[CELL + dy : CELL + dy + fixed.shape[0], CELL + dx : CELL + dx + fixed.shape[1]]
+        b = phases[dy % CELL, dx % CELL].cut(1 + dy // CELL, 1 + dx // CELL, a.mean.shape)
+        covariance = _window(cell_sums(_product(fixed, moved))) / COUNT - a.mean * b.mean
+        structure = np.minimum(structure, _structure(a.variance, b.variance, covariance))
+        pattern = np.minimum(pattern, _pattern(a.variance, b.variance, covariance))
+    core = (slice(MARGIN - 1, 1 - MARGIN),) * 2
+    return np.maximum(structure[core], 0), np.maximum(pattern[core], 0), np.maximum(a.variance[core], 0)
+
+
+def _cut_to_cells(x: ByteArray) -> ByteArray:
+    rows, cols = (n // CELL * CELL for n in x.shape)
+    return np.ascontiguousarray(x[:rows, :cols])
+
+
+def _product(a: ByteArray, b: ByteArray) -> FloatArray:
+    return cv2.multiply(a, b, dtype=cv2.CV_32F)
+
+
+def _structure(var_a: FloatArray, var_b: FloatArray, covariance: FloatArray) -> FloatArray:
+    mean = (var_a + var_b) / 2
+    return (mean - covariance) / (mean + np.float32(NOISE_GREY2))
+
+
+def _pattern(var_a: FloatArray, var_b: FloatArray, covariance: FloatArray) -> FloatArray:
+    noise = np.float32(PATTERN_NOISE_GREY2)
+    spread = np.sqrt((np.maximum(var_a, 0) + noise) * (np.maximum(var_b, 0) + noise))
+    return (spread - covariance - noise) / spread
+
+
+def gradient_sums(grey: ByteArray) -> FloatArray:
+    """Moments of the gradient's direction, summed over cells.
+
+    For magnitude m and angle t: the sums of m, of m exp(2it) and of m exp(4it), each pixel rounded to a
+    whole number first. The first says how much edge there is, the second along which line it runs, the
+    third along which pair of perpendicular lines, which only built things have in common.
+
+    Returns
+    -------
+    (5, rows / 4, cols / 4) float32
+        m, real and imaginary m exp(2it), real and imaginary m exp(4it); whole numbers within +-23,100.
+    """
+    smooth = cv2.GaussianBlur(grey, (5, 5), 1.0)  # uint8: fixed-point, the same bits everywhere
+    dx = cv2.Sobel(smooth, cv2.CV_16S, 1, 0).astype(np.float32)
+    dy = cv2.Sobel(smooth, cv2.CV_16S, 0, 1).astype(np.float32)
+    magnitude = np.sqrt(dx * dx + dy * dy)
+    inverse = 1 / np.maximum(magnitude, 1)  # whole Sobel values: below 1 there is only 0
+    double = (dx * dx - dy * dy) * inverse, 2 * dx * dy * inverse
+    fourth = (double[0] ** 2 - double[1] ** 2) * inverse, 2 * double[0] * double[1] * inverse
+    return np.stack([cell_sums(np.rint(channel)) for channel in (magnitude, *double, *fourth)])
+
+
+def orientation_distance(before: FloatArray, after: FloatArray) -> FloatArray:
+    """Distance of the directions of edges, from `gradient_sums` of both images with their halo.
+
+    The sums of m, m exp(2it) and m exp(4it) are the first three moments of the histogram of oriented
+    gradients [1]_. Their absolute differences in a window, relative to all the edge there is; the smallest
+    of five displacements by a cell.
+
+    Returns
+    -------
+    (rows - 10, cols - 10) float32
+        0 (the same) to 3.
+
+    References
+    ----------
+    .. [1] Dalal and Triggs, "Histograms of oriented gradients for human detection", CVPR 2005.
+           :DOI:`10.1109/CVPR.2005.177`
+    """
+    # Sums stay below 2**24: exact in float32.
+    a, b = (np.stack([cv2.sepFilter2D(band, cv2.CV_32F, WINDOW, WINDOW) for band in x]) for x in (before, after))
+    rows, cols = a.shape[1:]
+    a = a[:, MARGIN : rows - MARGIN, MARGIN : cols - MARGIN]
+    noise = np.float32(NOISE_GRADIENT * (CELL * WINDOW.sum()) ** 2)
+    best: FloatArray | None = None
+    for dy, dx in CROSS:
+        other = b[:, MARGIN + dy : rows - MARGIN + dy, MARGIN + dx : cols - MARGIN + dx]
+        d = a - other
+        apart = np.abs(d[0]) + _length(d[1], d[2]) + _length(d[3], d[4])
+        distance = apart / (a[0] + other[0] + noise)
+        best = distance if best is None else np.minimum(best, distance)
+    assert best is not None
+    return best.astype(np.float32)
+
+
+def _length(x: FloatArray, y: FloatArray) -> FloatArray:
+    return np.sqrt(x * x + y * y)  # not np.hypot: its bits may depend on the position in the array
+
+
+def crossing(sums: FloatArray, sigma_cells: float) -> FloatArray:
+    """How far edges lie on two perpendicular directions: |G(m exp(4it))| / G(m), 0..1.
+
+    Parameters
+    ----------
+    sums : (3, rows, cols)
+        Cell sums of m, real and imaginary m exp(4it), 0 where not valid.
+    sigma_cells : float
+        Sigma of the Gaussian G in cells.
+    """
+    m, real, imaginary = (cv2.GaussianBlur(x.astype(np.float32), (0, 0), sigma_cells) for x in sums)
+    share: FloatArray = _length(real, imaginary) / (m + np.float32(0.5 * CELL * CELL))
+    return share

@@ -1,0 +1,155 @@
+"""What every output says of a comparison: its counts and its sentences. Counts and words, no science."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import wording
+from .types import NOT_ANALYSED, OTHER_CHANGE, STRUCTURAL_CHANGE, ChangeMap, Comparison, Grid, Region
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much of the scene was analysed, and how much of that changed."""
+
+    analysed_px: int
+    total_px: int
+    structural_px: int
+    other_px: int
+    pixel_area_m2: float | None
+
+    @property
+    def analysed_share(self) -> float:
+        """Of the working grid, 0..1."""
+        return self.analysed_px / self.total_px if self.total_px else 0.0
+
+    @property
+    def changed_px(self) -> int:
+        """Both tiers."""
+        return self.structural_px + self.other_px
+
+    def share_of_analysed(self, part_px: int) -> float:
+        """`part_px` as a share of what was analysed; 0 when nothing was."""
+        return part_px / self.analysed_px if self.analysed_px else 0.0
+
+    def area_m2(self, part_px: int) -> float | None:
+        """Ground area of so many pixels, None without a ground sample distance."""
+        return None if self.pixel_area_m2 is None else part_px * self.pixel_area_m2
+
+    def area(self, part_px: int) -> str:
+        """The same in words."""
+        return wording.area(part_px, self.area_m2(part_px))
+
+
+def amounts(change: ChangeMap, grid: Grid) -> Amounts:
+    """Pixels of the working grid analysed and changed; a cell that reaches over the edge counts what is inside."""
+    weights = np.outer(*(_cell_sizes(n, cells, change.cell_px)
+                         for n, cells in zip(grid.shape, change.changed.shape, strict=True)))
+
+    def pixels(chosen: np.ndarray) -> int:
+        return int(weights[chosen].sum())
+
+    return Amounts(
+        analysed_px=pixels(change.changed != NOT_ANALYSED),
+        total_px=grid.shape[0] * grid.shape[1],
+        structural_px=pixels(change.changed == STRUCTURAL_CHANGE),
+        other_px=pixels(change.changed == OTHER_CHANGE),
+        pixel_area_m2=grid.pixel_area_m2,
+    )
+
+
+def _cell_sizes(length: int, cells: int, cell_px: int) -> np.ndarray:
+    return np.clip(length - np.arange(cells, dtype=np.int64) * cell_px, 0, cell_px)
+
+
+def title(comparison: Comparison) -> str:
+    """The user's title, or the names of the two files."""
+    pair = comparison.pair
+    return wording.plain(comparison.case.title) or wording.plain(f"{pair.before.name} and {pair.after.name}")
+
+
+def bracket(comparison: Comparison) -> str:
+    """Between which dates the two images allow a change to have come about."""
+    return wording.bracket(comparison.pair.before.acquisition, comparison.pair.after.acquisition)
+
+
+def credit(text: str | None) -> str:
+    """The image's credit as given, or that none was."""
+    return wording.plain(text or "", 120) or wording.NO_CREDIT
+
+
+def tier_regions(comparison: Comparison, tier: str) -> tuple[Region, ...]:
+    """Regions of one tier, in order of their ids."""
+    return tuple(region for region in comparison.regions if region.tier == tier)
+
+
+def synthetic(comparison: Comparison) -> bool:
+    """Whether a note says that these are not pictures of a real place."""
+    return any("synthetic" in note.casefold() for note in comparison.notes)
+
+
+def min_region(comparison: Comparison) -> str:
+    """The smallest region that is reported, in m² or px."""
+    regions = comparison.settings.get("regions", {})
+    grid = comparison.pair.grid
+    if grid.gsd_m is not None and "min_region_m2" in regions:
+        return wording.area(0, float(regions["min_region_m2"]))
+    return wording.area(float(regions.get("min_region_px", 0)), None)
+
+
+def finding(comparison: Comparison) -> str:
+    """One sentence of what was found, with numbers and their doubt."""
+    if comparison.change is None:
+        return f"The two pictures are not comparable, so nothing is said about change. {comparison.alignment.reason}"
+    seen = amounts(comparison.change, comparison.pair.grid)
+    if not seen.analysed_px:
+        return "No part of the overlap could be analysed, so nothing is said about change."
+    structural, other = tier_regions(comparison, "structural"), tier_regions(comparison, "other")
+    if not comparison.regions:
+        return (f"No visible change above {min_region(comparison)} was found in the {wording.share(seen.analysed_share)} "
+                f"of the scene that was analysed. {doubt(comparison)}")
+    first = f"{wording.count(len(structural), 'region')} of visible change"
+    if structural:
+        first += _extent(seen, seen.structural_px)
+    second = f" and {wording.count(len(other), 'region')} of other change{_extent(seen, seen.other_px)}" if other else ""
+    return f"{first[0].upper()}{first[1:]}{second}. {doubt(comparison)}"
+
+
+def _extent(seen: Amounts, part_px: int) -> str:
+    return f", {seen.area(part_px)} ({wording.share(seen.share_of_analysed(part_px))} of the area analysed)"
+
+
+def doubt(comparison: Comparison) -> str:
+    """One sentence: what could have been missed, and how many regions may be false."""
+    trust = comparison.trust
+    limit, false = trust.detection_limit_px, trust.false_alarms_per_megapixel
+    if limit is None and false is None:
+        return (f"How small a change could have been missed, and how many regions may be false, "
+                f"was {wording.NOT_MEASURED}.")
+    missed = "what could have been missed was not measured" if limit is None else (
+        f"changes under {wording.error(limit, comparison.pair.grid)} could not have been seen")
+    alarms = "how many regions may be false was not measured" if false is None else (
+        f"expect about {wording.number(false)} false regions a megapixel")
+    return f"{missed[0].upper()}{missed[1:]}; {alarms}."
+
+
+def limits(comparison: Comparison) -> tuple[str, ...]:
+    """What this comparison cannot tell, in three lines."""
+    if comparison.change is None:
+        return (
+            "Whether anything changed: pictures that cannot be aligned show neither change nor its absence.",
+            "Whether both show the same place: too little agrees to tell. Check places, dates and file names.",
+            "What looks different to the eye may be season, sun, view angle or another place. "
+            "Nothing here was verified on the ground.",
+        )
+    dated = all(image.acquisition.acquired for image in (comparison.pair.before, comparison.pair.after))
+    moment = "between the two dates" if dated else "(the dates are not fully known)"
+    return (
+        f"It shows what looks different, not what caused it, who, with what, or at what moment {moment}.",
+        "Season, sun, shadows, view angle, vehicles and building works also change pictures. "
+        "Nothing here was verified on the ground.",
+        "A place without a region is not shown to be unchanged: small, partial or vertical changes, "
+        "and those under cloud, trees or roofs, can be missed.",
+    )

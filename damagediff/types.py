@@ -1,0 +1,369 @@
+"""The nouns of damagediff: small frozen values that travel between the rooms.
+
+Conventions, the same everywhere:
+
+- `valid` is boolean and True means usable.
+- Array coordinates are ``(row, col)``, named ``..._rc``, with the centre of the first pixel at (0, 0).
+- World coordinates are ``(x, y)``, named ``..._xy``.
+- ``None`` is "not known", NaN is "not valid here", an empty tuple is "looked, found nothing".
+- Images are ``(bands, rows, cols)``, everything else is ``(rows, cols)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from affine import Affine
+
+FloatArray = npt.NDArray[np.floating[Any]]
+BoolArray = npt.NDArray[np.bool_]
+ByteArray = npt.NDArray[np.uint8]
+
+Verdict = Literal["comparable", "comparable with reservations", "not comparable"]
+Tier = Literal["structural", "other"]
+Role = Literal["fit", "check", "rejected"]
+DatePrecision = Literal["day", "minute", "second"]
+
+NO_CHANGE, STRUCTURAL_CHANGE, OTHER_CHANGE, NOT_ANALYSED = 0, 1, 2, 255
+"""Values of ``change_mask.tif``."""
+
+
+class Window(NamedTuple):
+    """A rectangle of pixels: first row and column, and how many of each; may reach outside the image."""
+
+    row: int
+    col: int
+    rows: int
+    cols: int
+
+    def padded(self, margin: int) -> Window:
+        """The same rectangle with `margin` px more on every side."""
+        return Window(self.row - margin, self.col - margin, self.rows + 2 * margin, self.cols + 2 * margin)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of this rectangle in an array of the whole."""
+        return slice(self.row, self.row + self.rows), slice(self.col, self.col + self.cols)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The working grid: the frame on which both images are compared."""
+
+    shape: tuple[int, int]
+    """Rows and columns."""
+    transform: Affine = field(default_factory=Affine.identity)
+    """(col, row) of pixel *corners* to (x, y): the centre of (r, c) is ``transform * (c + .5, r + .5)``."""
+    crs: str | None = None
+    """``EPSG:n`` or WKT of a CRS projected in metres; None when not georeferenced."""
+    gsd_m: float | None = None
+    """Ground size of one pixel in metres; None when not known."""
+
+    @property
+    def pixel_area_m2(self) -> float | None:
+        """Ground area of one pixel, None without a ground sample distance."""
+        return None if self.gsd_m is None else self.gsd_m**2
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the user says of one image: where it is, and what the file itself cannot be trusted to tell."""
+
+    path: Path
+    acquired: datetime | None = None
+    """UTC, aware."""
+    acquired_precision: DatePrecision = "day"
+    credit: str | None = None
+    bands: tuple[str, ...] | None = None
+    """Role of each band in file order (red, green, blue, nir, grey, alpha, other); None: as the file says."""
+    world_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison as the user asks for it."""
+
+    before: Source
+    after: Source
+    title: str = ""
+    footprints: Path | None = None
+    """GeoJSON of building outlines, lon/lat."""
+    gsd_m: float | None = None
+    """Ground sample distance of the *before* image, stated by the user for pictures without georeference."""
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """When an image was taken, and who says so."""
+
+    acquired: datetime | None
+    precision: DatePrecision
+    source: str
+    """``command line``, the name of the tag, or ``not known``."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A raster file that passed the door: what it says of itself. Holds no pixels.
+
+    `shape` and all pixel coordinates are those of the picture *as shown*, after its EXIF turn.
+    """
+
+    path: Path
+    name: str
+    driver: str
+    sha256: str
+    size_bytes: int
+    shape: tuple[int, int]
+    dtype: str
+    roles: tuple[str, ...]
+    """One of red, green, blue, nir, grey, palette, alpha, other for each band, in file order."""
+    nodata: float | None
+    transform: Affine
+    crs: str | None
+    orientation: int
+    """EXIF orientation, 1 (as delivered) to 8."""
+    acquisition: Acquisition
+    credit: str | None = None
+    notes: tuple[str, ...] = ()
+    """Oddities worth telling the reader, each a sentence."""
+    world_file_sha256: str | None = None
+
+    @property
+    def georeferenced(self) -> bool:
+        """Whether the file says where on Earth its pixels lie."""
+        return self.crs is not None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two images and the working grid on which they meet."""
+
+    before: Image
+    after: Image
+    grid: Grid
+    roles: tuple[str, ...]
+    """Bands compared, present in both: (red, green, blue[, nir]) or (grey,)."""
+    moving_is_file: bool
+    """True: the moving frame is the after file's own pixels. False: both are georeferenced, and the moving
+    frame is the working grid as the after image's georeference places it."""
+
+    @property
+    def identical(self) -> bool:
+        """Whether both files hold the same bytes."""
+        return self.before.sha256 == self.after.sha256
+
+
+@dataclass(frozen=True)
+class TiePoints:
+    """N places matched in both images: content of reference point p lies at p + displacement when moving."""
+
+    reference_rc: FloatArray
+    """(N, 2) px of the working grid."""
+    displacement_rc: FloatArray
+    """(N, 2) px."""
+    quality: FloatArray
+    """(N,) 0..1, correlation of structure at the match."""
+    role: tuple[Role, ...]
+    """``fit`` (used), ``check`` (held out), ``rejected`` (disagrees with the rest)."""
+    residual_px: FloatArray
+    """(N,) distance from the model's prediction, px of the working grid."""
+
+    def __len__(self) -> int:
+        return len(self.role)
+
+    def count(self, role: Role) -> int:
+        """How many points have this role."""
+        return self.role.count(role)
+
+
+@dataclass(frozen=True)
+class LocalField:
+    """A smooth displacement on top of the global model: bilinear between nodes, constant beyond the last."""
+
+    displacement_rc: FloatArray
+    """(2, node rows, node cols) px to add to the global model's prediction."""
+    spacing_px: float
+    """Distance between nodes; node (0, 0) lies at the working grid's pixel (0, 0)."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why an alignment is believed or not; see ``docs/method.md``. A small residual is not among it."""
+
+    log10_chance: float
+    """log10 of the probability that unrelated images agree in as many windows (0 or negative)."""
+    stack_peak_sd: float
+    """Height of the stacked correlation peak at zero lag, in standard deviations of far lags."""
+    coverage: float
+    """Share of a 4 x 4 grid over the overlap in which windows agree, 0..1."""
+    windows: int
+    """Windows that were compared."""
+    agreeing: int
+    """Windows that agree within the tolerance."""
+    score: float
+    """-log10_chance plus the stacked peak beyond 5: what is compared with the limit."""
+    limit: float
+    """The score needed to accept."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How the after image lies against the before image, and how well that is known."""
+
+    accepted: bool
+    reason: str
+    """One sentence: why it was accepted or refused."""
+    model: Literal["none", "translation", "similarity", "affine", "homography", "local"]
+    model_reason: str
+    """One sentence: why this model and not a richer one."""
+    moving_from_reference: FloatArray
+    """(3, 3), acts on (row, col, 1) of the working grid, gives (row, col) in the moving frame."""
+    local: LocalField | None
+    tie_points: TiePoints
+    evidence: Evidence
+    rmse_px: float | None
+    """Root mean square residual of the held-out check points; None without any."""
+    ce90_px: float | None
+    """Radius that holds 90 % of the check points' residuals."""
+    windows_unused: dict[str, int] = field(default_factory=dict)
+    """How many windows gave no tie point, by reason."""
+    supported: BoolArray | None = None
+    """Coarse map over the working grid (any shape, stretched over it): where tie points support the model."""
+
+
+@dataclass(frozen=True)
+class ChangeMap:
+    """The measured change on cells of ``cell_px`` x ``cell_px`` working-grid pixels."""
+
+    score: FloatArray
+    """(cell rows, cell cols) 0..1, NaN where not valid."""
+    changed: ByteArray
+    """(cell rows, cell cols) NO_CHANGE, STRUCTURAL_CHANGE, OTHER_CHANGE or NOT_ANALYSED."""
+    valid: BoolArray
+    """(cell rows, cell cols)."""
+    cell_px: int
+    threshold: float
+    threshold_rule: str
+    comparability: float
+    """1 - floor / ceiling of the structure measure; below about .08 nothing can be said."""
+    calibration: dict[str, float]
+    """Floors and ceilings of the measures, and what else the score was normalised with."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """One connected region of change. Ids count from 1 by falling score mass, ties by position."""
+
+    id: int
+    tier: Tier
+    area_px: int
+    area_m2: float | None
+    score_mean: float
+    score_max: float
+    flags: tuple[str, ...]
+    bbox_rc: tuple[int, int, int, int]
+    """First row, first col, last row + 1, last col + 1 on the working grid."""
+    centroid_rc: tuple[float, float]
+    outline_rc: tuple[tuple[tuple[float, float], ...], ...]
+    """Closed rings of (row, col) in pixel-centre coordinates: the outer ring first, then holes."""
+
+
+@dataclass(frozen=True)
+class Building:
+    """One building footprint and the change measured inside it."""
+
+    id: str
+    score: float | None
+    """Median score inside the footprint; None when too little of it was analysed."""
+    analysed_share: float
+    area_m2: float | None
+    label: str
+    """``visible change``, ``no visible change above the limit`` or ``not analysed``."""
+    outline_rc: tuple[tuple[tuple[float, float], ...], ...]
+    properties: dict[str, Any]
+    """What the footprint file said of it."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question asked of this pair, what was measured, and the limit it is held against."""
+
+    name: str
+    question: str
+    measured: float | str | None
+    limit: float | str | None
+    unit: str
+    passed: bool | None
+    """None: could not be asked of this pair."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far the result can be trusted on this very pair."""
+
+    verdict: Verdict
+    checks: tuple[Check, ...]
+    false_alarms_per_megapixel: float | None = None
+    false_alarms_per_megapixel_interval: tuple[float, float] | None = None
+    false_alarms_per_km2: float | None = None
+    false_alarms_per_km2_interval: tuple[float, float] | None = None
+    detection_limit_px: float | None = None
+    detection_limit_m: float | None = None
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Full-resolution cut-outs around one region, for insets and cards."""
+
+    region_id: int
+    window: Window
+    before: ByteArray
+    """(rows, cols, 3) RGB, same stretch as `after`."""
+    after: ByteArray
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Reduced pictures of the pair on the working grid, made for looking, all with one stretch."""
+
+    before: ByteArray
+    """(rows, cols, 3) RGB."""
+    after: ByteArray
+    """(rows, cols, 3) RGB; the after image aligned or, if refused, as its georeference or pixels place it."""
+    after_valid: BoolArray
+    """(rows, cols) where both images have pixels."""
+    reduction: float
+    """Working-grid pixels per picture pixel, >= 1."""
+    stretch: tuple[tuple[float, float], ...]
+    """Per band shown: values drawn black and white, in the before image's units (p2 and p98)."""
+    crops: tuple[Crop, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that one run found: the only thing that figures and reports see."""
+
+    case: Case
+    pair: Pair
+    alignment: Alignment
+    change: ChangeMap | None
+    """None when the alignment was refused."""
+    regions: tuple[Region, ...]
+    buildings: tuple[Building, ...]
+    trust: Trust
+    pictures: Pictures
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    notes: tuple[str, ...] = ()
+    """Sentences that every reader must see, for example that both files are identical or synthetic."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """`comparable`, `comparable with reservations` or `not comparable`."""
+        return self.trust.verdict

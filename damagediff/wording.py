@@ -1,0 +1,168 @@
+"""The tool's vocabulary: one table of words, and the way numbers and dates are written.
+
+Code, figures, report and docs take their words from here, so that one thing has one name. The tool says
+what was seen (*visible change*), never who, with what, why, or at what hour.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from datetime import datetime
+
+from .types import Acquisition, DatePrecision, Grid, Role, Tier, Verdict
+
+NOT_KNOWN_DATE = "date not known"
+NO_CREDIT = "credit not stated"
+NO_SCALE = "no scale: not georeferenced"
+STATED_SCALE = "scale stated by the user"
+NOT_MEASURED = "not measured in this version"
+
+TIERS: dict[Tier, str] = {"structural": "visible change", "other": "other change"}
+TIER_MEANING: dict[Tier, str] = {
+    "structural": "built structure was there before and looks different or is missing after",
+    "other": "the ground or its colour looks different; built structure is not involved or cannot be told",
+}
+VERDICT_MEANING: dict[Verdict, str] = {
+    "comparable": "The two pictures were aligned and resemble each other enough to compare them.",
+    "comparable with reservations": "The comparison is usable, but at least one check did not pass: see the checks.",
+    "not comparable": "Nothing may be said about change from this pair.",
+}
+ROLES: dict[Role, str] = {
+    "fit": "used to fit the model",
+    "check": "held out, to judge the model",
+    "rejected": "disagree with the others",
+}
+MODELS = {
+    "none": "no shift was needed or could be measured",
+    "translation": "one shift for the whole picture",
+    "similarity": "shift, rotation and scale",
+    "affine": "shift, rotation, scale and shear",
+    "homography": "perspective of a plane",
+    "local": "a global model and a smooth local displacement",
+}
+FLAGS = {
+    "at image edge": "touches the edge of the area that was analysed: it may go on beyond",
+    "lean": "may be a building that leans another way because the view angle differs",
+    "low texture": "there was little structure to compare",
+    "not supported": "lies where few tie points support the alignment",
+    "shadow moved": "may be a shadow that moved with the sun",
+    "vegetation": "lies mostly on plants, which change with the season",
+    "vehicle-sized": "has the size of a vehicle: it may have driven away",
+    "weak": "its score is only a little above the threshold",
+}
+"""Named doubts about a region, and what each means in plain words."""
+
+SHORTEST_HONEST_SHARE = 0.001
+"""Shares nearer to nothing or to everything than this are written "<0.1 %" and ">99.9 %"."""
+
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_JOINERS = {"\u200c", "\u200d"}  # zero-width (non-)joiner: needed to write Persian and Indic scripts
+
+
+def plain(text: str, limit: int = 300) -> str:
+    """`text` as one line without control, bidirectional, invisible or broken characters.
+
+    A file name must not be able to turn the words around it, or hide part of itself.
+    """
+    spaced = " ".join(unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8")).split())
+    seen = "".join(c for c in spaced if c in _JOINERS or unicodedata.category(c) not in _INVISIBLE)
+    return seen if len(seen) <= limit else seen[: limit - 1] + "…"
+
+
+def flag(name: str) -> str:
+    """What a flag means, in plain words; a flag without an entry is its own explanation."""
+    return FLAGS.get(name, FLAGS.get(name.replace("_", " ").replace("-", " "), name.replace("_", " ")))
+
+
+def share(value: float) -> str:
+    """A share 0..1 in percent; "0 %" and "100 %" only when they are true."""
+    if value <= 0:
+        return "0 %"
+    if value >= 1:
+        return "100 %"
+    if value < SHORTEST_HONEST_SHARE:
+        return "<0.1 %"
+    if value > 1 - SHORTEST_HONEST_SHARE:
+        return ">99.9 %"
+    return f"{100 * value:.1f} %" if value < 0.1 or value > 0.9 else f"{100 * value:.0f} %"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """`value` to so many significant digits, never in powers of ten; nothing is rounded down to zero."""
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    if places > 4:
+        return f"{'<' if value > 0 else '>-'}0.0001"
+    rounded = round(value, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{rounded:,.{places}f}"
+
+
+def area(area_px: float, area_m2: float | None) -> str:
+    """An area in m², ha or km²; in pixels when the ground size of a pixel is not known."""
+    if area_m2 is None:
+        return f"{area_px:,.0f} px"
+    if area_m2 >= 1e6:
+        return f"{number(area_m2 / 1e6)} km²"
+    if area_m2 >= 1e4:
+        return f"{number(area_m2 / 1e4)} ha"
+    return f"{number(area_m2)} m²"
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """``1 region``, ``3 regions``, ``no regions``."""
+    return f"{n:,} {one}" if n == 1 else f"{n:,} {many or one + 's'}" if n else f"no {many or one + 's'}"
+
+
+def error(px: float | None, grid: Grid) -> str:
+    """A distance in pixels, and in metres where the ground size of a pixel is known."""
+    if px is None:
+        return "not known"
+    metres = "" if grid.gsd_m is None else f" ({number(px * grid.gsd_m)} m)"
+    return f"{number(px)} px{metres}"
+
+
+def scale(grid: Grid) -> str:
+    """How metres are known on this grid, or that they are not."""
+    if grid.gsd_m is None:
+        return NO_SCALE
+    return f"{number(grid.gsd_m, 3)} m a pixel" + ("" if grid.crs else f", {STATED_SCALE}")
+
+
+def date(acquisition: Acquisition) -> str:
+    """``4 Oct 2020, 07:52 UTC``, as precisely as it is known."""
+    when = acquisition.acquired
+    if when is None:
+        return NOT_KNOWN_DATE
+    day = f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
+    return day + _clock(when, acquisition.precision)
+
+
+def date_iso(acquisition: Acquisition) -> str:
+    """``2020-10-04 07:52 UTC``, as precisely as it is known."""
+    if acquisition.acquired is None:
+        return NOT_KNOWN_DATE
+    return f"{acquisition.acquired:%Y-%m-%d}" + _clock(acquisition.acquired, acquisition.precision).replace(",", "")
+
+
+def _clock(when: datetime, precision: DatePrecision) -> str:
+    return {"day": "", "minute": f", {when:%H:%M} UTC", "second": f", {when:%H:%M:%S} UTC"}[precision]
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def bracket(before: Acquisition, after: Acquisition) -> str:
+    """What the two dates allow to say of the time of a change: it lies between them, never on one of them."""
+    if before.acquired is None and after.acquired is None:
+        return "dates not known: when the change came about cannot be told"
+    if before.acquired is None:
+        return f"not later than {date_iso(after)}; the date of the before image is not known"
+    if after.acquired is None:
+        return f"not earlier than {date_iso(before)}; the date of the after image is not known"
+    days = (after.acquired.date() - before.acquired.date()).days
+    if after.acquired < before.acquired:
+        return (f"the before image ({date_iso(before)}) is dated later than the after image ({date_iso(after)}): "
+                "check the dates")
+    return f"between {date_iso(before)} and {date_iso(after)} ({count(days, 'day') if days else 'same day'})"

@@ -1,0 +1,45 @@
+"""What several rooms' tests share."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning
+
+DRIVER = {".tif": "GTiff", ".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".jp2": "JP2OpenJPEG"}
+BEST = {
+    "JP2OpenJPEG": {"quality": 100, "reversible": True},
+    "JPEG": {"quality": 98},
+    "WEBP": {"lossless": True},
+}
+
+RasterMaker = Callable[..., Path]
+
+
+@pytest.fixture
+def make_raster(tmp_path: Path) -> RasterMaker:
+    """``make_raster(name, (bands, rows, cols), **options)`` writes a raster, of the kind its name says."""
+
+    def make(name: str, pixels: np.ndarray[Any, Any], **options: Any) -> Path:
+        path, driver = tmp_path / name, DRIVER[Path(name).suffix]
+        said = {key: options.pop(key, {}) for key in ("tags", "descriptions", "colormap")}
+        bands, rows, cols = pixels.shape
+        shape = {"count": bands, "height": rows, "width": cols, "dtype": pixels.dtype.name}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path, "w", driver=driver, **BEST.get(driver, {}), **shape, **options) as out:
+                if said["colormap"]:
+                    out.write_colormap(1, said["colormap"])
+                out.update_tags(**said["tags"])
+                for band, text in enumerate(said["descriptions"], 1):
+                    out.set_band_description(band, text)
+                out.write(pixels)
+        return path
+
+    return make

@@ -1,0 +1,243 @@
+"""Co-registration against known truth: which way, how exactly, and when it must refuse."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from damagediff import align, align_fields, align_fit, align_points, synthetic
+from damagediff.align_fields import Plane
+from damagediff.align_points import Measured, Model
+from damagediff.settings import AlignSettings
+
+SETTINGS = AlignSettings()
+
+
+def plane(grey):
+    return Plane(np.nan_to_num(grey).astype(np.float32), np.isfinite(grey))
+
+
+@pytest.fixture(scope="module")
+def texture():
+    return synthetic.textured(np.random.default_rng(7), (320, 360)).astype(np.float32)
+
+
+def rigid(shape, degrees, scale, shift):
+    """moving_from_reference: turn and scale about the centre, then shift (row, col)."""
+    angle = np.deg2rad(degrees)
+    c, s = scale * np.cos(angle), scale * np.sin(angle)
+    centre = (np.array(shape) - 1) / 2
+    matrix = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
+    matrix[:2, 2] = centre + shift - matrix[:2, :2] @ centre
+    return matrix
+
+
+def end_point_error(found, truth, shape):
+    """Mean distance in px between two maps over the frame."""
+    grid = np.stack(np.meshgrid(*(np.linspace(0, n - 1, 9) for n in shape), indexing="ij"), -1)
+    return np.hypot(*np.moveaxis(align_fit.apply(found, grid) - align_fit.apply(truth, grid), -1, 0)).mean()
+
+
+def find(ref, mov, settings=SETTINGS):
+    return align.find(plane(ref), plane(mov), settings, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("degrees", "scale", "shift"),
+    [
+        (0, 1.0, (0, 0)),
+        (0, 1.0, (11.3, -7.6)),
+        (3, 1.02, (-5.2, 20.4)),
+        (-38, 0.8, (4, 9)),
+        (90, 1.25, (-8, 3)),
+        (163, 1.0, (0, -12)),
+    ],
+)
+def test_known_map_is_found_with_its_direction(texture, degrees, scale, shift):
+    truth = rigid(texture.shape, degrees, scale, np.array(shift, float))
+    moving = synthetic.warp(texture, truth)
+    coarse = find(texture, moving)
+    assert align.refusal(coarse, coarse.moving_from_reference, np.zeros(2), SETTINGS) is None
+    assert end_point_error(coarse.moving_from_reference, truth, texture.shape) < 0.35
+    pulled = align_fields.warp(plane(moving), coarse.moving_from_reference, texture.shape)
+    inside = cv2.erode(pulled.valid.astype(np.uint8), np.ones((9, 9))) > 0
+    left = (pulled.grey - texture)[inside].var() / texture[inside].var()
+    assert left < 0.1  # a sign error would leave about 2
+
+
+def test_gain_and_gamma_do_not_matter(texture):
+    truth = rigid(texture.shape, 2, 1, np.array([6.5, -3.0]))
+    moving = 20 + 0.6 * 255 * (synthetic.warp(texture, truth).clip(0, 255) / 255) ** 1.6
+    coarse = find(texture, moving)
+    assert end_point_error(coarse.moving_from_reference, truth, texture.shape) < 0.6
+
+
+def refused(ref, mov):
+    coarse = find(ref, mov)
+    centre = (np.array(ref.shape) - 1) / 2
+    return align.refusal(coarse, coarse.moving_from_reference, centre, SETTINGS)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_another_place_is_refused(texture, seed):
+    other = synthetic.textured(np.random.default_rng(100 + seed), texture.shape).astype(np.float32)
+    assert "windows agree" in refused(texture, other)
+
+
+@pytest.mark.parametrize(
+    "blank", [np.zeros((320, 360)), np.full((320, 360), 128.0)], ids=["all black", "flat"]
+)
+def test_an_empty_picture_is_refused(texture, blank):
+    assert refused(texture, blank.astype(np.float32)) is not None
+
+
+def test_noise_is_refused(texture):
+    noise = np.random.default_rng(3).uniform(0, 255, texture.shape).astype(np.float32)
+    assert refused(texture, noise) is not None
+
+
+def test_a_mirror_image_is_refused_or_found_never_wrong(texture):
+    mirrored = np.ascontiguousarray(texture[:, ::-1])
+    assert refused(texture, mirrored) is not None
+
+
+def test_max_shift_is_kept(texture):
+    truth = rigid(texture.shape, 0, 1, np.array([30.0, 0]))
+    coarse = find(texture, synthetic.warp(texture, truth))
+    centre = (np.array(texture.shape) - 1) / 2
+    limited = AlignSettings(max_shift_px=10)
+    assert "max_shift_px" in align.refusal(coarse, coarse.moving_from_reference, centre, limited)
+
+
+def test_same_random_state_same_answer(texture):
+    moving = synthetic.warp(texture, rigid(texture.shape, 5, 1, np.array([3.0, 4.0])))
+    first, second = find(texture, moving), find(texture, moving)
+    assert np.array_equal(first.moving_from_reference, second.moving_from_reference)
+    assert first.evidence == second.evidence
+
+
+def test_inputs_are_not_modified(texture):
+    before = texture.copy()
+    find(texture, texture)
+    assert np.array_equal(before, texture)
+
+
+@pytest.mark.parametrize("model", ["translation", "similarity", "affine", "homography"])
+def test_exact_points_give_the_exact_map(model):
+    rng = np.random.default_rng(1)
+    p = rng.uniform(0, 500, (60, 2))
+    truth = {
+        "translation": np.array([[1, 0, 3.5], [0, 1, -2], [0, 0, 1]]),
+        "similarity": rigid((500, 500), 12, 1.1, np.array([4, 5.0])),
+        "affine": np.array([[1.02, 0.03, 4], [-0.01, 0.97, -6], [0, 0, 1]]),
+        "homography": np.array([[1.01, 0.02, 4], [-0.01, 0.98, -6], [2e-5, -3e-5, 1]]),
+    }[model]
+    found = align_fit.least_squares(model, p, align_fit.apply(truth, p), np.ones(60))
+    assert end_point_error(found, truth, (500, 500)) < 1e-6
+
+
+def test_robust_fit_ignores_a_third_of_wrong_points():
+    rng = np.random.default_rng(2)
+    p = rng.uniform(0, 500, (90, 2))
+    truth = rigid((500, 500), 1, 1.005, np.array([2.0, -3.0]))
+    q = align_fit.apply(truth, p) + rng.normal(0, 0.1, p.shape)
+    q[:30] += rng.uniform(15, 40, (30, 2))
+    found = align_fit.robust("similarity", p, q, np.ones(90), np.eye(3), radius=12)
+    assert end_point_error(found, truth, (500, 500)) < 0.1
+
+
+@given(st.floats(-170, 170), st.floats(0.5, 2), st.floats(-50, 50), st.floats(-50, 50))
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_rotation_and_scale_are_read_back(degrees, scale, down, across):
+    matrix = rigid((300, 400), degrees, scale, np.array([down, across]))
+    assert align_fit.scale_of(matrix) == pytest.approx(scale)
+    assert abs(align_fit.rotation_deg(matrix)) == pytest.approx(abs(degrees), abs=1e-6)
+    there = align_fit.apply(matrix, np.array([[10.0, 20.0]]))
+    back = align_fit.apply(np.linalg.inv(matrix), there)
+    assert back == pytest.approx(np.array([[10.0, 20.0]]))
+
+
+def measured_field(field, shape, seed, spread=0.15, wrong=0.2):
+    """Windows on a lattice whose content is displaced by `field`, some of them wrong."""
+    rng = np.random.default_rng(seed)
+    rows, cols = np.meshgrid(np.arange(30, shape[0], 40.0), np.arange(30, shape[1], 40.0), indexing="ij")
+    found = []
+    for centre in np.stack([rows.ravel(), cols.ravel()], 1):
+        move = field(centre) + rng.normal(0, spread, 2)
+        if rng.uniform() < wrong:
+            move = move + rng.uniform(-8, 8, 2)
+        found.append(Measured(centre, centre + move, 0.5, 0.4, None))
+    return found
+
+
+def collected(found, looked_with):
+    return align_points.collect(found, looked_with, SETTINGS)
+
+
+def test_the_simplest_sufficient_model_is_taken():
+    shape, still = (800, 800), Model("translation", np.eye(3))
+    shift = measured_field(lambda c: np.array([1.5, -0.7]), shape, 0)
+    model, why = align.fit(collected(shift, still), still, shape, SETTINGS, local=True)
+    assert model.kind == "translation" and "local" in why
+    assert model.matrix[:2, 2] == pytest.approx([1.5, -0.7], abs=0.1)
+    turned = measured_field(lambda c: np.array([0.004, -0.004]) * (c - 400)[::-1], shape, 1)
+    assert align.fit(collected(turned, still), still, shape, SETTINGS, local=False)[0].kind == "similarity"
+
+
+def test_a_smooth_residual_earns_a_local_field():
+    shape = (800, 800)
+
+    def field(c):
+        return np.array([1.5 * np.sin(c[1] / 130), 1.5 * np.cos(c[0] / 150)])
+
+    found = measured_field(field, shape, 2, wrong=0.1)
+    still = Model("translation", np.eye(3))
+    model, _ = align.fit(collected(found, still), still, shape, SETTINGS, local=True)
+    assert model.kind == "local"
+    inside = np.stack(np.meshgrid(np.arange(60, 740, 40.0), np.arange(60, 740, 40.0)), -1).reshape(-1, 2)
+    truth = inside + np.array([field(c) for c in inside])
+    assert np.hypot(*(model.moving_from_grid(inside) - truth).T).mean() < 0.25
+
+
+def test_check_points_take_no_part_and_gross_points_are_rejected():
+    shape = (800, 800)
+    found = measured_field(lambda c: np.array([1.5, -0.7]), shape, 4, wrong=0.3)
+    still = Model("translation", np.eye(3))
+    held = collected(found, still)
+    model, _ = align.fit(held, still, shape, SETTINGS, local=False)
+    points = align_points.as_tie_points(held, model)
+    roles = np.array(points.role)
+    assert {"fit", "check", "rejected"} == set(roles)
+    assert points.residual_px[roles == "rejected"].min() > align_points.GROSS_PX
+    rmse, ce90 = align.check_residual(points)
+    assert 0.1 < rmse < 0.6 and ce90 < 2.0
+
+
+def test_a_window_is_looked_up_in_the_direction_of_the_convention(texture):
+    moving = synthetic.warp(texture, np.array([[1, 0, 3.25], [0, 1, -2.5], [0, 0, 1.0]]))
+    window = align_points.plan_windows(texture.shape, SETTINGS, 5)[12]
+    around = window.padded(align_points.CONTEXT_PX + 8)
+    cut = [plane(picture[around.slices]) for picture in (texture, moving)]
+    found = align_points.look_up(window, *cut, search=8)
+    assert found.unused is None
+    assert found.near_rc - found.centre_rc == pytest.approx([3.25, -2.5], abs=0.25)
+
+
+def test_windows_without_pixels_or_texture_are_not_used_and_say_why(texture):
+    window = align_points.plan_windows(texture.shape, SETTINGS, 5)[12]
+    around = window.padded(align_points.CONTEXT_PX + 8)
+    cut = plane(texture[around.slices])
+    empty = Plane(cut.grey, np.zeros(cut.shape, bool))
+    flat = plane(np.full(cut.shape, 90.0))
+    reasons = [align_points.look_up(window, *pair, search=8) for pair in ((cut, empty), (cut, flat))]
+    assert align_points.count_unused(reasons) == {"not valid": 1, "too little texture": 1}
+
+
+def test_no_part_of_a_check_window_was_seen_by_the_fit():
+    windows = align_points.plan_windows((900, 700), SETTINGS, 24)
+    seen = np.zeros((900, 700), int)
+    for window in windows:
+        seen[window.slices] += 1
+    assert seen.max() == 1 and len(windows) > 50
