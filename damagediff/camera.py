@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from .relief_cells import Surface
+from .relief_cells import AnyArray, Surface
 from .town_layout import Colour
 from .types import ByteArray, FloatArray
 
@@ -67,7 +67,13 @@ def render(surface: Surface, view: View) -> FloatArray:
     return np.ascontiguousarray(np.moveaxis(seen, -1, 0))
 
 
-def expose(radiance: FloatArray, scene_from_image: FloatArray, shape: tuple[int, int], view: View, rng: np.random.Generator) -> ByteArray:
+def expose(
+    radiance: FloatArray,
+    scene_from_image: FloatArray,
+    shape: tuple[int, int],
+    view: View,
+    rng: np.random.Generator,
+) -> ByteArray:
     """The picture that a sensor delivers of a radiance: blur, sampling, gain, noise, gamma, 8 bit.
 
     The blur acts on the fine cells; the image is then *one* interpolation (cubic spline) of a band-limited
@@ -104,7 +110,7 @@ def expose(radiance: FloatArray, scene_from_image: FloatArray, shape: tuple[int,
     image = image + 0.25 * (image - np.stack([cv2.GaussianBlur(b, (0, 0), 1.2) for b in image]))
     toned = np.clip(image, 0, None) ** (1 / view.gamma)
     shoulder = np.where(toned > 0.8, 0.8 + 0.2 * np.tanh((toned - 0.8) / 0.2), toned)
-    return np.clip(np.round(255 * shoulder), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.round(255 * shoulder), 0, 255), np.uint8)
 
 
 def _grid_points(matrix: FloatArray, shape: tuple[int, int]) -> FloatArray:
@@ -142,9 +148,8 @@ def _light(surface: Surface, view: View) -> FloatArray:
     hidden = cv2.GaussianBlur(height, (0, 0), 2.2 / cell) - height
     sky = np.exp(-0.16 * np.clip(hidden, 0, 5))
     direct = (0.86 * facing / math.sin(elevation) * lit).astype(np.float32)
-    return direct[..., None] * np.array([1.03, 1.0, 0.95], np.float32) + sky[..., None].astype(np.float32) * np.array(
-        [0.125, 0.15, 0.185], np.float32
-    )
+    sunlight, skylight = np.array([1.03, 1.0, 0.95], np.float32), np.array([0.125, 0.15, 0.185], np.float32)
+    return np.asarray(direct[..., None] * sunlight + sky[..., None].astype(np.float32) * skylight)
 
 
 def _shifted(shape: tuple[int, int], step: FloatArray) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
@@ -163,14 +168,16 @@ def _shadow(height: FloatArray, sun: FloatArray, rise_m: float) -> FloatArray:
         here, there = _shifted(height.shape, sun * t)
         np.maximum(blocked[here], height[there] - np.float32(t * rise_m), out=blocked[here])
     depth = (blocked - height) / 0.3
-    return cv2.GaussianBlur(np.clip(depth, 0, 1), (0, 0), 0.8)
+    return np.asarray(cv2.GaussianBlur(np.clip(depth, 0, 1), (0, 0), 0.8))
 
 
-def _look(surface: Surface, radiance: FloatArray, view: View) -> FloatArray:
+def _look(surface: Surface, radiance: FloatArray, view: View) -> AnyArray:
     """Radiance along slanted lines of sight: tops displaced, walls seen on the side that faces the sensor."""
     lean = _direction(view.lean_azimuth_deg) * math.tan(math.radians(view.off_nadir_deg)) / surface.cell_m
     height = surface.height_m
-    pace = 0.45 / max(float(np.abs(lean).max()), 0.05)  # metres of height that move the foot less than half a cell
+    pace = 0.45 / max(
+        float(np.abs(lean).max()), 0.05
+    )  # metres of height that move the foot less than half a cell
     met = np.zeros_like(height)
     found = np.zeros(height.shape, np.bool_)
     for z in np.arange(float(height.max()), 0.2, -pace):
@@ -178,11 +185,13 @@ def _look(surface: Surface, radiance: FloatArray, view: View) -> FloatArray:
         hit = (height[there] >= z) & ~found[here]
         met[here][hit] = z
         found[here] |= hit
-    rows, cols = np.indices(height.shape, np.float32)
-    rows -= met * np.float32(lean[0])
-    cols -= met * np.float32(lean[1])
-    seen = cv2.remap(radiance, cols, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    foot = (np.clip(np.round(rows), 0, height.shape[0] - 1).astype(int), np.clip(np.round(cols), 0, height.shape[1] - 1).astype(int))
+    row, col = np.indices(height.shape, np.float32)
+    rows = row - met * np.float32(lean[0])
+    cols = col - met * np.float32(lean[1])
+    seen: AnyArray = cv2.remap(radiance, cols, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    foot = tuple(
+        np.clip(np.round(k), 0, n - 1).astype(int) for k, n in zip((rows, cols), height.shape, strict=True)
+    )
     wall = (height[foot] - met > pace + 0.9) & (surface.owner[foot] > 0)
     seen[wall] = _walls(surface, view, (foot[0][wall], foot[1][wall]), met[wall])
     return seen
@@ -197,4 +206,4 @@ def _walls(surface: Surface, view: View, foot: tuple[npt.NDArray[np.int_], ...],
     along = (foot[0] * towards[1] - foot[1] * towards[0]) * surface.cell_m
     window = (storey > 1.0) & (storey < 2.3) & (np.mod(along, 2.9) < 1.3)
     tone = surface.faces[surface.owner[foot]] * np.where(window, 0.35, 1.0)[:, None].astype(np.float32)
-    return (tone * (0.24 + 0.9 * lit)).astype(np.float32)
+    return np.asarray(tone * (0.24 + 0.9 * lit), np.float32)

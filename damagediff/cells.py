@@ -1,12 +1,47 @@
-"""Small work on maps of cells: blurring past gaps, connected components, back to pixels."""
+"""Maps of cells: what is measured on them, blurring past gaps, connected components, back to pixels."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from .structure import CELL
-from .types import BoolArray, FloatArray, Window
+from .types import BoolArray, ByteArray, FloatArray
+
+CELL = 4
+"""Side of a cell in working-grid pixels."""
+
+IntArray = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Everything measured of a tile or a scene, on cells of `CELL` px."""
+
+    structure: FloatArray
+    """Loss of local correlation, contrast counts; 0 to 2."""
+    pattern: FloatArray
+    """Loss of local correlation, contrast does not count; 0 to 2."""
+    orientation: FloatArray
+    """Distance of the directions of edges; 0 to 3."""
+    texture: FloatArray
+    """Variance of the before image, grey levels squared."""
+    colour: FloatArray
+    """Difference of colour and brightness left after normalisation, grey levels."""
+    edges_before: IntArray
+    """(3, rows, cols) sums of m, re and im m exp(4it); see `structure.gradient_sums`."""
+    edges_after: IntArray
+    green: ByteArray
+    """0, 1 (green before), 2 (green after) or 3 (both)."""
+    valid: BoolArray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of cells."""
+        return self.valid.shape[0], self.valid.shape[1]
 
 
 def smooth(values: FloatArray, valid: BoolArray, sigma_cells: float) -> FloatArray:
@@ -16,7 +51,7 @@ def smooth(values: FloatArray, valid: BoolArray, sigma_cells: float) -> FloatArr
     return np.where(valid, total / np.maximum(weight, np.float32(1e-3)), np.float32(0))
 
 
-def components(mask: BoolArray) -> tuple[FloatArray, int]:
+def components(mask: BoolArray) -> tuple[IntArray, int]:
     """Labels from 1 of the 8-connected components, in the order of their first cells, and how many."""
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     first = np.unique(labels, return_index=True)[1]
@@ -37,53 +72,9 @@ def keep_large(mask: BoolArray, least_cells: int) -> BoolArray:
     return kept
 
 
-def component_means(labels: FloatArray, count: int, values: FloatArray) -> FloatArray:
+def component_means(labels: IntArray, count: int, values: npt.NDArray[Any]) -> FloatArray:
     """(count + 1,) mean of `values` over each label, the background first."""
     size = np.maximum(np.bincount(labels.ravel(), minlength=count + 1), 1)
     weights = values.ravel().astype(np.float64)
     mean: FloatArray = np.bincount(labels.ravel(), weights=weights, minlength=count + 1) / size
     return mean
-
-
-def to_pixels(cells: FloatArray, window: Window) -> FloatArray:
-    """A cell map on the pixels of a window, each pixel the value of its cell.
-
-    Pixels beyond the map take its nearest cell. The same bits whatever the window.
-    """
-    rows, cols = (_cell_of(start, n, m) for start, n, m in zip(window[:2], window[2:], cells.shape, strict=True))
-    taken: FloatArray = cells[np.ix_(rows, cols)]
-    return taken
-
-
-def _cell_of(start: int, count: int, cells: int) -> FloatArray:
-    return np.clip(np.arange(start, start + count) // CELL, 0, cells - 1)
-
-
-def to_pixels_smooth(cells: FloatArray, window: Window) -> FloatArray:
-    """A cell map on the pixels of a window, bilinear between cell centres; NaN cells stay NaN.
-
-    A pixel whose own cell is NaN is NaN; neighbours that are NaN do not count. The same bits whatever the
-    window.
-    """
-    rows, cols = (np.arange(s, s + n) for s, n in zip(window[:2], window[2:], strict=True))
-    known = np.isfinite(cells)
-    total = _between(np.where(known, cells, 0).astype(np.float32), rows, cols)
-    weight = _between(known.astype(np.float32), rows, cols)
-    value = total / np.maximum(weight, np.float32(1e-6))
-    return np.where(to_pixels(known, window), value, np.float32(np.nan))
-
-
-def _between(cells: FloatArray, rows: FloatArray, cols: FloatArray) -> FloatArray:
-    """Bilinear; the weights are odd eighths, exact in float32."""
-    low_r, high_r, part_r = _neighbours(rows, cells.shape[0])
-    low_c, high_c, part_c = _neighbours(cols, cells.shape[1])
-    across = cells[:, low_c] * (1 - part_c) + cells[:, high_c] * part_c
-    down: FloatArray = across[low_r] * (1 - part_r[:, None]) + across[high_r] * part_r[:, None]
-    return down
-
-
-def _neighbours(pixels: FloatArray, cells: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    place = (pixels + 0.5) / CELL - 0.5
-    low = np.floor(place).astype(np.int64)
-    part = (place - low).astype(np.float32)
-    return np.clip(low, 0, cells - 1), np.clip(low + 1, 0, cells - 1), part

@@ -14,15 +14,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from . import cells, structure
-from .cells import to_pixels, to_pixels_smooth
+from .cells import CELL, IntArray, Measures
 from .radiometry import Radiometry, fit_radiometry, luminance
 from .settings import Settings
-from .structure import CELL, HALO
+from .structure import HALO
 from .types import (
     NO_CHANGE,
     NOT_ANALYSED,
@@ -52,7 +54,6 @@ __all__ = [
     "min_region_px",
     "score",
     "to_pixels",
-    "to_pixels_smooth",
 ]
 
 INVALID_REACH = 3
@@ -95,33 +96,6 @@ MIN_COLOUR_GREY = 40.0
 
 
 @dataclass(frozen=True)
-class Measures:
-    """Everything measured of a tile or a scene, on cells of `CELL` px."""
-
-    structure: FloatArray
-    """Loss of local correlation, contrast counts; 0 to 2."""
-    pattern: FloatArray
-    """Loss of local correlation, contrast does not count; 0 to 2."""
-    orientation: FloatArray
-    """Distance of the directions of edges; 0 to 3."""
-    texture: FloatArray
-    """Variance of the before image, grey levels squared."""
-    colour: FloatArray
-    """Difference of colour and brightness left after normalisation, grey levels."""
-    edges_before: FloatArray
-    """(3, rows, cols) sums of m, re and im m exp(4it); see `structure.gradient_sums`."""
-    edges_after: FloatArray
-    green: ByteArray
-    """0, 1 (green before), 2 (green after) or 3 (both)."""
-    valid: BoolArray
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of cells."""
-        return self.valid.shape[0], self.valid.shape[1]
-
-
-@dataclass(frozen=True)
 class Calibration:
     """The pair's own scale for each measure."""
 
@@ -141,13 +115,12 @@ class Calibration:
         return named | {"texture_floor_grey2": self.texture_floor}
 
 
+Cell = TypeVar("Cell", bound=np.generic)
 SCORED = ("structure", "pattern", "orientation")
 RGB = ("red", "green", "blue")
 
 
-def measure(
-    before8: ByteArray, after8: ByteArray, valid: BoolArray, roles: tuple[str, ...]
-) -> Measures:
+def measure(before8: ByteArray, after8: ByteArray, valid: BoolArray, roles: tuple[str, ...]) -> Measures:
     """All measures of one tile.
 
     Parameters
@@ -195,10 +168,10 @@ def _whole_cells(
     return bands[0], bands[1], valid
 
 
-def _core(cells: FloatArray) -> FloatArray:
+def _core(maps: FloatArray) -> FloatArray:
     """The cells without their margin; the last two axes are rows and columns."""
     m = structure.MARGIN
-    return cells[..., m:-m, m:-m]
+    return maps[..., m:-m, m:-m]
 
 
 def _usable_cells(valid: BoolArray) -> BoolArray:
@@ -252,7 +225,7 @@ def assemble(shape: tuple[int, int], parts: Iterable[tuple[Window, Measures]]) -
         Cores in pixels, their origins multiples of `CELL`, and what was measured on them, in any order.
     """
     rows, cols = (math.ceil(n / CELL) for n in shape)
-    whole: dict[str, np.ndarray] = {}
+    whole: dict[str, npt.NDArray[Any]] = {}
     for window, part in parts:
         r, c = window.row // CELL, window.col // CELL
         for name, values in ((f.name, getattr(part, f.name)) for f in fields(Measures)):
@@ -279,14 +252,15 @@ def ceiling_windows(shape: tuple[int, int], seed: int) -> tuple[tuple[Window, Wi
     if side < 2 * HALO + 4 * CELL:
         return ()
     count = min(CEILING_WINDOWS, max(8, shape[0] * shape[1] // (3 * side**2)))
-    pairs = []
-    for _ in range(count):
-        shift = np.array(CEILING_SHIFT_PX) + rng.integers(-CEILING_JITTER_PX, CEILING_JITTER_PX + 1, 2)
-        shift *= rng.choice([-1, 1], 2)
-        low = np.maximum(0, -shift)
-        first = rng.integers(low, np.array(shape) - side - np.maximum(0, shift) + 1)
-        pairs.append((Window(*map(int, first), side, side), Window(*map(int, first + shift), side, side)))
-    return tuple(pairs)
+    return tuple(_displaced_windows(shape, side, rng) for _ in range(count))
+
+
+def _displaced_windows(shape: tuple[int, int], side: int, rng: np.random.Generator) -> tuple[Window, Window]:
+    shift = np.array(CEILING_SHIFT_PX) + rng.integers(-CEILING_JITTER_PX, CEILING_JITTER_PX + 1, 2)
+    shift *= rng.choice([-1, 1], 2)
+    first = rng.integers(np.maximum(0, -shift), np.array(shape) - side - np.maximum(0, shift) + 1)
+    (r, c), (dr, dc) = first.tolist(), shift.tolist()
+    return Window(r, c, side, side), Window(r + dr, c + dc, side, side)
 
 
 def calibrate(measures: Measures, ceiling: list[Measures]) -> Calibration:
@@ -323,17 +297,18 @@ def _deviation(variance: FloatArray) -> FloatArray:
     return np.sqrt(variance)
 
 
-def _histogram(values: FloatArray, top: float) -> np.ndarray:
+def _histogram(values: FloatArray, top: float) -> IntArray:
     """Counts of values over 0..top, larger ones in the last step."""
     count = int(STEPS * MAX_MEASURE)
     index = np.minimum(values * np.float32(count / top), count - 1).astype(np.int64)
     return np.bincount(index, minlength=count)
 
 
-def _quantile(counts: np.ndarray, p: float, top: float) -> float:
+def _quantile(counts: IntArray, p: float, top: float) -> float:
     """Lower end of the step that holds the quantile; 0 when there are no counts."""
-    total = counts.sum()
-    return float(np.searchsorted(np.cumsum(counts), p * total, side="right") / len(counts) * top) if total else 0.0
+    total = int(counts.sum())
+    step = np.searchsorted(np.cumsum(counts), p * total, side="right") if total else 0
+    return float(step / len(counts) * top)
 
 
 def score(measures: Measures, calibration: Calibration) -> FloatArray:
@@ -416,7 +391,7 @@ def _tiers(
     return lost, ((labels > 0) | recoloured) & ~lost
 
 
-def _structure_was_lost(measures: Measures, labels: FloatArray, count: int) -> BoolArray:
+def _structure_was_lost(measures: Measures, labels: IntArray, count: int) -> BoolArray:
     """(count + 1,) whether built structure stood in each component and was lost; False for background."""
     before, after = measures.edges_before, measures.edges_after
     built = cells.component_means(labels, count, structure.crossing(before, BUILT_SIGMA_CELLS))
@@ -437,3 +412,18 @@ def _colour_stands_out(measures: Measures) -> BoolArray:
     middle = _quantile(counts, 0.5, 256.0)
     spread = 1.4826 * _quantile(_histogram(np.abs(colour - middle)[measures.valid], 256.0), 0.5, 256.0)
     return (colour > max(MIN_COLOUR_GREY, middle + COLOUR_SPREADS * spread)) & measures.valid
+
+
+def to_pixels(values: npt.NDArray[Cell], window: Window) -> npt.NDArray[Cell]:
+    """A cell map on the pixels of a window, each pixel the value of its cell; the same bits in any window.
+
+    Parameters
+    ----------
+    values : (cell rows, cell cols)
+        Of any type.
+    window : Window
+        Inside the working grid.
+    """
+    rows = (window.row + np.arange(window.rows)) // CELL
+    cols = (window.col + np.arange(window.cols)) // CELL
+    return values[np.ix_(rows, cols)]

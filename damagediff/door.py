@@ -134,9 +134,13 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def input_errors(name: str, what: str = "damaged or not readable") -> Iterator[None]:
-    """Whatever the operating system, GDAL or memory objects to becomes one line with the file's name."""
+    """Whatever the operating system, GDAL or memory objects to becomes one line with the file's name.
+
+    Inside ``rasterio.Env`` GDAL's own lines go to the log; outside it, to stderr.
+    """
     try:
-        yield
+        with rasterio.Env():
+            yield
     except (*GDAL_ERRORS, ValueError, MemoryError) as error:
         text = f"{name}: {what} ({reason(error)}). Get the file again from where it came"
         raise InputError(text) from error
@@ -195,7 +199,7 @@ def _band_interleaved(dataset: Any) -> bool:
 
 def read_pixels(dataset: Any, bands: list[int], window: Window, name: str) -> np.ndarray[Any, Any]:
     """(bands, rows, cols) as stored, at full resolution."""
-    with input_errors(name), rasterio.Env():
+    with input_errors(name):
         pixels: np.ndarray[Any, Any] = dataset.read(bands, window=_file_window(window))
     return pixels
 
@@ -205,7 +209,7 @@ def read_mask(dataset: Any, window: Window, name: str) -> BoolArray | None:
     flags = dataset.mask_flag_enums[0]
     if MaskFlags.per_dataset not in flags or MaskFlags.alpha in flags:
         return None
-    with input_errors(name), rasterio.Env():
+    with input_errors(name):
         return np.asarray(dataset.read_masks(1, window=_file_window(window)) > 0)
 
 

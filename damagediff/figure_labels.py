@@ -34,13 +34,21 @@ class Box(NamedTuple):
 
     def overlaps(self, other: Box) -> bool:
         """Whether the two share more than an edge."""
-        return (self.left < other.right and other.left < self.right
-                and self.top < other.bottom and other.top < self.bottom)
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
 
     def inside(self, frame: Box) -> bool:
         """Whether all of this box lies within `frame`."""
-        return (frame.left <= self.left and self.right <= frame.right
-                and frame.top <= self.top and self.bottom <= frame.bottom)
+        return (
+            frame.left <= self.left
+            and self.right <= frame.right
+            and frame.top <= self.top
+            and self.bottom <= frame.bottom
+        )
 
     def grown(self, margin: float) -> Box:
         """`margin` more on every side."""
@@ -59,7 +67,10 @@ class Box(NamedTuple):
         """Whether `line` passes through the inside (Liang and Barsky's clipping)."""
         (x0, y0), (x1, y1) = line
         enter, leave = 0.0, 1.0
-        for step, low, high in ((x1 - x0, self.left - x0, self.right - x0), (y1 - y0, self.top - y0, self.bottom - y0)):
+        for step, low, high in (
+            (x1 - x0, self.left - x0, self.right - x0),
+            (y1 - y0, self.top - y0, self.bottom - y0),
+        ):
             if step == 0:
                 if low >= 0 or high <= 0:
                     return False
@@ -77,7 +88,9 @@ class Label:
     leader: Line | None
 
 
-def place(boxes: Sequence[Box], sizes: Sequence[tuple[float, float]], frame: Box, gap: float) -> list[Label | None]:
+def place(
+    boxes: Sequence[Box], sizes: Sequence[tuple[float, float]], frame: Box, gap: float
+) -> list[Label | None]:
     """One label for each box, nearest place first, earlier boxes first.
 
     Parameters
@@ -100,8 +113,14 @@ def place(boxes: Sequence[Box], sizes: Sequence[tuple[float, float]], frame: Box
     placed: list[Label] = []
     result: list[Label | None] = []
     for box, size in zip(boxes, sizes, strict=True):
-        label = next((found for found in _candidates(box, size, gap)
-                      if found.box.inside(frame) and _free(found, box, keep_free, placed, gap)), None)
+        label = next(
+            (
+                found
+                for found in _candidates(box, size, gap)
+                if found.box.inside(frame) and _free(found, box, keep_free, placed, gap)
+            ),
+            None,
+        )
         result.append(label)
         if label is not None:
             placed.append(label)
@@ -112,7 +131,9 @@ def _free(label: Label, own: Box, keep_free: Sequence[Box], placed: Sequence[Lab
     around = label.box.grown(gap / 2)
     if any(label.box.overlaps(box) for box in keep_free):
         return False
-    if any(around.overlaps(other.box) or (other.leader and around.crossed_by(other.leader)) for other in placed):
+    if any(
+        around.overlaps(other.box) or (other.leader and around.crossed_by(other.leader)) for other in placed
+    ):
         return False
     if label.leader is None:
         return True

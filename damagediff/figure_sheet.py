@@ -69,12 +69,17 @@ def drawable(text: str, bold: bool = False) -> str:
 
 @lru_cache
 def _renderer() -> RendererAgg:
-    return RendererAgg(8, 8, DPI)
+    return RendererAgg(8, 8, DPI)  # type: ignore[no-untyped-call]
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """Width in pixels of one line."""
-    return float(_renderer().get_text_width_height_descent(text, font(size, bold), ismath=False)[0]) if text else 0.0
+    if not text:
+        return 0.0
+    size_px = _renderer().get_text_width_height_descent(  # type: ignore[no-untyped-call]
+        text, font(size, bold), ismath=False
+    )
+    return float(size_px[0])
 
 
 def line_height(size: float) -> int:
@@ -132,8 +137,15 @@ class Sheet:
         bold = style.pop("bold", False)
         x, y = at
         options: dict[str, Any] = {"va": "top", "ha": "left", "color": INK} | style
-        shown = Text(x / self.width, 1 - y / self.height, drawable(text, bold), fontproperties=font(size, bold),
-                     parse_math=False, transform=self.figure.transFigure, **options)
+        shown = Text(
+            x / self.width,
+            1 - y / self.height,
+            drawable(text, bold),
+            fontproperties=font(size, bold),
+            parse_math=False,
+            transform=self.figure.transFigure,
+            **options,
+        )
         self.figure.add_artist(shown)
 
     def lines(self, at: tuple[float, float], lines: list[str], size: float, **style: Any) -> None:
@@ -144,18 +156,27 @@ class Sheet:
     def strip(self, box: tuple[float, float, float, float], color: str, **style: Any) -> None:
         """A filled rectangle: left, top, width, height."""
         left, top, width, height = box
-        self.figure.add_artist(Rectangle(
-            (left / self.width, 1 - (top + height) / self.height), width / self.width, height / self.height,
-            transform=self.figure.transFigure,
-            **({"facecolor": color, "edgecolor": "none", "linewidth": 0, "zorder": -1} | style)))
+        options: dict[str, Any] = {"facecolor": color, "edgecolor": "none", "linewidth": 0, "zorder": -1}
+        corner = left / self.width, 1 - (top + height) / self.height
+        self.figure.add_artist(
+            Rectangle(
+                corner,
+                width / self.width,
+                height / self.height,
+                transform=self.figure.transFigure,
+                **(options | style),
+            )
+        )
 
     def picture(self, box: tuple[int, int, int, int], rgb: ByteArray) -> Axes:
         """`rgb` in (left, top, width, height), one pixel of the sheet a pixel; the axes count those pixels."""
         left, top, width, height = box
         axes = self.figure.add_axes(
-            (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height))
-        axes.imshow(fitted(rgb, width, height), interpolation="nearest", aspect="auto",
-                    extent=(0, width, height, 0))
+            (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
+        )
+        axes.imshow(
+            fitted(rgb, width, height), interpolation="nearest", aspect="auto", extent=(0, width, height, 0)
+        )
         axes.set_axis_off()
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)

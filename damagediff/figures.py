@@ -23,7 +23,18 @@ from . import align_points, outputs, summary, wording
 from . import figure_labels as labels
 from . import figure_sheet as sheets
 from .figure_sheet import DPI, INK, MUTED, PAPER, STRIP, Sheet
-from .types import NOT_ANALYSED, BoolArray, ByteArray, Comparison, Grid, Image, Region, Tier
+from .types import (
+    NOT_ANALYSED,
+    Alignment,
+    BoolArray,
+    ByteArray,
+    Comparison,
+    FloatArray,
+    Grid,
+    Image,
+    Region,
+    Tier,
+)
 
 WIDTH = 2400
 MARGIN, GAP = 48, 24
@@ -143,7 +154,9 @@ def _banner(text: str, color: str) -> Block:
 
     def draw(sheet: Sheet, top: int) -> None:
         sheet.strip((MARGIN, top, WIDTH - 2 * MARGIN, height), color)
-        sheet.text((WIDTH / 2, top + height / 2), text, 13, bold=True, color=PAPER, ha="center", va="center_baseline")
+        sheet.text(
+            (WIDTH / 2, top + height / 2), text, 13, bold=True, color=PAPER, ha="center", va="center_baseline"
+        )
 
     return Block(height + 16, draw)
 
@@ -151,19 +164,24 @@ def _banner(text: str, color: str) -> Block:
 def _panel_list(comparison: Comparison, annotated: bool) -> list[Panel]:
     pair, pictures = comparison.pair, comparison.pictures
     accepted = comparison.change is not None
-    before = Panel("BEFORE" if accepted else "BEFORE, as delivered", pair.before, pictures.before,
-                   scale=not accepted)
-    after = Panel("AFTER, aligned" if accepted else "AFTER, as delivered", pair.after, pictures.after,
-                  scale=accepted and not annotated)
+    before = Panel(
+        "BEFORE" if accepted else "BEFORE, as delivered", pair.before, pictures.before, scale=not accepted
+    )
+    after = Panel(
+        "AFTER, aligned" if accepted else "AFTER, as delivered",
+        pair.after,
+        pictures.after,
+        scale=accepted and not annotated,
+    )
     if not (annotated and accepted):
         return [before, after]
-    hidden = _not_analysed(comparison, pictures.after.shape[:2])
+    hidden = not_analysed(comparison, pictures.after.shape[:2])
     marked = sheets.hatched(pictures.after, hidden, pitch=max(6, round(14 * pictures.after.shape[1] / 760)))
     name = "AFTER, with numbered regions" if comparison.regions else "AFTER, no region found"
     return [before, after, Panel(name, pair.after, marked, boxes=True, scale=True)]
 
 
-def _not_analysed(comparison: Comparison, shape: tuple[int, ...]) -> BoolArray:
+def not_analysed(comparison: Comparison, shape: tuple[int, ...]) -> BoolArray:
     """(rows, cols) of the picture: where nothing is said."""
     change = comparison.change
     assert change is not None
@@ -208,7 +226,13 @@ def _draw_panel(sheet: Sheet, panel: Panel, box: tuple[int, int, int, int], comp
     left, top, width, height = box
     sheet.strip((left, top, width, HEAD), STRIP)
     marks = "SYNTHETIC · " if summary.synthetic(comparison) else ""
-    sheet.text((left + 16, top + 12), sheets.fit(marks + panel.name, 10, width - 32, True), 10, bold=True, color=PAPER)
+    sheet.text(
+        (left + 16, top + 12),
+        sheets.fit(marks + panel.name, 10, width - 32, True),
+        10,
+        bold=True,
+        color=PAPER,
+    )
     date = sheets.fit(wording.date(panel.image.acquisition), 9, width - 32)
     sheet.text((left + 16, top + 50), date, 9, color="#e8e8e8")
     axes = sheet.picture((left, top + HEAD, width, height), panel.rgb)
@@ -229,11 +253,25 @@ def _scale(sheet: Sheet, axes: Axes, below: tuple[int, int, int], comparison: Co
         return
     right = width - (56 if grid.crs else 0)
     metres = grid.gsd_m * grid.shape[1] / width
-    bar = ScaleBar(metres, "m", fixed_value=round_length(metres * min(260, width / 4)), fixed_units="m",
-                   location="upper right", width_fraction=0.005, pad=0, border_pad=0, sep=4, frameon=False, color=INK,
-                   scale_loc="left", font_properties=sheets.font_pattern(8), bbox_to_anchor=(right, axes.bbox.height + 16),
-                   scale_formatter=_length, rotation="horizontal-only",
-                   bbox_transform=axes.transData)
+    bar = ScaleBar(
+        metres,
+        "m",
+        fixed_value=round_length(metres * min(260, width / 4)),
+        fixed_units="m",
+        location="upper right",
+        width_fraction=0.005,
+        pad=0,
+        border_pad=0,
+        sep=4,
+        frameon=False,
+        color=INK,
+        scale_loc="left",
+        font_properties=sheets.font_pattern(8),
+        bbox_to_anchor=(right, axes.bbox.height + 16),
+        scale_formatter=_length,
+        rotation="horizontal-only",
+        bbox_transform=axes.transData,
+    )
     axes.add_artist(bar)
     if grid.crs:
         _north(sheet, left + width - 18, top + 12)
@@ -253,20 +291,30 @@ def round_length(longest: float) -> float:
 
 def _north(sheet: Sheet, x: float, top: float) -> None:
     height, half = 40, 12
-    points = np.array([[x, top], [x + half, top + height], [x, top + height * 0.72], [x - half, top + height]])
+    points = np.array(
+        [[x, top], [x + half, top + height], [x, top + height * 0.72], [x - half, top + height]]
+    )
     points = np.stack([points[:, 0] / sheet.width, 1 - points[:, 1] / sheet.height], axis=-1)
-    sheet.figure.add_artist(Polygon(points, transform=sheet.figure.transFigure, facecolor=INK, edgecolor="none"))
+    sheet.figure.add_artist(
+        Polygon(points, transform=sheet.figure.transFigure, facecolor=INK, edgecolor="none")
+    )
     sheet.text((x, top + height + 2), "N", 7, bold=True, ha="center")
 
 
-def layout(shown: Sequence[Region], grid: Grid, size: tuple[int, int]) -> list[tuple[labels.Box, labels.Label | None]]:
+def layout(
+    shown: Sequence[Region], grid: Grid, size: tuple[int, int]
+) -> list[tuple[labels.Box, labels.Label | None]]:
     """Boxes around the regions and their labels, in px of a panel of `size` (width, height)."""
     width, height = size
     sx, sy = width / grid.shape[1], height / grid.shape[0]
     frame = labels.Box(0, 0, width, height)
     around = [
-        labels.Box(max(left * sx - BOX_MARGIN, 3), max(top * sy - BOX_MARGIN, 3),
-                   min(right * sx + BOX_MARGIN, width - 3), min(bottom * sy + BOX_MARGIN, height - 3))
+        labels.Box(
+            max(left * sx - BOX_MARGIN, 3),
+            max(top * sy - BOX_MARGIN, 3),
+            min(right * sx + BOX_MARGIN, width - 3),
+            min(bottom * sy + BOX_MARGIN, height - 3),
+        )
         for top, left, bottom, right in (region.bbox_rc for region in shown)
     ]
     sizes = [(16 + sheets.text_width(str(region.id), 7.5, bold=True), 32.0) for region in shown]
@@ -279,21 +327,52 @@ def _draw_boxes(axes: Axes, shown: Sequence[Region], grid: Grid, size: tuple[int
         if label is None:
             continue
         halo = [withStroke(linewidth=_points(8), foreground=HALO[region.tier]), Normal()]
-        axes.add_patch(Rectangle((box.left, box.top), box.right - box.left, box.bottom - box.top, fill=False,
-                                 edgecolor=COLORS[region.tier], linewidth=_points(4), path_effects=halo))
+        axes.add_patch(
+            Rectangle(
+                (box.left, box.top),
+                box.right - box.left,
+                box.bottom - box.top,
+                fill=False,
+                edgecolor=COLORS[region.tier],
+                linewidth=_points(4),
+                path_effects=halo,
+            )
+        )
         if label.leader:
-            axes.plot(*zip(*label.leader, strict=True), color=COLORS[region.tier], linewidth=_points(3),
-                      path_effects=halo, solid_capstyle="butt")
+            axes.plot(
+                *zip(*label.leader, strict=True),
+                color=COLORS[region.tier],
+                linewidth=_points(3),
+                path_effects=halo,
+                solid_capstyle="butt",
+            )
     for region, (_, label) in placed:
         if label is not None:
             _draw_label(axes, region, label.box)
 
 
 def _draw_label(axes: Axes, region: Region, box: labels.Box) -> None:
-    axes.add_patch(Rectangle((box.left, box.top), box.right - box.left, box.bottom - box.top,
-                             facecolor=COLORS[region.tier], edgecolor=HALO[region.tier], linewidth=_points(2)))
-    axes.add_artist(Text(*box.centre, str(region.id), fontproperties=sheets.font(7.5, bold=True), ha="center",
-                         va="center_baseline", color=ON_LABEL[region.tier], parse_math=False))
+    axes.add_patch(
+        Rectangle(
+            (box.left, box.top),
+            box.right - box.left,
+            box.bottom - box.top,
+            facecolor=COLORS[region.tier],
+            edgecolor=HALO[region.tier],
+            linewidth=_points(2),
+        )
+    )
+    axes.add_artist(
+        Text(
+            *box.centre,
+            str(region.id),
+            fontproperties=sheets.font(7.5, bold=True),
+            ha="center",
+            va="center_baseline",
+            color=ON_LABEL[region.tier],
+            parse_math=False,
+        )
+    )
 
 
 def _points(px: float) -> float:
@@ -318,8 +397,12 @@ def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
         sheet.picture((round(x), top + 3, 42, 30), sheets.hatched(swatch, np.ones(swatch.shape[:2], bool)))
         _legend_text(sheet, x + 56, top, "not analysed")
         if hidden:
-            sheet.text((MARGIN, top + 42), f"{wording.count(hidden, 'more region')} not drawn here; "
-                       "report.html lists all of them.", 8, color=MUTED)
+            sheet.text(
+                (MARGIN, top + 42),
+                f"{wording.count(hidden, 'more region')} not drawn here; report.html lists all of them.",
+                8,
+                color=MUTED,
+            )
 
     return Block(48 + 36 * bool(hidden), draw)
 
@@ -359,10 +442,19 @@ def _inset(sheet: Sheet, at: tuple[int, int, int], what: tuple[Region, str], rgb
     label = str(region.id)
     tag = 16 + sheets.text_width(label, 8, True)
     sheet.strip((left, top, tag, 34), color)
-    sheet.text((left + tag / 2, top + 17), label, 8, bold=True, color=ON_LABEL[region.tier], ha="center",
-               va="center_baseline")
+    sheet.text(
+        (left + tag / 2, top + 17),
+        label,
+        8,
+        bold=True,
+        color=ON_LABEL[region.tier],
+        ha="center",
+        va="center_baseline",
+    )
     size = f" · {wording.area(region.area_px, region.area_m2)}" if word == "after" else ""
-    sheet.text((left + tag + 10, top + 17), sheets.fit(word + size, 8, side - tag - 10), 8, va="center_baseline")
+    sheet.text(
+        (left + tag + 10, top + 17), sheets.fit(word + size, 8, side - tag - 10), 8, va="center_baseline"
+    )
     sheet.strip((left, top + 38, side, side), color)
     scale = (side - 10) / max(rgb.shape[:2])
     height, width = (max(1, round(n * scale)) for n in rgb.shape[:2])
@@ -420,8 +512,19 @@ def draw_residuals(comparison: Comparison) -> Figure:
         x = _legend_text(sheet, x + 30, height + 13, f"{points.count(role):,} {meaning}")
     if arrow_px:
         sheet.strip((8, height + 70, arrow_px, 4), INK)
-        sheet.text((arrow_px + 20, height + 56), "an arrow of this length: 1 px from where the model puts the point", 8)
+        sheet.text(
+            (arrow_px + 20, height + 56),
+            "an arrow of this length: 1 px from where the model puts the point",
+            8,
+        )
     return sheet.figure
+
+
+def residual_rc(alignment: Alignment) -> FloatArray:
+    """(N, 2) px from where the model puts each tie point to where it was found, in the moving frame."""
+    points = alignment.tie_points
+    model = align_points.Model(alignment.model, alignment.moving_from_reference, alignment.local)
+    return points.reference_rc + points.displacement_rc - model.moving_from_grid(points.reference_rc)
 
 
 def _draw_arrows(axes: Axes, comparison: Comparison, scale: float) -> float:
@@ -430,15 +533,30 @@ def _draw_arrows(axes: Axes, comparison: Comparison, scale: float) -> float:
     points = alignment.tie_points
     if not len(points):
         return 0
-    model = align_points.Model(alignment.model, alignment.moving_from_reference, alignment.local)
-    apart = points.reference_rc + points.displacement_rc - model.moving_from_grid(points.reference_rc)
+    apart = residual_rc(alignment)
     length = 30.0 / max(0.5, float(np.median(points.residual_px))) if alignment.accepted else 0.0
     x, y = (points.reference_rc[:, 1] + 0.5) * scale, (points.reference_rc[:, 0] + 0.5) * scale
     for role, color in RESIDUAL_COLORS.items():
         chosen = np.array([r == role for r in points.role])
-        axes.plot(x[chosen], y[chosen], "o", color=color, markersize=_points(9), markeredgecolor=INK,
-                  markeredgewidth=_points(1))
+        axes.plot(
+            x[chosen],
+            y[chosen],
+            "o",
+            color=color,
+            markersize=_points(9),
+            markeredgecolor=INK,
+            markeredgewidth=_points(1),
+        )
         if length and role != "rejected":
-            axes.quiver(x[chosen], y[chosen], apart[chosen, 1] * length, apart[chosen, 0] * length, color=color,
-                        angles="xy", scale_units="xy", scale=1, width=0.0028)
+            axes.quiver(
+                x[chosen],
+                y[chosen],
+                apart[chosen, 1] * length,
+                apart[chosen, 0] * length,
+                color=color,
+                angles="xy",
+                scale_units="xy",
+                scale=1,
+                width=0.0028,
+            )
     return length

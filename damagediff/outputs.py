@@ -85,11 +85,17 @@ def run_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
 def _elsewhere(error: OSError, partial: Path, out: Path) -> bool:
     """Whether the failure is about a file that is not ours to write: then it is not an output error."""
     named = error.filename
-    return isinstance(named, (str, os.PathLike)) and not Path(named).is_relative_to(partial) and Path(named) != out
+    return (
+        isinstance(named, (str, os.PathLike))
+        and not Path(named).is_relative_to(partial)
+        and Path(named) != out
+    )
 
 
 def _refused(out: Path, error: OSError) -> str:
-    return f"{out}: cannot write: {error.strerror or error}. Choose another folder with -o, or free some space"
+    return (
+        f"{out}: cannot write: {error.strerror or error}. Choose another folder with -o, or free some space"
+    )
 
 
 def _check_replaceable(out: Path, overwrite: bool) -> None:
@@ -100,7 +106,9 @@ def _check_replaceable(out: Path, overwrite: bool) -> None:
     if not out.is_dir():
         raise OutputError(f"{out}: exists and is not a folder. Choose another name with -o")
     if not overwrite:
-        raise OutputError(f"{out}: already exists. Choose another folder with -o, or replace it with --overwrite")
+        raise OutputError(
+            f"{out}: already exists. Choose another folder with -o, or replace it with --overwrite"
+        )
     foreign = _foreign_entry(out)
     if foreign is not None:
         raise OutputError(f"{out}: not replaced, because {foreign}. Choose another folder with -o")
@@ -115,10 +123,14 @@ def _foreign_entry(folder: Path) -> str | None:
     if not entries:
         return None
     try:
-        listed = {item["name"] for item in json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["outputs"]}
+        listed = {
+            item["name"] for item in json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["outputs"]
+        }
     except (OSError, ValueError, KeyError, TypeError):
         return f"it does not look like a run of damagediff (no readable {MANIFEST})"
-    strange = sorted(e.name for e in entries if e.name not in listed | {MANIFEST} or e.is_symlink() or e.is_dir())
+    strange = sorted(
+        e.name for e in entries if e.name not in listed | {MANIFEST} or e.is_symlink() or e.is_dir()
+    )
     return f"it holds {strange[0]!r}, which is not part of the run" if strange else None
 
 
@@ -189,7 +201,8 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "change": _change(comparison),
         "regions": [_region(region) for region in comparison.regions],
         "buildings": [_building(building) for building in comparison.buildings],
-        "trust": _fields(comparison.trust) | {"checks": [_fields(check) for check in comparison.trust.checks]},
+        "trust": _fields(comparison.trust)
+        | {"checks": [_fields(check) for check in comparison.trust.checks]},
         "settings": result_settings(comparison.settings),
         "versions": comparison.versions,
         "notes": list(comparison.notes),
@@ -257,8 +270,11 @@ def _alignment(alignment: Alignment, grid: Grid) -> dict[str, Any]:
         "model": alignment.model,
         "model_reason": alignment.model_reason,
         "moving_from_reference": _Exact(np.asarray(alignment.moving_from_reference).tolist()),
-        "local": None if local is None else {
-            "spacing_px": local.spacing_px, "displacement_rc": np.asarray(local.displacement_rc).tolist(),
+        "local": None
+        if local is None
+        else {
+            "spacing_px": local.spacing_px,
+            "displacement_rc": np.asarray(local.displacement_rc).tolist(),
         },
         "rmse_px": alignment.rmse_px,
         "ce90_px": alignment.ce90_px,
@@ -332,32 +348,62 @@ def _plain(value: Any, digits: int) -> Any:
 
 def write_tie_points(points: TiePoints, path: Path) -> None:
     """tie_points.csv: one row a point, in the order in which they were found."""
-    header = ("reference_row_px", "reference_col_px", "displacement_row_px", "displacement_col_px",
-              "quality", "role", "residual_px")
-    _write(path, _csv(header, (
-        (*map(_short, (*reference, *displacement, quality)), role, _short(residual))
-        for reference, displacement, quality, role, residual in zip(
-            points.reference_rc, points.displacement_rc, points.quality, points.role, points.residual_px, strict=True)
-    )))
+    header = (
+        "reference_row_px",
+        "reference_col_px",
+        "displacement_row_px",
+        "displacement_col_px",
+        "quality",
+        "role",
+        "residual_px",
+    )
+    _write(
+        path,
+        _csv(
+            header,
+            (
+                (*map(_short, (*reference, *displacement, quality)), role, _short(residual))
+                for reference, displacement, quality, role, residual in zip(
+                    points.reference_rc,
+                    points.displacement_rc,
+                    points.quality,
+                    points.role,
+                    points.residual_px,
+                    strict=True,
+                )
+            ),
+        ),
+    )
 
 
 def write_regions(comparison: Comparison, path: Path) -> None:
     """regions.geojson: one feature a region, lon/lat when georeferenced, else pixels (x = col, y = row)."""
     grid = comparison.pair.grid
-    features = [_feature(region.outline_rc, grid, _region(region) | {"label": wording.TIERS[region.tier]})
-                for region in comparison.regions]
+    features = [
+        _feature(region.outline_rc, grid, _region(region) | {"label": wording.TIERS[region.tier]})
+        for region in comparison.regions
+    ]
     _write(path, _collection(features, grid))
 
 
 def write_buildings(comparison: Comparison, folder: Path) -> None:
     """buildings.csv and buildings.geojson: one row or feature a footprint, in the order of the footprints."""
     grid = comparison.pair.grid
-    features = [_feature(b.outline_rc, grid, _building(b) | {"source": b.properties}) for b in comparison.buildings]
+    features = [
+        _feature(b.outline_rc, grid, _building(b) | {"source": b.properties}) for b in comparison.buildings
+    ]
     _write(folder / "buildings.geojson", _collection(features, grid))
     header = ("id", "label", "score", "analysed_share", "area_m2")
-    _write(folder / "buildings.csv", _csv(header, (
-        (b.id, b.label, _short(b.score), _short(b.analysed_share), _short(b.area_m2)) for b in comparison.buildings
-    )))
+    _write(
+        folder / "buildings.csv",
+        _csv(
+            header,
+            (
+                (b.id, b.label, _short(b.score), _short(b.analysed_share), _short(b.area_m2))
+                for b in comparison.buildings
+            ),
+        ),
+    )
 
 
 def _short(value: float | None) -> str:
@@ -386,7 +432,10 @@ def _cell(text: str) -> str:
 def _collection(features: list[dict[str, Any]], grid: Grid) -> str:
     collection: dict[str, Any] = {"type": "FeatureCollection", "features": features}
     if grid.crs is None:
-        collection["properties"] = {"crs": None, "note": "pixel coordinates of the before image: x = column, y = row"}
+        collection["properties"] = {
+            "crs": None,
+            "note": "pixel coordinates of the before image: x = column, y = row",
+        }
     return to_json(collection)
 
 

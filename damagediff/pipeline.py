@@ -144,7 +144,7 @@ def _compare_aligned(scene: Scene, alignment: Alignment, folder: Path) -> Compar
     scene.progress("finding change", 0.0)
     calibration = diff.calibrate(measures, _ceiling(scene, radiometry))
     change = diff.change_map(measures, calibration, scene.pair.grid, scene.settings)
-    found = regions.find(change, measures, scene.pair.grid)
+    change, found = _without_lean(scene, change, regions.find(change, measures, scene.pair.grid), radiometry)
     _write_change(scene, change, folder)
     _write_geometry(scene, folder)
     scene.progress("finding change", 0.5)
@@ -236,6 +236,28 @@ def _ceiling(scene: Scene, radiometry: Radiometry) -> list[Measures]:
 
     windows = diff.ceiling_windows(scene.pair.grid.shape, scene.settings.seed)
     return list(tiles.map_ordered(one, windows, scene.executor, ahead=8))
+
+
+def _without_lean(
+    scene: Scene, change: ChangeMap, found: tuple[Region, ...], radiometry: Radiometry
+) -> tuple[ChangeMap, tuple[Region, ...]]:
+    """Regions whose structure is found again some pixels away, moved to the second tier."""
+    roles = scene.pair.roles
+
+    def leans(item: tuple[Region, Window]) -> bool:
+        region, window = item
+        before = radiometry.before_8bit(scene.before.read(window)[0])
+        after = radiometry.after_8bit(scene.after.read(window)[0])
+        inside = np.zeros((window.rows, window.cols), bool)
+        top, left, bottom, right = region.bbox_rc
+        inside[top - window.row : bottom - window.row, left - window.col : right - window.col] = True
+        return regions.is_lean(diff.luminance(before, roles), diff.luminance(after, roles), inside)
+
+    windows = regions.lean_windows(found, scene.pair.grid)
+    asked = [(region, windows[region.id]) for region in found if region.id in windows]
+    answers = tiles.map_ordered(leans, asked, scene.executor, ahead=16)
+    leaning = {region.id for (region, _), lean in zip(asked, answers, strict=True) if lean}
+    return regions.with_lean(change, found, leaning)
 
 
 def _write_change(scene: Scene, change: ChangeMap, folder: Path) -> None:

@@ -20,6 +20,8 @@ PROBABILITIES = np.concatenate([[0.002], np.linspace(0.01, 0.99, 31), [0.998]])
 TRUSTED_CORRELATION = 0.5
 """Local correlation from which a pixel may teach; lowered where fewer than TRUSTED_SHARE reach it."""
 TRUSTED_SHARE = 0.2
+FULL_TRUST_ABOVE = 0.3
+"""Correlation above the bar from which a pixel teaches with full weight."""
 CORRELATION_SIGMA_PX = 4.0
 NOISE_GREY2 = 16.0
 """Variance below which texture is taken for noise: flat ground correlates with nothing."""
@@ -93,7 +95,8 @@ def fit_radiometry(
     before, after : (bands, rows, cols) float32
         Reduced, aligned images in the files' own units; about 1,000 px a side is plenty.
     valid : (rows, cols) bool
-        True where both images have pixels.
+        True where both images have pixels; all False for a pair that is not aligned: each image is then
+        stretched on its own, only to be looked at.
     roles : tuple of str
         One for each band; the correlation uses all of them alike.
 
@@ -110,14 +113,15 @@ def fit_radiometry(
            :DOI:`10.1016/j.rse.2007.07.013`
     """
     assert before.shape == after.shape == (len(roles), *valid.shape)
-    before, after = _filled(before, valid), _filled(after, valid)
-    if not valid.any():
+    together = bool(valid.any())
+    if not together:
         valid = np.ones_like(valid)
+    before, after = _filled(before, valid), _filled(after, valid)
     scale = before_scale(before, valid)
     target = before if scale is None else (before - scale[0]) * (255 / (scale[1] - scale[0]))
     source, units = _unit_scaled(after, valid)
-    weight = trusted(target, source, valid)
-    knots, weight, spread = _learn(source, target, weight)
+    weight = trusted(target, source, valid) if together else np.zeros(valid.shape, np.float32)
+    knots, weight, spread = _learn(source, target, valid, weight)
     return Radiometry(
         scale=scale,
         before=tuple(_before_table(scale) for _ in roles),
@@ -129,8 +133,9 @@ def fit_radiometry(
 
 def _filled(data: FloatArray, valid: BoolArray) -> FloatArray:
     """The data with one harmless value where it is not valid."""
-    middle = np.median(data[:, valid]) if valid.any() else 0.0
-    return np.where(valid, np.nan_to_num(data), middle).astype(np.float32)
+    finite = data[:, valid][np.isfinite(data[:, valid])]
+    middle = float(np.median(finite)) if finite.size else 0.0
+    return np.where(valid & np.isfinite(data), data, middle).astype(np.float32)
 
 
 def before_scale(before: FloatArray, valid: BoolArray) -> tuple[float, float] | None:
@@ -154,7 +159,7 @@ def trusted(before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArr
     """Weight 0..1 of each pixel as a teacher: high where local structure agrees in both images."""
     correlation = _local_correlation(before.mean(0), after.mean(0), valid)
     bar = min(TRUSTED_CORRELATION, float(np.quantile(correlation[valid], 1 - TRUSTED_SHARE)))
-    return np.clip((correlation - bar) / 0.3, 0, 1) * valid
+    return np.where(valid, np.clip((correlation - bar) / FULL_TRUST_ABOVE, 0, 1), 0)
 
 
 def _local_correlation(x: FloatArray, y: FloatArray, valid: BoolArray) -> FloatArray:
@@ -171,19 +176,19 @@ def _local_correlation(x: FloatArray, y: FloatArray, valid: BoolArray) -> FloatA
 
 
 def _blur(x: FloatArray, sigma: float) -> FloatArray:
-    return cv2.GaussianBlur(x.astype(np.float32), (0, 0), sigma)
+    return np.asarray(cv2.GaussianBlur(x.astype(np.float32), (0, 0), sigma), np.float32)
 
 
 Knots = tuple[FloatArray, FloatArray]
 
 
 def _learn(
-    source: FloatArray, target: FloatArray, weight: FloatArray
+    source: FloatArray, target: FloatArray, valid: BoolArray, weight: FloatArray
 ) -> tuple[list[Knots], FloatArray, tuple[float, ...]]:
     """Knots a band, the final weights, and the residual spread a band."""
     teaches = weight.ravel() > 0
     if np.count_nonzero(teaches) < MIN_TRUSTED:
-        return [_linear(x, y) for x, y in zip(source, target, strict=True)], np.zeros(1), ()
+        return [_linear(x[valid], y[valid]) for x, y in zip(source, target, strict=True)], np.zeros(1), ()
     xs = [_blur(band, SMOOTH_SIGMA_PX).ravel()[teaches] for band in source]
     ys = [_blur(band, SMOOTH_SIGMA_PX).ravel()[teaches] for band in target]
     first = weight.ravel()[teaches].astype(np.float64)
@@ -213,7 +218,7 @@ def _quantile(x: FloatArray, weight: FloatArray, p: float | FloatArray) -> Float
     """Weighted quantiles of x."""
     order = np.argsort(x, kind="stable")
     mass = np.cumsum(weight[order])
-    return np.interp(np.asarray(p) * mass[-1], mass - weight[order] / 2, x[order])
+    return np.asarray(np.interp(np.asarray(p) * mass[-1], mass - weight[order] / 2, x[order]))
 
 
 def _before_table(scale: tuple[float, float] | None) -> Table:
@@ -242,8 +247,8 @@ def luminance(bands: ByteArray, roles: tuple[str, ...]) -> ByteArray:
     """
     if {"red", "green", "blue"} <= set(roles):
         red, green, blue = (bands[roles.index(role)].astype(np.uint16) for role in ("red", "green", "blue"))
-        return ((77 * red + 150 * green + 29 * blue + 128) >> 8).astype(np.uint8)
+        return np.asarray((77 * red + 150 * green + 29 * blue + 128) >> 8, np.uint8)
     if len(bands) == 1:
-        return bands[0]
+        return np.asarray(bands[0])
     total = bands.sum(axis=0, dtype=np.uint32)
-    return ((total + len(bands) // 2) // len(bands)).astype(np.uint8)
+    return np.asarray((total + len(bands) // 2) // len(bands), np.uint8)

@@ -253,11 +253,14 @@ class Reader:
         self.image = image
         self.roles = roles
         self._palette: FloatArray | None = None
-        sources = (*_RGB,) if "palette" in image.roles else image.roles
-        self._weights = _weights(image, sources, roles)
-        used = np.flatnonzero(self._weights.any(axis=0))
-        self._bands = [1] if "palette" in image.roles else [int(i) + 1 for i in used]
-        self._weights = self._weights[:, used] if "palette" not in image.roles else self._weights
+        if "palette" in image.roles:
+            self._bands = [image.roles.index("palette") + 1]
+            self._weights = _weights(image, _RGB, roles)
+        else:
+            weights = _weights(image, image.roles, roles)
+            used = np.flatnonzero(weights.any(axis=0))
+            self._bands = [int(band) + 1 for band in used]
+            self._weights = weights[:, used]
         self._alpha = image.roles.index("alpha") + 1 if "alpha" in image.roles else None
         self._absent: BoolArray | None = None
         self._lock = threading.Lock()
@@ -280,7 +283,7 @@ class Reader:
             return dataset
         image = self.image
         dataset = door.open_one(image.path, image.driver, image.name)
-        with self._lock:
+        with self._lock, door.input_errors(image.name):
             self._opened.append(dataset)
             if tags.shown_shape(dataset.shape, image.orientation) != image.shape:
                 raise InputError(f"{image.name}: changed while it was being used. Run again")
@@ -328,7 +331,7 @@ class Reader:
             valid &= mask
         valid &= ~self._absent_in(delivered, dataset.block_shapes[0])
         if self._palette is not None:
-            entries = self._palette[np.minimum(raw[0], len(self._palette) - 1)]
+            entries = self._palette[raw[0]]
             valid &= entries[..., 3] > 0
             raw = np.moveaxis(entries[..., :3], -1, 0)
         data = _mixed(raw, self._weights, valid)
@@ -398,10 +401,9 @@ def _weights(image: Image, sources: tuple[str, ...], roles: tuple[str, ...]) -> 
 
 
 def _palette(dataset: Any) -> FloatArray:
-    """(entries, 4) red, green, blue, alpha of each index; alpha 0 where the file gives no colour."""
-    colours = dataset.colormap(1)
-    table = np.zeros((max(colours) + 1, 4), np.float32)
-    for index, colour in colours.items():
+    """(every index, 4) red, green, blue, alpha; alpha 0 where the file gives no colour."""
+    table = np.zeros((np.iinfo(dataset.dtypes[0]).max + 1, 4), np.float32)
+    for index, colour in dataset.colormap(1).items():
         table[index] = colour
     return table
 
@@ -409,13 +411,11 @@ def _palette(dataset: Any) -> FloatArray:
 def _has_data(raw: np.ndarray[Any, Any], nodata: float | None) -> BoolArray:
     """(bands, rows, cols) as stored to (rows, cols); see `Reader.read`."""
     floating = raw.dtype.kind == "f"
+    if not floating:
+        return np.ones(raw.shape[1:], np.bool_) if nodata is None else np.asarray((raw != nodata).any(0))
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is not valid
-        valid = np.isfinite(raw.astype(np.float32)).all(0) if floating else np.ones(raw.shape[1:], np.bool_)
-    if nodata is None or not math.isfinite(nodata):
-        return valid
-    if floating:
-        return np.asarray(valid & ~(raw == raw.dtype.type(nodata)).any(0))
-    return np.asarray(valid & ~(raw == nodata).all(0))
+        valid = np.isfinite(raw.astype(np.float32)).all(0)
+        return valid if nodata is None else np.asarray(valid & (raw != raw.dtype.type(nodata)).all(0))
 
 
 def _mixed(raw: np.ndarray[Any, Any], weights: FloatArray, valid: BoolArray) -> FloatArray:

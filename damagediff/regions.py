@@ -12,6 +12,8 @@ import rasterio.features
 import shapely
 from affine import Affine
 
+from . import cells
+from .cells import IntArray, Measures
 from .types import (
     NOT_ANALYSED,
     OTHER_CHANGE,
@@ -20,7 +22,6 @@ from .types import (
     Building,
     ByteArray,
     ChangeMap,
-    FloatArray,
     Grid,
     Region,
     Tier,
@@ -36,6 +37,8 @@ FLAGS: dict[str, str] = {
 }
 """Every doubt a region can carry, with the sentence that explains it to a reader."""
 
+LOW_TEXTURE_GREY2 = 40.0
+"""Variance of the before image, grey levels squared, that noise and compression reach."""
 CODES: dict[Tier, int] = {"structural": STRUCTURAL_CHANGE, "other": OTHER_CHANGE}
 FLAG_SHARE = 0.5
 """Share of a region's cells from which a property is the region's."""
@@ -54,9 +57,7 @@ MIN_BUILDING_SHARE = 0.5
 Ring = tuple[tuple[float, float], ...]
 
 
-def find(
-    change: ChangeMap, grid: Grid, hints: Mapping[str, BoolArray] | None = None
-) -> tuple[Region, ...]:
+def find(change: ChangeMap, measures: Measures, grid: Grid) -> tuple[Region, ...]:
     """Connected regions of change, numbered from 1 by falling score mass, ties by position.
 
     Cells of one tier that touch, also by a corner, are one region.
@@ -65,11 +66,10 @@ def find(
     ----------
     change : ChangeMap
         Gives ``changed`` and ``score`` on cells.
+    measures : Measures
+        Of the whole scene, for the flags.
     grid : Grid
         The working grid; its edge cuts the cells of the last row and column.
-    hints : mapping of str to (cell rows, cell cols) bool, optional
-        Where a flag of `FLAGS` applies; a region whose cells are mostly so carries the flag. See
-        `diff.flag_hints`.
 
     Returns
     -------
@@ -77,41 +77,59 @@ def find(
         Areas count pixels of the grid; outlines run along cell edges in pixel-centre coordinates and are
         valid polygons of the same area. Empty when nothing changed.
     """
+    hints = _hints(change, measures)
     found = [
-        _region(change, grid, tier, cells, hints or {})
+        _region(change, grid, tier, _flags(members, hints), members)
         for tier, code in CODES.items()
-        for cells in _groups(change.changed == code)
+        for members in _groups(change.changed == code)
     ]
     found.sort(key=lambda pair: (-pair[0], pair[1].bbox_rc, pair[1].tier))
     return tuple(replace(region, id=k) for k, (_, region) in enumerate(found, 1))
 
 
-def _groups(mask: BoolArray) -> list[tuple[FloatArray, FloatArray]]:
-    """(rows, cols) of each 8-connected group of cells."""
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+def _hints(change: ChangeMap, measures: Measures) -> dict[str, tuple[BoolArray, float]]:
+    """Cells to which each flag applies, and the share of a region that must be exceeded."""
+    blind = np.pad(change.changed == NOT_ANALYSED, 1, constant_values=True).astype(np.uint8)
+    beside = cv2.dilate(blind, np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
+    return {
+        "vegetation": (measures.green > 0, FLAG_SHARE),
+        "at image edge": (beside, 0.0),
+        "low texture": (measures.texture < LOW_TEXTURE_GREY2, FLAG_SHARE),
+        "colour only": (np.nan_to_num(change.score) < change.threshold, FLAG_SHARE),
+    }
+
+
+Members = tuple[IntArray, IntArray]
+"""(rows, cols) of a region's cells."""
+
+
+def _flags(members: Members, hints: Mapping[str, tuple[BoolArray, float]]) -> tuple[str, ...]:
+    return _ordered([name for name, (where, share) in hints.items() if where[members].mean() > share])
+
+
+def _ordered(flags: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in FLAGS if name in flags)
+
+
+def _groups(mask: BoolArray) -> list[Members]:
+    """The 8-connected groups of cells."""
+    labels, count = cells.components(mask)
     order = np.argsort(labels, axis=None, kind="stable")
-    starts = np.searchsorted(labels.ravel()[order], np.arange(1, count))
-    parts = np.split(order, starts)[1:]
-    return [np.unravel_index(part, mask.shape) for part in parts]
+    starts = np.searchsorted(labels.ravel()[order], np.arange(1, count + 1))
+    return [(part // mask.shape[1], part % mask.shape[1]) for part in np.split(order, starts)[1:]]
 
 
 def _region(
-    change: ChangeMap,
-    grid: Grid,
-    tier: Tier,
-    cells: tuple[FloatArray, FloatArray],
-    hints: Mapping[str, BoolArray],
+    change: ChangeMap, grid: Grid, tier: Tier, flags: tuple[str, ...], members: Members
 ) -> tuple[float, Region]:
     """Score mass and region of one group; the id is given later."""
-    size = _cell_sizes(cells, change.cell_px, grid.shape)
-    score = np.nan_to_num(change.score[cells]).astype(np.float64)
-    rows, cols = cells
-    low, side = (int(rows.min()), int(cols.min())), change.cell_px
-    high = min((int(rows.max()) + 1) * side, grid.shape[0]), min((int(cols.max()) + 1) * side, grid.shape[1])
-    area = int(size.sum())
-    mass = float((score * size).sum())
-    outline = _outline(rows - low[0], cols - low[1], low, side, grid.shape)
-    centres = [np.minimum((x + 1) * side, n) / 2 + x * side / 2 - 0.5 for x, n in zip(cells, grid.shape, strict=True)]
+    side = change.cell_px
+    first = [x * side for x in members]
+    last = [np.minimum(x + side, n) for x, n in zip(first, grid.shape, strict=True)]  # one beyond
+    size = (last[0] - first[0]) * (last[1] - first[1])
+    score = np.nan_to_num(change.score[members]).astype(np.float64)
+    area, mass = int(size.sum()), float((score * size).sum())
+    centre = [float(((a + b - 1) / 2 * size).sum() / area) for a, b in zip(first, last, strict=True)]
     region = Region(
         id=0,
         tier=tier,
@@ -119,39 +137,21 @@ def _region(
         area_m2=None if grid.pixel_area_m2 is None else area * grid.pixel_area_m2,
         score_mean=mass / area,
         score_max=float(score.max()),
-        flags=_flags(change, cells, hints),
-        bbox_rc=(low[0] * side, low[1] * side, *high),
-        centroid_rc=(float((centres[0] * size).sum() / area), float((centres[1] * size).sum() / area)),
-        outline_rc=outline,
+        flags=flags,
+        bbox_rc=(int(first[0].min()), int(first[1].min()), int(last[0].max()), int(last[1].max())),
+        centroid_rc=(centre[0], centre[1]),
+        outline_rc=_outline(members, side, grid.shape),
     )
     return mass, region
 
 
-def _cell_sizes(cells: tuple[FloatArray, FloatArray], side: int, shape: tuple[int, int]) -> FloatArray:
-    """Pixels of each cell that lie on the grid."""
-    height, width = (np.minimum(side, n - x * side) for x, n in zip(cells, shape, strict=True))
-    size: FloatArray = height * width
-    return size
-
-
-def _flags(
-    change: ChangeMap, cells: tuple[FloatArray, FloatArray], hints: Mapping[str, BoolArray]
-) -> tuple[str, ...]:
-    carried = {name for name, where in hints.items() if where[cells].mean() > FLAG_SHARE}
-    rows, cols = (np.clip(x[:, None] + np.array([-1, 0, 1]), -1, n) for x, n in zip(cells, change.valid.shape, strict=True))
-    padded = np.pad(change.changed == NOT_ANALYSED, 1, constant_values=True)
-    if padded[rows[:, :, None] + 1, cols[:, None, :] + 1].any():
-        carried.add("at image edge")
-    return tuple(name for name in FLAGS if name in carried)
-
-
-def _outline(
-    rows: FloatArray, cols: FloatArray, low: tuple[int, int], side: int, shape: tuple[int, int]
-) -> tuple[Ring, ...]:
+def _outline(members: Members, side: int, shape: tuple[int, int]) -> tuple[Ring, ...]:
     """Rings around the cells, outer first, in pixel-centre coordinates."""
-    mask = np.zeros((int(rows.max()) + 1, int(cols.max()) + 1), np.uint8)
-    mask[rows, cols] = 1
-    corner = Affine(side, 0, low[1] * side - 0.5, 0, side, low[0] * side - 0.5)
+    rows, cols = members
+    top, left = int(rows.min()), int(cols.min())
+    mask = np.zeros((int(rows.max()) - top + 1, int(cols.max()) - left + 1), np.uint8)
+    mask[rows - top, cols - left] = 1
+    corner = Affine(side, 0, left * side - 0.5, 0, side, top * side - 0.5)
     shapes = rasterio.features.shapes(mask, mask=mask > 0, connectivity=4, transform=corner)
     parts = [shapely.Polygon(s["coordinates"][0], s["coordinates"][1:]) for s, _ in shapes]
     frame = shapely.box(-0.5, -0.5, shape[1] - 0.5, shape[0] - 0.5)
@@ -212,7 +212,9 @@ def is_lean(before: ByteArray, after: ByteArray, inside: BoolArray) -> bool:
     return best > LEAN_CORRELATION and best - near > LEAN_GAIN
 
 
-def with_lean(change: ChangeMap, found: Sequence[Region], leaning: set[int]) -> tuple[ChangeMap, tuple[Region, ...]]:
+def with_lean(
+    change: ChangeMap, found: Sequence[Region], leaning: set[int]
+) -> tuple[ChangeMap, tuple[Region, ...]]:
     """The same map and regions with the leaning ones moved to the other tier and flagged; ids stay."""
     changed = change.changed.copy()
     result = []
@@ -220,19 +222,95 @@ def with_lean(change: ChangeMap, found: Sequence[Region], leaning: set[int]) -> 
         if region.id not in leaning:
             result.append(region)
             continue
-        result.append(replace(region, tier="other", flags=_ordered((*region.flags, "lean"))))
+        result.append(replace(region, tier="other", flags=_ordered([*region.flags, "lean"])))
         _repaint(changed, change.cell_px, region)
     return replace(change, changed=changed), tuple(result)
-
-
-def _ordered(flags: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in FLAGS if name in flags)
 
 
 def _repaint(changed: ByteArray, side: int, region: Region) -> None:
     """Turn the region's structural cells to other change, in place."""
     r0, c0, r1, c1 = region.bbox_rc
     box = changed[r0 // side : -(-r1 // side), c0 // side : -(-c1 // side)]
-    count, labels = cv2.connectedComponents((box == STRUCTURAL_CHANGE).astype(np.uint8), connectivity=8)
-    row, col = region.outline_rc[0][0]
-    raise NotImplementedError(count, labels, row, col)
+    labels, _ = cells.components(box == STRUCTURAL_CHANGE)
+    # Of 8-connected components only one can reach all four sides of its own box.
+    reach = [set(np.unique(side)) for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1])]
+    own = set.intersection(*reach) - {0}
+    box[np.isin(labels, list(own))] = OTHER_CHANGE
+
+
+def measure_buildings(
+    footprints: Sequence[tuple[str, Sequence[Ring], Mapping[str, Any]]], change: ChangeMap, grid: Grid
+) -> tuple[Building, ...]:
+    """The change inside each building footprint.
+
+    Parameters
+    ----------
+    footprints : sequence of (id, rings, properties)
+        Rings of (row, col) in pixel-centre coordinates, the outer ring first, then holes.
+    change : ChangeMap
+        Gives score and threshold, and which cells were analysed.
+    grid : Grid
+        The working grid.
+
+    Returns
+    -------
+    tuple of Building
+        In the order given. The score is the median over the analysed pixels whose centres lie inside, for a
+        footprint smaller than that over the pixels it touches; None, and "not analysed", where less than
+        half of the footprint was analysed.
+    """
+    analysed = (change.changed != NOT_ANALYSED) & np.isfinite(change.score)
+    return tuple(
+        _building(name, rings, properties, (change, analysed), grid) for name, rings, properties in footprints
+    )
+
+
+def _building(
+    name: str,
+    rings: Sequence[Ring],
+    properties: Mapping[str, Any],
+    measured: tuple[ChangeMap, BoolArray],
+    grid: Grid,
+) -> Building:
+    change, analysed = measured
+    shape = _polygon(rings)
+    rows, cols = _pixels_inside(shape)
+    on = (rows >= 0) & (rows < grid.shape[0]) & (cols >= 0) & (cols < grid.shape[1])
+    at = rows[on] // change.cell_px, cols[on] // change.cell_px
+    scores = change.score[at][analysed[at]]
+    share = len(scores) / len(rows) if len(rows) else 0.0
+    score = float(np.median(scores)) if share >= MIN_BUILDING_SHARE else None
+    return Building(
+        id=name,
+        score=score,
+        analysed_share=share,
+        area_m2=None if grid.pixel_area_m2 is None else float(shape.area) * grid.pixel_area_m2,
+        label=_label(score, change.threshold),
+        outline_rc=tuple(tuple((float(r), float(c)) for r, c in ring) for ring in rings),
+        properties=dict(properties),
+    )
+
+
+def _label(score: float | None, threshold: float) -> str:
+    if score is None:
+        return "not analysed"
+    return "visible change" if score > threshold else "no visible change above the limit"
+
+
+def _polygon(rings: Sequence[Ring]) -> shapely.Geometry:
+    """A valid polygon (x = col, y = row), or what can be saved of it."""
+    outer, *holes = [[(c, r) for r, c in ring] for ring in rings]
+    return shapely.make_valid(shapely.Polygon(outer, holes))
+
+
+def _pixels_inside(shape: shapely.Geometry) -> tuple[IntArray, IntArray]:
+    """(rows, cols) of the pixels whose centres lie inside; of all it touches when there are none."""
+    left, top, right, bottom = (int(v) for v in np.floor(np.array(shape.bounds) + 0.5))
+    size = (bottom - top + 1, right - left + 1)
+    corner = Affine.translation(left - 0.5, top - 0.5)
+    for touched in (False, True):
+        inside = rasterio.features.rasterize([shape], size, transform=corner, all_touched=touched)
+        if inside.any():
+            break
+    rows, cols = np.nonzero(inside)
+    return rows + top, cols + left

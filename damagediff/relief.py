@@ -17,6 +17,7 @@ from .relief_ruins import SCARS
 from .town_layout import Car, Ground, Town, Tree
 from .types import FloatArray
 
+
 def surface(town: Town, cell_m: float) -> Surface:
     """Build the surface of a town.
 
@@ -48,9 +49,9 @@ def surface(town: Town, cell_m: float) -> Surface:
         build(flat, building)
     for car in town.cars:
         _put_car(flat, car)
-    burns = [s for s in town.scars if s.kind == "burn"]
+    cleared = [s for s in town.scars if s.kind != "debris"]
     for tree in town.trees:
-        if not any(math.dist(s.centre_rc_m, tree.centre_rc_m) < s.radius_m for s in burns):
+        if not any(math.dist(s.centre_rc_m, tree.centre_rc_m) < 1.2 * s.radius_m + 1 for s in cleared):
             _plant_tree(flat, tree)
     _weather(flat, rng)
     return flat
@@ -64,18 +65,23 @@ def _lay_ground(flat: Surface, town: Town, rng: np.random.Generator) -> None:
         corners = [fixed_xy(cells_rc(flat, piece.outline_rc_m))]
         cv2.fillPoly(albedo, corners, piece.colour, lineType=cv2.LINE_8, shift=4)
         cv2.fillPoly(rough, corners, _ROUGH.get(piece.kind, 0.12), lineType=cv2.LINE_8, shift=4)
-        cv2.fillPoly(leaf, corners, float(piece.kind in ("grass", "field")), lineType=cv2.LINE_8, shift=4)
+        cv2.fillPoly(leaf, corners, _grows(piece), lineType=cv2.LINE_8, shift=4)
         if piece.kind == "field":
             _plough(flat, piece)
     wander = 0.16 / flat.cell_m  # metres: no yard has ruled edges
     reach = 3.0 / flat.cell_m
-    rows, cols = np.indices(leaf.shape, np.float32)
-    rows += wander * clouds(rng, leaf.shape, reach, 3)
-    cols += wander * clouds(rng, leaf.shape, reach, 3)
+    row, col = np.indices(leaf.shape, np.float32)
+    rows = row + wander * clouds(rng, leaf.shape, reach, 3)
+    cols = col + wander * clouds(rng, leaf.shape, reach, 3)
     albedo[:] = cv2.remap(albedo, cols, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     leaf[:] = cv2.remap(leaf, cols, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     rough = cv2.remap(rough, cols, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     _texture(flat, rough, rng)
+
+
+def _grows(piece: Ground) -> float:
+    """1 where the season changes a piece of ground: grass, and fields that are sown."""
+    return float(piece.kind == "grass" or (piece.kind == "field" and piece.colour[1] > piece.colour[0]))
 
 
 _ROUGH = {"asphalt": 0.09, "concrete": 0.13, "track": 0.16, "yard": 0.26, "soil": 0.26, "field": 0.16, "grass": 0.24,
@@ -108,7 +114,9 @@ def _plough(flat: Surface, piece: Ground) -> None:
     if view.empty:
         return
     mask = np.zeros(view.shape, np.uint8)
-    cv2.fillPoly(mask, [fixed_xy(cells_rc(flat, piece.outline_rc_m) - view.origin)], 1.0, lineType=cv2.LINE_8, shift=4)
+    cv2.fillPoly(
+        mask, [fixed_xy(cells_rc(flat, piece.outline_rc_m) - view.origin)], 1.0, lineType=cv2.LINE_8, shift=4
+    )
     t = math.radians(piece.angle_deg)
     across = (view.rows * math.cos(t) - view.cols * math.sin(t)) * flat.cell_m
     across = across + 0.5 * clouds(rng, view.shape, 25 / flat.cell_m, 2)
@@ -139,8 +147,6 @@ def _raise_wall(flat: Surface, line_rc_m: FloatArray) -> None:
     view.of(flat.albedo)[on] = (0.31, 0.28, 0.24)
 
 
-
-
 def _plant_tree(flat: Surface, tree: Tree) -> None:
     """A crown of many round clumps; a bare one is a thin tangle of twigs."""
     rng = np.random.default_rng(tree.seed)
@@ -151,7 +157,9 @@ def _plant_tree(flat: Surface, tree: Tree) -> None:
     where = rng.normal(0, 0.42, (lobes, 2)).clip(-0.85, 0.85) * radius
     size = radius * rng.uniform(0.28, 0.52, lobes)
     tone = rng.normal(1, 0.17, lobes)
-    kind = np.array([[0.048, 0.068, 0.028], [0.066, 0.084, 0.034], [0.040, 0.058, 0.032], [0.082, 0.088, 0.040]])
+    kind = np.array(
+        [[0.048, 0.068, 0.028], [0.066, 0.084, 0.034], [0.040, 0.058, 0.032], [0.082, 0.088, 0.040]]
+    )
     colour = kind[rng.integers(4)] * rng.uniform(0.75, 1.3)
     if view.empty:
         return
@@ -163,16 +171,18 @@ def _plant_tree(flat: Surface, tree: Tree) -> None:
         top = body * tree.height_m + (np.sqrt(np.maximum(s * s - d2, 0)) - s) * flat.cell_m * 1.1
         better = (d2 < s * s) & (top > crown)
         crown[better], shade[better] = top[better], light
-    on = crown > np.asarray(view.of(flat.height_m))
+    on = crown > view.of(flat.height_m)
     speck = rng.random(view.shape, np.float32)
     if tree.bare:
         on &= speck < 0.3
         colour = np.array([0.115, 0.095, 0.07])
-        view.of(flat.truth)[(crown > 0) & (np.asarray(view.of(flat.truth)) == 0)] = HARMLESS
+        view.of(flat.truth)[(crown > 0) & (view.of(flat.truth) == 0)] = HARMLESS
     else:
         on &= speck < 0.93
     view.of(flat.height_m)[on] = (crown + 0.5 * (speck - 0.5))[on]
-    view.of(flat.albedo)[on] = colour * (shade * (0.75 + 0.5 * rng.random(view.shape, np.float32)))[on][:, None]
+    view.of(flat.albedo)[on] = (
+        colour * (shade * (0.75 + 0.5 * rng.random(view.shape, np.float32)))[on][:, None]
+    )
     view.of(flat.leaf)[on] = 0 if tree.bare else 2
     view.of(flat.owner)[on] = 0
 
@@ -186,11 +196,13 @@ def _put_car(flat: Surface, car: Car) -> None:
     u, v = view.along(centre, car.angle_deg)
     u, v = u * flat.cell_m, v * flat.cell_m
     length, width, tall = car.size_m
-    body = (np.abs(u) < length / 2) & (np.abs(v) < width / 2) & (np.asarray(view.of(flat.owner)) == 0)
+    body = (np.abs(u) < length / 2) & (np.abs(v) < width / 2) & (view.of(flat.owner) == 0)
     cabin = body & (np.abs(u + 0.04 * length) < length * 0.27)
     height = np.where(cabin, tall, tall * 0.62) if length < 6 else np.full(view.shape, tall)
-    glass = body & (np.abs(np.abs(u + 0.04 * length) - length * 0.25) < 0.32) if length < 6 else body & (
-        np.abs(u - length * 0.36) < 0.25
+    glass = (
+        body & (np.abs(np.abs(u + 0.04 * length) - length * 0.25) < 0.32)
+        if length < 6
+        else body & (np.abs(u - length * 0.36) < 0.25)
     )
     colour = np.empty((*view.shape, 3), np.float32)
     colour[:] = car.colour
@@ -198,3 +210,4 @@ def _put_car(flat: Surface, car: Car) -> None:
     view.of(flat.height_m)[body] = height[body]
     view.of(flat.albedo)[body] = colour[body]
     view.of(flat.leaf)[body] = 0
+    view.of(flat.truth)[body & (view.of(flat.truth) == 0)] = HARMLESS

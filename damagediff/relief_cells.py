@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .types import BoolArray, ByteArray, FloatArray
+from .types import ByteArray, FloatArray
 
 UNCHANGED, COLLAPSED, CRATER, BURN, DEBRIS, HARMLESS = 0, 1, 2, 3, 4, 5
 """Classes of truth."""
 
 IntArray = npt.NDArray[np.int16]
+AnyArray = npt.NDArray[Any]
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -86,11 +89,13 @@ class Local:
         self.origin: FloatArray = low.astype(np.float64)
         self.slices = (slice(low[0], high[0]), slice(low[1], high[1]))
         self.shape = (int(high[0] - low[0]), int(high[1] - low[1]))
+        self.rows: FloatArray = np.zeros(0, np.float32)
+        self.cols: FloatArray = self.rows
         if not self.empty:
             self.rows, self.cols = np.indices(self.shape, np.float32) + low[:, None, None].astype(np.float32)
 
-    def of(self, layer: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """This window of a layer, to write into."""
+    def of(self, layer: AnyArray) -> AnyArray:
+        """Give the window of a layer, to write into."""
         return layer[self.slices]
 
     def along(self, centre_rc: FloatArray, angle_deg: float) -> tuple[FloatArray, FloatArray]:
@@ -98,5 +103,3 @@ class Local:
         t = math.radians(angle_deg)
         dr, dc = self.rows - np.float32(centre_rc[0]), self.cols - np.float32(centre_rc[1])
         return dc * math.cos(t) + dr * math.sin(t), dr * math.cos(t) - dc * math.sin(t)
-
-

@@ -13,12 +13,13 @@ from .town_layout import Building
 from .types import BoolArray, FloatArray
 
 
-
 def build(flat: Surface, building: Building) -> None:
     """One building as it stands, or what is left of it."""
     rng = np.random.default_rng(building.seed)
     rc = cells_rc(flat, building.outline_rc_m)
-    spill = (2.0 + 0.35 * building.height_m) / flat.cell_m if building.state in ("collapsed", "partly") else 2.0
+    spill = (
+        (2.0 + 0.35 * building.height_m) / flat.cell_m if building.state in ("collapsed", "partly") else 2.0
+    )
     view = Local(flat, rc, spill + 2)
     flat.faces[building.id] = np.array([0.42, 0.38, 0.32]) * rng.uniform(0.6, 1.25) * rng.normal(1, 0.04, 3)
     if view.empty:
@@ -43,10 +44,12 @@ def build(flat: Surface, building: Building) -> None:
         view.of(flat.truth)[whole] = HARMLESS
 
 
-def _broken(flat: Surface, view: Local, building: Building, whole: BoolArray):  # type: ignore[no-untyped-def]
+def _broken(flat: Surface, view: Local, building: Building, whole: BoolArray) -> tuple[BoolArray, BoolArray]:
     """Which part of a partly collapsed building stands and which is gone."""
     rng = np.random.default_rng(building.seed + 1)
-    u, _ = view.along(cells_rc(flat, np.array(building.centre_rc_m)), building.angle_deg + float(rng.uniform(-25, 25)))
+    u, _ = view.along(
+        cells_rc(flat, np.array(building.centre_rc_m)), building.angle_deg + float(rng.uniform(-25, 25))
+    )
     ragged = clouds(rng, view.shape, 3 / flat.cell_m, 3) * (0.6 / flat.cell_m)
     gone = whole & (u + ragged > rng.uniform(-0.1, 0.1) * building.size_m[0] / flat.cell_m)
     return whole & ~gone, gone
@@ -65,7 +68,8 @@ def _roof(flat: Surface, view: Local, b: Building, whole: BoolArray) -> tuple[Fl
     pitch = 0.16 if b.roof == "hall" else float(rng.uniform(0.36, 0.58))
     if b.roof == "ell":
         rise = np.maximum(
-            np.where(v <= 0, half_v / 2 - np.abs(v + half_v / 2), -1), np.where(u <= 0, half_u / 2 - np.abs(u + half_u / 2), -1)
+            np.where(v <= 0, half_v / 2 - np.abs(v + half_v / 2), -1),
+            np.where(u <= 0, half_u / 2 - np.abs(u + half_u / 2), -1),
         )
         rise = np.minimum(rise, min(half_u, half_v) / 2)
     else:
@@ -78,11 +82,18 @@ def _roof(flat: Surface, view: Local, b: Building, whole: BoolArray) -> tuple[Fl
     colour[ridge] *= 0.8 + 0.5 * rng.random()
     _stains(colour, flat, rng)
     if b.size_m[0] > 7.5 and rng.random() < 0.6:
-        _box(height, colour, (u, v), (rng.uniform(-0.5, 0.5) * half_u, rng.uniform(-0.5, 0.5) * half_v, 0.7, 0.7, 1.0))
+        _box(
+            height,
+            colour,
+            (u, v),
+            (rng.uniform(-0.5, 0.5) * half_u, rng.uniform(-0.5, 0.5) * half_v, 0.7, 0.7, 1.0),
+        )
     return height, colour
 
 
-def _cover(colour: FloatArray, b: Building, uv: tuple[FloatArray, FloatArray], rng: np.random.Generator) -> None:
+def _cover(
+    colour: FloatArray, b: Building, uv: tuple[FloatArray, FloatArray], rng: np.random.Generator
+) -> None:
     """Rows of tiles, seams of sheets, and sheets that were replaced."""
     u, v = uv
     if b.roof == "hall":
@@ -95,7 +106,10 @@ def _cover(colour: FloatArray, b: Building, uv: tuple[FloatArray, FloatArray], r
         colour[strip] = colour[strip] * 0.4 + 0.3
     seam = rng.uniform(0.9, 1.3)
     colour *= (1 + 0.07 * (np.mod(u + 0.07 * v, seam) < 0.28))[..., None]
-    sheet = np.floor((u + 300) / rng.uniform(1.6, 3)).astype(int) * 7 + np.floor((v + 300) / rng.uniform(2, 4)).astype(int) * 13
+    sheet = (
+        np.floor((u + 300) / rng.uniform(1.6, 3)).astype(int) * 7
+        + np.floor((v + 300) / rng.uniform(2, 4)).astype(int) * 13
+    )
     odd = rng.normal(1, 0.055, 997)
     colour *= odd[sheet % 997][..., None]
 
@@ -132,11 +146,11 @@ def _flat_roof(
     return height, colour
 
 
-def _box(height: FloatArray, colour: FloatArray, uv: tuple[FloatArray, FloatArray], what: tuple[float, ...]) -> None:
+def _box(
+    height: FloatArray, colour: FloatArray, uv: tuple[FloatArray, FloatArray], what: tuple[float, ...]
+) -> None:
     """A chimney, tank or stair head: (u, v, length, width, height) in metres."""
     on = (np.abs(uv[0] - what[0]) < what[2] / 2) & (np.abs(uv[1] - what[1]) < what[3] / 2)
     height[on] += what[4]
     tone = 0.2 + 0.45 * abs(math.sin(37.7 * what[0] + 11.3 * what[1]))
     colour[on] = (tone, tone * 0.98, tone * 0.95)
-
-

@@ -18,8 +18,6 @@ _RUBBLE: tuple[Colour, ...] = (
 )  # fmt: skip
 
 
-
-
 def collapse(flat: Surface, view: Local, b: Building, gone: BoolArray) -> None:
     """A heap of broken slabs where walls and roof were, spilling over the outline; stubs of walls."""
     rng = np.random.default_rng(b.seed + 3)
@@ -30,8 +28,10 @@ def collapse(flat: Surface, view: Local, b: Building, gone: BoolArray) -> None:
     bulk = 0.22 * b.height_m * (0.7 + 0.35 * clouds(rng, view.shape, 5 / flat.cell_m, 3)) * heap
     height = np.where(heap > 0, np.maximum(bulk, 0.05), 0).astype(np.float32)
     dusty = np.clip(heap * 1.3, 0, 0.93)[..., None].astype(np.float32)
-    dust = np.array(_DUST, np.float32) * np.exp(0.18 * clouds(rng, view.shape, 1.2 / flat.cell_m, 2))[..., None]
-    colour = np.asarray(view.of(flat.albedo), np.float32) * (1 - dusty) + dusty * dust
+    dust = (
+        np.array(_DUST, np.float32) * np.exp(0.18 * clouds(rng, view.shape, 1.2 / flat.cell_m, 2))[..., None]
+    )
+    colour = view.of(flat.albedo) * (1 - dusty) + dusty * dust
     rc = np.argwhere(heap > 0.08)
     weight = heap[tuple(rc.T)] ** 0.7
     count = int(weight.sum() * flat.cell_m**2 * 3.2)
@@ -44,14 +44,19 @@ def collapse(flat: Surface, view: Local, b: Building, gone: BoolArray) -> None:
     _stubs(height, colour, gone, rng)
     height[:] = cv2.GaussianBlur(height, (0, 0), 0.6)  # grit fills the steps between pieces
     changed = heap > 0.25
-    keep = (heap > 0) & ((np.asarray(view.of(flat.owner)) == 0) | gone)
+    keep = (heap > 0) & ((view.of(flat.owner) == 0) | gone)
     view.of(flat.height_m)[keep] = height[keep]
     view.of(flat.albedo)[keep] = colour[keep]
     view.of(flat.leaf)[keep & (heap > 0.5)] = 0
     view.of(flat.truth)[changed & keep] = COLLAPSED
 
 
-def _slab(layers: tuple[FloatArray, FloatArray], rng: np.random.Generator, what: tuple[FloatArray, float, float], tone: FloatArray) -> None:
+def _slab(
+    layers: tuple[FloatArray, FloatArray],
+    rng: np.random.Generator,
+    what: tuple[FloatArray, float, float],
+    tone: FloatArray,
+) -> None:
     """One broken piece lying tilted on the heap: what = centre (row, col), side in cells, side in metres."""
     height, colour = layers
     centre, side, side_m = what
@@ -102,10 +107,15 @@ def _dig_crater(flat: Surface, scar: Scar) -> None:
     thrown = np.clip(thrown * (0.8 + 0.3 * speck), 0, 1)[..., None].astype(np.float32)
     soil = np.array([0.30, 0.235, 0.165], np.float32) * np.exp(0.22 * speck)[..., None]
     inside = np.clip((1.02 - r) / 0.12, 0, 1)[..., None].astype(np.float32)
-    dark = np.array([0.135, 0.10, 0.075], np.float32) * np.exp(0.25 * speck + 0.5 * (np.minimum(r, 1) ** 2))[..., None]
+    dark = (
+        np.array([0.135, 0.10, 0.075], np.float32)
+        * np.exp(0.25 * speck + 0.5 * (np.minimum(r, 1) ** 2))[..., None]
+    )
     albedo = view.of(flat.albedo)
     albedo[...] = (albedo * (1 - thrown) + soil * thrown) * (1 - inside) + dark * inside
-    bowl = np.where(r < 1, -0.45 * scar.radius_m * (1 - r**2), 0.16 * scar.radius_m * np.exp(-(((r - 1) / 0.22) ** 2)))
+    bowl = np.where(
+        r < 1, -0.45 * scar.radius_m * (1 - r**2), 0.16 * scar.radius_m * np.exp(-(((r - 1) / 0.22) ** 2))
+    )
     view.of(flat.height_m)[...] += bowl + 0.12 * np.maximum(speck, 0) * thrown[..., 0]
     view.of(flat.leaf)[(thrown[..., 0] > 0.4) | (r < 1)] = 0
     view.of(flat.truth)[(r < 1.15) | (thrown[..., 0] > 0.5)] = CRATER
@@ -121,11 +131,16 @@ def _burn(flat: Surface, scar: Scar) -> None:
     u, v = view.along(centre, float(rng.uniform(0, 180)))
     r = np.hypot(u, v * 1.35) * flat.cell_m / scar.radius_m
     edge = 0.95 - r + 0.17 * clouds(rng, view.shape, 0.8 * scar.radius_m / flat.cell_m, 5)
-    burnt = np.clip(edge / 0.07, 0, 1) * np.clip(0.93 + 0.15 * clouds(rng, view.shape, 2 / flat.cell_m, 3), 0.2, 1)
+    burnt = np.clip(edge / 0.07, 0, 1) * np.clip(
+        0.93 + 0.15 * clouds(rng, view.shape, 2 / flat.cell_m, 3), 0.2, 1
+    )
     ash = np.clip(clouds(rng, view.shape, 4 / flat.cell_m, 4) - 0.9, 0, 1)
-    black = np.array([0.045, 0.041, 0.038], np.float32) * np.exp(0.3 * clouds(rng, view.shape, 1.2 / flat.cell_m, 2))[..., None]
+    black = (
+        np.array([0.045, 0.041, 0.038], np.float32)
+        * np.exp(0.3 * clouds(rng, view.shape, 1.2 / flat.cell_m, 2))[..., None]
+    )
     black += ash[..., None] * np.array([0.16, 0.155, 0.15], np.float32)
-    free = (np.asarray(view.of(flat.owner)) == 0)[..., None]
+    free = (view.of(flat.owner) == 0)[..., None]
     share = (burnt[..., None] * free).astype(np.float32)
     albedo = view.of(flat.albedo)
     albedo[...] = albedo * (1 - share) + black * share
@@ -141,7 +156,7 @@ def _strew(flat: Surface, scar: Scar) -> None:
     if view.empty:
         return
     spread = scar.radius_m / flat.cell_m / 2
-    layers = (np.asarray(view.of(flat.height_m)), np.asarray(view.of(flat.albedo)))
+    layers = (view.of(flat.height_m), view.of(flat.albedo))
     count = int(scar.radius_m**2 * 1.5)
     laid = np.zeros(view.shape, np.float32)
     tones = np.array(_RUBBLE)
@@ -149,11 +164,15 @@ def _strew(flat: Surface, scar: Scar) -> None:
         if ((at < 1) | (at >= np.array(view.shape) - 1)).any() or view.of(flat.owner)[tuple(at)]:
             continue
         side = float(np.clip(rng.lognormal(-0.5, 0.5), 0.25, 2.2))
-        _slab(layers, rng, (at, side / flat.cell_m, side), tones[rng.integers(len(tones))] * rng.uniform(0.8, 1.2))
+        _slab(
+            layers,
+            rng,
+            (at, side / flat.cell_m, side),
+            tones[rng.integers(len(tones))] * rng.uniform(0.8, 1.2),
+        )
         laid[tuple(at)] = 1
     close = cv2.GaussianBlur(laid, (0, 0), 1.3 / flat.cell_m) / flat.cell_m**2  # pieces a square metre
-    view.of(flat.truth)[(close > 0.22) & (np.asarray(view.of(flat.truth)) == 0)] = DEBRIS
+    view.of(flat.truth)[(close > 0.22) & (view.of(flat.truth) == 0)] = DEBRIS
 
 
 SCARS = {"crater": _dig_crater, "burn": _burn, "debris": _strew}
-

@@ -42,8 +42,12 @@ def write(comparison: Comparison, folder: Path) -> None:
 def html(comparison: Comparison) -> str:
     """The report as one page of HTML with its styles, script and pictures inside."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("damagediff"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        loader=jinja2.PackageLoader("damagediff"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     return environment.get_template("report.html.j2").render(context(comparison))
 
@@ -65,8 +69,10 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "alignment": _alignment(comparison),
         "change": _change(comparison),
         "settings": list(_settings(comparison.settings)),
-        "images": [_image(role, image) for role, image in
-                   (("before", comparison.pair.before), ("after", comparison.pair.after))],
+        "images": [
+            _image(role, image)
+            for role, image in (("before", comparison.pair.before), ("after", comparison.pair.after))
+        ],
         "versions": comparison.versions,
     }
 
@@ -76,8 +82,10 @@ def _page() -> dict[str, Any]:
     static = Path(__file__).parent / "static"
     style = (static / "report.css").read_text(encoding="utf-8")
     script = (static / "report.js").read_text(encoding="utf-8")
-    policy = ("default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-              f"style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'")
+    policy = (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'"
+    )
     return {"style": style, "script": script, "policy": policy}
 
 
@@ -109,13 +117,31 @@ def _view(comparison: Comparison) -> dict[str, Any]:
     pictures, pair = comparison.pictures, comparison.pair
     rows, cols = pictures.before.shape[:2]
     scale = np.array([rows / pair.grid.shape[0], cols / pair.grid.shape[1]] * 2)
-    boxes = [{"id": region.id, "tier": region.tier, **_rectangle(np.array(region.bbox_rc) * scale)}
-             for region in comparison.regions[:MAX_LISTED]]
-    panes = [_pane(role, image, rgb) for role, image, rgb in
-             (("before", pair.before, pictures.before), ("after", pair.after, pictures.after))]
-    reduced = f"reduced {wording.number(pictures.reduction, 3)} times" if pictures.reduction > 1 else "at full resolution"
-    return {"panes": panes, "boxes": boxes, "rows": rows, "cols": cols, "reduced": reduced,
-            "scale_words": wording.scale(pair.grid), **_bar(comparison)}
+    boxes = [
+        {"id": region.id, "tier": region.tier, **_rectangle(np.array(region.bbox_rc) * scale)}
+        for region in comparison.regions[:MAX_LISTED]
+    ]
+    panes = [
+        _pane(role, image, rgb)
+        for role, image, rgb in (
+            ("before", pair.before, pictures.before),
+            ("after", pair.after, pictures.after),
+        )
+    ]
+    reduced = (
+        f"reduced {wording.number(pictures.reduction, 3)} times"
+        if pictures.reduction > 1
+        else "at full resolution"
+    )
+    return {
+        "panes": panes,
+        "boxes": boxes,
+        "rows": rows,
+        "cols": cols,
+        "reduced": reduced,
+        "scale_words": wording.scale(pair.grid),
+        **_bar(comparison),
+    }
 
 
 def _rectangle(edges: np.ndarray) -> dict[str, float]:
@@ -125,8 +151,13 @@ def _rectangle(edges: np.ndarray) -> dict[str, float]:
 
 def _pane(role: str, image: Image, rgb: ByteArray) -> dict[str, str]:
     date, credit = wording.date(image.acquisition), summary.credit(image.credit)
-    return {"role": role, "date": date, "credit": credit, "data": jpeg(rgb, PICTURE_QUALITY),
-            "alt": f"The place {role}: {wording.plain(image.name)}, {date}, {credit}"}
+    return {
+        "role": role,
+        "date": date,
+        "credit": credit,
+        "data": jpeg(rgb, PICTURE_QUALITY),
+        "alt": f"The place {role}: {wording.plain(image.name)}, {date}, {credit}",
+    }
 
 
 def _bar(comparison: Comparison) -> dict[str, Any]:
@@ -177,16 +208,29 @@ def _cards(comparison: Comparison) -> Iterator[dict[str, Any]]:
 
 
 def _card(comparison: Comparison, region: Region, crop: Crop) -> dict[str, Any]:
-    halves = [{"word": word, "data": jpeg(rgb, CROP_QUALITY), "width": rgb.shape[1], "height": rgb.shape[0],
-               "alt": f"Region {region.id} {word}"}
-              for word, rgb in zip(("before", "after"), (crop.before, crop.after), strict=True)]
+    halves = [
+        {
+            "word": word,
+            "data": jpeg(rgb, CROP_QUALITY),
+            "width": rgb.shape[1],
+            "height": rgb.shape[0],
+            "alt": f"Region {region.id} {word}",
+        }
+        for word, rgb in zip(("before", "after"), (crop.before, crop.after), strict=True)
+    ]
     return {"region": _region(comparison, region), "halves": halves}
 
 
 def _check(check: Check) -> dict[str, str]:
     result = {True: "passed", False: "not passed", None: "could not be asked"}[check.passed]
-    return {"name": check.name, "question": check.question, "measured": _value(check.measured, check.unit),
-            "limit": _value(check.limit, check.unit), "result": result, "class": result.replace(" ", "-")}
+    return {
+        "name": check.name,
+        "question": check.question,
+        "measured": _value(check.measured, check.unit),
+        "limit": _value(check.limit, check.unit),
+        "result": result,
+        "class": result.replace(" ", "-"),
+    }
 
 
 def _value(value: float | str | None, unit: str) -> str:
@@ -199,14 +243,28 @@ def _value(value: float | str | None, unit: str) -> str:
 def _measured(comparison: Comparison) -> list[tuple[str, str]]:
     """Detection limit and false alarms, each with its interval, or plainly that they were not measured."""
     trust, grid = comparison.trust, comparison.pair.grid
-    rows = [("Smallest change found with 90 % probability",
-             wording.NOT_MEASURED if trust.detection_limit_px is None else wording.error(trust.detection_limit_px, grid))]
+    rows = [
+        (
+            "Smallest change found with 90 % probability",
+            wording.NOT_MEASURED
+            if trust.detection_limit_px is None
+            else wording.error(trust.detection_limit_px, grid),
+        )
+    ]
     for words, rate, interval in (
-        ("False regions a megapixel", trust.false_alarms_per_megapixel, trust.false_alarms_per_megapixel_interval),
+        (
+            "False regions a megapixel",
+            trust.false_alarms_per_megapixel,
+            trust.false_alarms_per_megapixel_interval,
+        ),
         ("False regions a km²", trust.false_alarms_per_km2, trust.false_alarms_per_km2_interval),
     ):
         if rate is not None:
-            between = "" if interval is None else f" ({wording.number(interval[0])} to {wording.number(interval[1])})"
+            between = (
+                ""
+                if interval is None
+                else f" ({wording.number(interval[0])} to {wording.number(interval[1])})"
+            )
             rows.append((words, wording.number(rate) + between))
     return rows if len(rows) > 1 else [*rows, ("False regions to expect", wording.NOT_MEASURED)]
 
@@ -219,10 +277,16 @@ def _buildings(comparison: Comparison) -> dict[str, Any] | None:
     return {
         "total": len(ranked),
         "counts": [(label, sum(b.label == label for b in ranked)) for label in labels],
-        "rows": [{"id": wording.plain(b.id, 80), "label": b.label,
-                  "score": "not known" if b.score is None else f"{b.score:.2f}",
-                  "analysed": wording.share(b.analysed_share),
-                  "area": "not known" if b.area_m2 is None else wording.area(0, b.area_m2)} for b in ranked[:MAX_LISTED]],
+        "rows": [
+            {
+                "id": wording.plain(b.id, 80),
+                "label": b.label,
+                "score": "not known" if b.score is None else f"{b.score:.2f}",
+                "analysed": wording.share(b.analysed_share),
+                "area": "not known" if b.area_m2 is None else wording.area(0, b.area_m2),
+            }
+            for b in ranked[:MAX_LISTED]
+        ],
         "unlisted": max(0, len(ranked) - MAX_LISTED),
     }
 
@@ -246,13 +310,15 @@ def _alignment(comparison: Comparison) -> dict[str, Any]:
         "coverage": wording.share(evidence.coverage),
         "score": wording.number(evidence.score),
         "limit": wording.number(evidence.limit),
-        "supported": None if supported is None or not supported.size else wording.share(float(supported.mean())),
+        "supported": None
+        if supported is None or not supported.size
+        else wording.share(float(supported.mean())),
         "figure": _png(figures.residuals_png(comparison)) if len(alignment.tie_points) else None,
     }
 
 
 def _chance(log10: float) -> str:
-    return f"1 in {10 ** -log10:,.0f}" if log10 > -6 else f"less than 1 in 10 to the power of {-log10:.0f}"
+    return f"1 in {10**-log10:,.0f}" if log10 > -6 else f"less than 1 in 10 to the power of {-log10:.0f}"
 
 
 def _change(comparison: Comparison) -> list[tuple[str, str]]:
@@ -264,11 +330,22 @@ def _change(comparison: Comparison) -> list[tuple[str, str]]:
         ("Analysed", f"{wording.share(seen.analysed_share)} of the scene, {seen.area(seen.analysed_px)}"),
         ("Visible change", _part(seen, seen.structural_px)),
         ("Other change", _part(seen, seen.other_px)),
-        ("Threshold of the score", f"{wording.number(change.threshold, 3)} ({wording.plain(change.threshold_rule, 500)})"),
-        ("Comparability", f"{wording.number(change.comparability, 3)} (0: as different as unrelated pictures)"),
+        (
+            "Threshold of the score",
+            f"{wording.number(change.threshold, 3)} ({wording.plain(change.threshold_rule, 500)})",
+        ),
+        (
+            "Comparability",
+            f"{wording.number(change.comparability, 3)} (0: as different as unrelated pictures)",
+        ),
         ("Smallest region reported", summary.min_region(comparison)),
-        *((f"Calibration: {name.replace('_', ' ')}", wording.number(value, 3) if np.isfinite(value) else "not known")
-          for name, value in sorted(change.calibration.items())),
+        *(
+            (
+                f"Calibration: {name.replace('_', ' ')}",
+                wording.number(value, 3) if np.isfinite(value) else "not known",
+            )
+            for name, value in sorted(change.calibration.items())
+        ),
     ]
 
 
@@ -281,7 +358,12 @@ def _settings(given: dict[str, Any]) -> Iterator[dict[str, str | bool]]:
     defaults = dict(_flat(to_dict(Settings())))
     for key, value in _flat(outputs.result_settings(given)):
         default = defaults.get(key)
-        yield {"key": key, "value": _setting(value), "default": _setting(default), "changed": value != default}
+        yield {
+            "key": key,
+            "value": _setting(value),
+            "default": _setting(default),
+            "changed": value != default,
+        }
 
 
 def _flat(values: dict[str, Any], stage: str = "") -> Iterator[tuple[str, Any]]:
@@ -306,7 +388,10 @@ def _image(role: str, image: Image) -> dict[str, Any]:
             ("Size", f"{image.size_bytes:,} bytes, {cols:,} × {rows:,} px, {image.driver}, {image.dtype}"),
             ("Bands", ", ".join(image.roles)),
             ("Coordinate system", wording.plain(image.crs or "none: not georeferenced")),
-            ("Date", f"{wording.date_iso(image.acquisition)} (source: {wording.plain(image.acquisition.source)})"),
+            (
+                "Date",
+                f"{wording.date_iso(image.acquisition)} (source: {wording.plain(image.acquisition.source)})",
+            ),
             ("Credit", summary.credit(image.credit)),
             *(("Note", wording.plain(note, 1000)) for note in image.notes),
         ],
@@ -316,7 +401,9 @@ def _image(role: str, image: Image) -> dict[str, Any]:
 def jpeg(rgb: ByteArray, quality: int) -> str:
     """`rgb` as a data address, colours at full resolution."""
     target = io.BytesIO()
-    PillowImage.fromarray(np.ascontiguousarray(rgb)).save(target, "JPEG", quality=quality, subsampling=0, optimize=True)
+    PillowImage.fromarray(np.ascontiguousarray(rgb)).save(
+        target, "JPEG", quality=quality, subsampling=0, optimize=True
+    )
     return "data:image/jpeg;base64," + base64.b64encode(target.getvalue()).decode()
 
 

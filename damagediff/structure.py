@@ -11,10 +11,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from .cells import CELL
 from .types import ByteArray, FloatArray
 
-CELL = 4
-"""Side of a cell in working-grid pixels."""
 HALO = 20
 """Pixels of true neighbours needed on every side of a tile: windows 8, search 4, gradients 3, rounding 3."""
 MARGIN = HALO // CELL
@@ -39,12 +38,12 @@ def cell_sums(x: FloatArray) -> FloatArray:
     """Sums over cells of whole numbers in float32, exact while they stay below 2**24."""
     rows, cols = x.shape
     mean = cv2.resize(x, (cols // CELL, rows // CELL), interpolation=cv2.INTER_AREA)
-    return mean * np.float32(CELL * CELL)
+    return np.asarray(mean * np.float32(CELL * CELL))
 
 
 def _window(sums: FloatArray) -> FloatArray:
     """Weighted sums over neighbouring cells, exact: 16 x 16 px x 255**2 stays below 2**24."""
-    return cv2.sepFilter2D(sums, cv2.CV_32F, SMALL_WINDOW, SMALL_WINDOW)
+    return np.asarray(cv2.sepFilter2D(sums, cv2.CV_32F, SMALL_WINDOW, SMALL_WINDOW), np.float32)
 
 
 COUNT = np.float32((CELL * SMALL_WINDOW.sum()) ** 2)
@@ -112,7 +111,7 @@ def _cut_to_cells(x: ByteArray) -> ByteArray:
 
 
 def _product(a: ByteArray, b: ByteArray) -> FloatArray:
-    return cv2.multiply(a, b, dtype=cv2.CV_32F)
+    return np.asarray(cv2.multiply(a, b, dtype=cv2.CV_32F), np.float32)
 
 
 def _structure(var_a: FloatArray, var_b: FloatArray, covariance: FloatArray) -> FloatArray:
@@ -166,7 +165,9 @@ def orientation_distance(before: FloatArray, after: FloatArray) -> FloatArray:
            :DOI:`10.1109/CVPR.2005.177`
     """
     # Sums stay below 2**24: exact in float32.
-    a, b = (np.stack([cv2.sepFilter2D(band, cv2.CV_32F, WINDOW, WINDOW) for band in x]) for x in (before, after))
+    a, b = (
+        np.stack([cv2.sepFilter2D(band, cv2.CV_32F, WINDOW, WINDOW) for band in x]) for x in (before, after)
+    )
     rows, cols = a.shape[1:]
     a = a[:, MARGIN : rows - MARGIN, MARGIN : cols - MARGIN]
     noise = np.float32(NOISE_GRADIENT * (CELL * WINDOW.sum()) ** 2)

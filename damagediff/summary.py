@@ -45,8 +45,12 @@ class Amounts:
 
 def amounts(change: ChangeMap, grid: Grid) -> Amounts:
     """Pixels of the working grid analysed and changed; a cell that reaches over the edge counts what is inside."""
-    weights = np.outer(*(_cell_sizes(n, cells, change.cell_px)
-                         for n, cells in zip(grid.shape, change.changed.shape, strict=True)))
+    weights = np.outer(
+        *(
+            _cell_sizes(n, cells, change.cell_px)
+            for n, cells in zip(grid.shape, change.changed.shape, strict=True)
+        )
+    )
 
     def pixels(chosen: np.ndarray) -> int:
         return int(weights[chosen].sum())
@@ -108,12 +112,18 @@ def finding(comparison: Comparison) -> str:
         return "No part of the overlap could be analysed, so nothing is said about change."
     structural, other = tier_regions(comparison, "structural"), tier_regions(comparison, "other")
     if not comparison.regions:
-        return (f"No visible change above {min_region(comparison)} was found in the {wording.share(seen.analysed_share)} "
-                f"of the scene that was analysed. {doubt(comparison)}")
+        return (
+            f"No visible change above {min_region(comparison)} was found in the {wording.share(seen.analysed_share)} "
+            f"of the scene that was analysed. {doubt(comparison)}"
+        )
     first = f"{wording.count(len(structural), 'region')} of visible change"
     if structural:
         first += _extent(seen, seen.structural_px)
-    second = f" and {wording.count(len(other), 'region')} of other change{_extent(seen, seen.other_px)}" if other else ""
+    second = (
+        f" and {wording.count(len(other), 'region')} of other change{_extent(seen, seen.other_px)}"
+        if other
+        else ""
+    )
     return f"{first[0].upper()}{first[1:]}{second}. {doubt(comparison)}"
 
 
@@ -126,12 +136,20 @@ def doubt(comparison: Comparison) -> str:
     trust = comparison.trust
     limit, false = trust.detection_limit_px, trust.false_alarms_per_megapixel
     if limit is None and false is None:
-        return (f"How small a change could have been missed, and how many regions may be false, "
-                f"was {wording.NOT_MEASURED}.")
-    missed = "what could have been missed was not measured" if limit is None else (
-        f"changes under {wording.error(limit, comparison.pair.grid)} could not have been seen")
-    alarms = "how many regions may be false was not measured" if false is None else (
-        f"expect about {wording.number(false)} false regions a megapixel")
+        return (
+            f"How small a change could have been missed, and how many regions may be false, "
+            f"was {wording.NOT_MEASURED}."
+        )
+    missed = (
+        "what could have been missed was not measured"
+        if limit is None
+        else (f"changes under {wording.error(limit, comparison.pair.grid)} could not have been seen")
+    )
+    alarms = (
+        "how many regions may be false was not measured"
+        if false is None
+        else (f"expect about {wording.number(false)} false regions a megapixel")
+    )
     return f"{missed[0].upper()}{missed[1:]}; {alarms}."
 
 

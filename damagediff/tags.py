@@ -81,6 +81,8 @@ def band_roles(
     """
     if len(colours) == 1:
         return ("palette" if colours[0] == "palette" else "grey",), None
+    if tuple(colours) == ("palette", "alpha"):
+        return ("palette", "alpha"), None
     found = [
         _described(text or "") or _INTERPRETED.get(colour, "other")
         for colour, text in zip(colours, descriptions, strict=True)
@@ -129,6 +131,9 @@ _ACQUIRED_TAGS = (
 )
 """Tags by which providers tell the time of acquisition, best first."""
 
+_OFTEN_PROCESSING = ("EXIF_DATETIMEORIGINAL", "DATETIME", "TIFFTAG_DATETIME")
+"""Of these, tags that editors and screenshot tools fill too."""
+
 
 def parse_date(text: str) -> tuple[datetime, DatePrecision, bool] | None:
     """UTC time, its precision, and whether the text named its zone; None when it is not a date.
@@ -152,8 +157,8 @@ def parse_date(text: str) -> tuple[datetime, DatePrecision, bool] | None:
 def acquisition(source: Source, said: Mapping[str, str]) -> tuple[Acquisition, tuple[str, ...]]:
     """When the image was taken and who says so, with what the reader should know about that.
 
-    The user's word wins; then a tag that names the acquisition; last ``TIFFTAG_DATETIME``, which some
-    programs fill with the time of processing.
+    The user's word wins; then a tag that names the acquisition; last those that programs also fill with
+    the time of processing, which is then said.
 
     Parameters
     ----------
@@ -173,8 +178,8 @@ def acquisition(source: Source, said: Mapping[str, str]) -> tuple[Acquisition, t
     notes = []
     if not zoned and precision != "day":
         notes.append(f"The time in its tag {tag} names no zone: taken as UTC.")
-    if tag == "TIFFTAG_DATETIME":
-        notes.append("Its date is from TIFFTAG_DATETIME, which may be the time of processing.")
+    if tag in _OFTEN_PROCESSING:
+        notes.append(f"Its date is from {tag}, which may be the time of processing, not of acquisition.")
     return Acquisition(when, precision, tag), tuple(notes)
 
 

@@ -98,7 +98,7 @@ def _streets(draft: Draft, size_m: tuple[float, float]) -> tuple[list[Polygon], 
 def _outskirts(polygon: Polygon, size_m: tuple[float, float]) -> bool:
     """Whether a polygon lies where the fields are: the upper right of the scene."""
     x, y = polygon.centroid.coords[0]
-    return x / size_m[1] - y / size_m[0] > 0.50
+    return bool(x / size_m[1] - y / size_m[0] > 0.50)
 
 
 def _canal(draft: Draft, size_m: tuple[float, float]) -> Polygon:
@@ -130,7 +130,9 @@ def _pave(draft: Draft, roads: list[Road], canal: Polygon) -> None:
             draft.ground(_strip(bridged, width / 2 + 0.3), "concrete", _KERBSTONE, angle)
         inner = width / 2 - (2.3 if width > 9 else 0.5)
         firm = width > 7.2 or draft.rng.random() < 0.45
-        draft.ground(_strip(bridged, inner), "asphalt" if firm else "track", _ASPHALT if firm else _TRACK, angle)
+        draft.ground(
+            _strip(bridged, inner), "asphalt" if firm else "track", _ASPHALT if firm else _TRACK, angle
+        )
         _kerbs(draft, line.difference(canal.buffer(8)), inner - 1.15)
         _repairs(draft, bridged, inner)
     for line, width in roads:
@@ -157,7 +159,9 @@ def _repairs(draft: Draft, line: BaseGeometry, half_m: float) -> None:
     for _ in range(int(line.length / 45)):
         at = line.interpolate(draft.rng.uniform(0, line.length))
         patch = box(-draft.rng.uniform(1, 7), -draft.rng.uniform(0.4, 2), draft.rng.uniform(1, 7), 1)
-        patch = affinity.translate(affinity.rotate(patch, draft.rng.uniform(0, 180), origin=(0, 0)), at.x, at.y)
+        patch = affinity.translate(
+            affinity.rotate(patch, draft.rng.uniform(0, 180), origin=(0, 0)), at.x, at.y
+        )
         tone = draft.rng.choice((0.075, 0.10, 0.15, 0.19))
         draft.ground(patch.intersection(_strip(line, half_m)), "asphalt", (tone, tone * 0.97, tone * 0.92))
 
@@ -175,11 +179,12 @@ def _street_trees(draft: Draft, roads: list[Road], canal: Polygon) -> None:
         if width < 9.5 or draft.rng.random() < 0.25:
             continue
         for side in (-width / 2, width / 2):
-            row = line.difference(canal.buffer(6)).buffer(0)
             row = line.offset_curve(side + math.copysign(0.3, side)).difference(canal.buffer(6))
             for at in np.arange(6, row.length - 6, draft.rng.uniform(7, 11)):
                 if draft.rng.random() < 0.6:
-                    add_tree(draft, row.interpolate(at + draft.rng.normal(0, 0.8)), draft.rng.uniform(1.5, 3.4))
+                    add_tree(
+                        draft, row.interpolate(at + draft.rng.normal(0, 0.8)), draft.rng.uniform(1.5, 3.4)
+                    )
 
 
 def _use(draft: Draft, block: Polygon, size_m: tuple[float, float]) -> str:

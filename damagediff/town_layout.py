@@ -16,8 +16,7 @@ from typing import Literal
 
 import numpy as np
 import shapely
-from shapely import affinity
-from shapely.geometry import LineString, Point, Polygon, box
+from shapely.geometry import LineString, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from .types import FloatArray
@@ -74,7 +73,7 @@ class Building:
         uv = np.array(part, np.float64) * [length, width]
         rows = uv[:, 0] * math.sin(t) + uv[:, 1] * math.cos(t)
         cols = uv[:, 0] * math.cos(t) - uv[:, 1] * math.sin(t)
-        return np.stack([rows, cols], -1) + np.array(self.centre_rc_m)
+        return np.asarray(np.stack([rows, cols], -1) + np.array(self.centre_rc_m))
 
 
 @dataclass(frozen=True)
@@ -154,6 +153,7 @@ class Draft:
     kerbs: list[FloatArray]
 
     def seed(self) -> int:
+        """A seed for one object."""
         return int(self.rng.integers(2**31))
 
     def pick(self, colours: tuple[Colour, ...], spread: float = 0.12) -> Colour:
@@ -163,8 +163,11 @@ class Draft:
         return tuple(np.clip(c, 0.02, 0.85).tolist())
 
     def ground(self, shape: BaseGeometry, kind: str, colour: Colour, angle_deg: float = 0.0) -> None:
+        """Lay a piece of ground over what lies there; holes are filled."""
         for part in polygons(shape):
-            self.grounds.append(Ground(ring_rc(part), kind, self.pick((colour,), 0.08), angle_deg, self.seed()))
+            self.grounds.append(
+                Ground(ring_rc(part), kind, self.pick((colour,), 0.08), angle_deg, self.seed())
+            )
 
 
 def polygons(shape: BaseGeometry) -> Iterator[Polygon]:
@@ -188,7 +191,9 @@ def frame(polygon: Polygon) -> tuple[float, float, float, FloatArray]:
     return float(np.hypot(*long)), float(np.hypot(*short)), angle, ring[:4].mean(0)
 
 
-def cut_across(rng: np.random.Generator, polygon: Polygon, jitter_deg: float) -> tuple[list[Polygon], LineString]:
+def cut_across(
+    rng: np.random.Generator, polygon: Polygon, jitter_deg: float
+) -> tuple[list[Polygon], LineString]:
     """The two or more parts of a polygon cut across its length, and the cut."""
     length, width, angle, centre = frame(polygon)
     t = math.radians(angle)
@@ -203,12 +208,19 @@ def cut_across(rng: np.random.Generator, polygon: Polygon, jitter_deg: float) ->
 def make_car(rng: np.random.Generator, place_rc_m: FloatArray, angle_deg: float, lorry: bool = False) -> Car:
     """A car, a van now and then, or a lorry, on a car park or yard."""
     van = not lorry and rng.random() < 0.12
-    size = (rng.uniform(7, 10), 2.5, 3.2) if lorry else (5.6, 2.1, 2.3) if van else (rng.uniform(3.9, 4.8), 1.85, 1.45)
+    size = (
+        (rng.uniform(7, 10), 2.5, 3.2)
+        if lorry
+        else (5.6, 2.1, 2.3)
+        if van
+        else (rng.uniform(3.9, 4.8), 1.85, 1.45)
+    )
     colour = PAINT[0] if van or (lorry and rng.random() < 0.6) else PAINT[rng.integers(len(PAINT))]
     return Car((float(place_rc_m[0]), float(place_rc_m[1])), float(angle_deg), size, colour, kerbside=False)
 
 
 def add_tree(draft: Draft, at: Point, radius_m: float) -> None:
+    """A crown about here, its height by chance."""
     rc = (at.y + float(draft.rng.normal(0, 0.3)), at.x + float(draft.rng.normal(0, 0.3)))
     height = radius_m * draft.rng.uniform(1.6, 2.6) + 1.2
     draft.trees.append(Tree(rc, float(radius_m), float(height), draft.seed()))
@@ -261,5 +273,3 @@ def park(rng: np.random.Generator, kerbs: tuple[FloatArray, ...], share: float =
                 car = make_car(rng, rc, angle + rng.normal(0, 2.5) + 180 * (rng.random() < 0.5))
                 cars.append(dataclasses.replace(car, kerbside=True))
     return tuple(cars)
-
-

@@ -31,7 +31,12 @@ from .town_layout import (
 _YARDS: tuple[tuple[str, Colour], ...] = (
     ("yard", (0.255, 0.215, 0.17)), ("soil", (0.175, 0.14, 0.10)), ("grass", (0.10, 0.11, 0.052)),
 )  # fmt: skip
-_CROPS: tuple[Colour, ...] = ((0.19, 0.145, 0.105), (0.115, 0.13, 0.055), (0.25, 0.205, 0.14), (0.15, 0.12, 0.09))
+_CROPS: tuple[Colour, ...] = (
+    (0.19, 0.145, 0.105),
+    (0.115, 0.13, 0.055),
+    (0.25, 0.205, 0.14),
+    (0.15, 0.12, 0.09),
+)
 
 
 def fill(draft: Draft, block: Polygon, use: str) -> None:
@@ -66,7 +71,10 @@ def _plot(draft: Draft, plot: Polygon, block: Polygon, ways: tuple[float, float]
     if plot.area > 90 and rng.random() < 0.93:
         taken = _house(draft, plot, block, tiled)
     garden = plot.buffer(-1.0).difference(taken.buffer(1.2))
-    for kind, colour, chance in (("grass", (0.085, 0.105, 0.045), 0.6), ("concrete", (0.29, 0.27, 0.24), 0.35)):
+    for kind, colour, chance in (
+        ("grass", (0.085, 0.105, 0.045), 0.6),
+        ("concrete", (0.29, 0.27, 0.24), 0.35),
+    ):
         if rng.random() < chance:
             part = garden.intersection(affinity.translate(plot, *rng.normal(0, 7, 2)))
             draft.ground(part, kind, colour)
@@ -83,7 +91,10 @@ def _house(draft: Draft, plot: Polygon, block: Polygon, tiled: float) -> BaseGeo
     t = math.radians(angle)
     along = np.array([math.cos(t), math.sin(t)])
     street = block.exterior
-    at = min((centre + along * s * long * rng.uniform(0.05, 0.2) for s in (-1, 1)), key=lambda e: street.distance(Point(e)))
+    at = min(
+        (centre + along * s * long * rng.uniform(0.05, 0.2) for s in (-1, 1)),
+        key=lambda e: street.distance(Point(e)),
+    )
     length = min(rng.uniform(8.5, 19), 0.66 * long)
     width = min(rng.uniform(7, 12), 0.74 * short)
     turn = 90.0 if rng.random() < 0.35 and length < 0.8 * short else 0.0
@@ -180,7 +191,9 @@ def _works(draft: Draft, block: Polygon) -> None:
         at_any = somewhere(rng, free)
         if at_any is not None:
             weeds = affinity.scale(at_any.buffer(rng.uniform(2, 9)), rng.uniform(0.3, 1), rng.uniform(0.3, 1))
-            draft.ground(weeds.intersection(free), "grass" if rng.random() < 0.6 else "soil", (0.14, 0.13, 0.085))
+            draft.ground(
+                weeds.intersection(free), "grass" if rng.random() < 0.6 else "soil", (0.14, 0.13, 0.085)
+            )
     scatter(draft, block.difference(block.buffer(-4)), int(block.length / 14), (1.4, 3.4))
 
 
@@ -210,7 +223,9 @@ def _orchard(draft: Draft, block: Polygon) -> None:
     for at, _ in lattice(block, (step, step * 1.15), 2):
         if draft.rng.random() < 0.85:
             off = draft.rng.normal(0, 0.35, 2)
-            add_tree(draft, affinity.translate(at, *off), float(np.clip(draft.rng.normal(usual, 0.4), 0.7, 3.0)))
+            add_tree(
+                draft, affinity.translate(at, *off), float(np.clip(draft.rng.normal(usual, 0.4), 0.7, 3.0))
+            )
 
 
 def _field(draft: Draft, block: Polygon) -> None:
@@ -234,9 +249,15 @@ def _bare(draft: Draft, block: Polygon) -> None:
         at = somewhere(draft.rng, block)
         if at is not None:
             weed = affinity.scale(at.buffer(draft.rng.uniform(1, 7)), 1, draft.rng.uniform(0.3, 1))
-            draft.ground(affinity.rotate(weed, draft.rng.uniform(0, 180)).intersection(block), "grass", (0.13, 0.125, 0.07))
+            draft.ground(
+                affinity.rotate(weed, draft.rng.uniform(0, 180)).intersection(block),
+                "grass",
+                (0.13, 0.125, 0.07),
+            )
     long, _, angle, centre = frame(block)
-    path = affinity.rotate(LineString([centre - [long, 0], centre + [long, 6]]), angle + draft.rng.uniform(0, 180))
+    path = affinity.rotate(
+        LineString([centre - [long, 0], centre + [long, 6]]), angle + draft.rng.uniform(0, 180)
+    )
     draft.ground(path.buffer(1.2).intersection(block), "track", (0.28, 0.235, 0.18))
     scatter(draft, block, int(block.area / 160), (0.6, 2.8))
 

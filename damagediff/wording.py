@@ -53,6 +53,7 @@ FLAGS = {
 }
 """Named doubts about a region, and what each means in plain words."""
 
+MOST_DECIMALS = 4
 SHORTEST_HONEST_SHARE = 0.001
 """Shares nearer to nothing or to everything than this are written "<0.1 %" and ">99.9 %"."""
 
@@ -92,10 +93,10 @@ def number(value: float, digits: int = 2) -> str:
     """`value` to so many significant digits, never in powers of ten; nothing is rounded down to zero."""
     if value == 0:
         return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    if places > 4:
-        return f"{'<' if value > 0 else '>-'}0.0001"
-    rounded = round(value, digits - 1 - math.floor(math.log10(abs(value))))
+    rounded = float(f"{value:.{digits - 1}e}")  # may reach the next power of ten: 0.999 is 1.0
+    places = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+    if places > MOST_DECIMALS + digits:
+        return f"{'<' if value > 0 else '>-'}{10**-MOST_DECIMALS:.{MOST_DECIMALS}f}"
     return f"{rounded:,.{places}f}"
 
 
@@ -143,7 +144,9 @@ def date_iso(acquisition: Acquisition) -> str:
     """``2020-10-04 07:52 UTC``, as precisely as it is known."""
     if acquisition.acquired is None:
         return NOT_KNOWN_DATE
-    return f"{acquisition.acquired:%Y-%m-%d}" + _clock(acquisition.acquired, acquisition.precision).replace(",", "")
+    return f"{acquisition.acquired:%Y-%m-%d}" + _clock(acquisition.acquired, acquisition.precision).replace(
+        ",", ""
+    )
 
 
 def _clock(when: datetime, precision: DatePrecision) -> str:
@@ -163,6 +166,8 @@ def bracket(before: Acquisition, after: Acquisition) -> str:
         return f"not earlier than {date_iso(before)}; the date of the after image is not known"
     days = (after.acquired.date() - before.acquired.date()).days
     if after.acquired < before.acquired:
-        return (f"the before image ({date_iso(before)}) is dated later than the after image ({date_iso(after)}): "
-                "check the dates")
+        return (
+            f"the before image ({date_iso(before)}) is dated later than the after image ({date_iso(after)}): "
+            "check the dates"
+        )
     return f"between {date_iso(before)} and {date_iso(after)} ({count(days, 'day') if days else 'same day'})"

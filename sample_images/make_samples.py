@@ -99,9 +99,7 @@ def similarity(scale: float, rotation_deg: float, centre: float) -> Array:
 
 def scene_from_before() -> Array:
     """Cells of the rendering from pixels of ``ganja_before.tif``."""
-    return np.diag([CELLS, CELLS, 1.0]) @ shift(MARGIN_PX + 0.5, MARGIN_PX + 0.5) @ np.eye(3) + np.array(
-        [[0, 0, -0.5], [0, 0, -0.5], [0, 0, 0]]
-    )
+    return shift(-0.5, -0.5) @ np.diag([CELLS, CELLS, 1.0]) @ shift(MARGIN_PX + 0.5, MARGIN_PX + 0.5)
 
 
 def after_from_before() -> Array:
@@ -110,7 +108,11 @@ def after_from_before() -> Array:
     wrong = shift(e["rows_px"], e["cols_px"]) @ similarity(e["scale"], e["rotation_deg"], (SIDE_PX - 1) / 2)
     ratio = GSD_M / AFTER_GSD_M
     south, east = AFTER_OFFSET_M
-    lattice = shift(-0.5 - south / AFTER_GSD_M, -0.5 - east / AFTER_GSD_M) @ np.diag([ratio, ratio, 1]) @ shift(0.5, 0.5)
+    lattice = (
+        shift(-0.5 - south / AFTER_GSD_M, -0.5 - east / AFTER_GSD_M)
+        @ np.diag([ratio, ratio, 1])
+        @ shift(0.5, 0.5)
+    )
     return lattice @ wrong
 
 
@@ -118,7 +120,12 @@ def shot(centre: tuple[float, float], shape: tuple[int, int], scale: float, rota
     """Before pixels from the pixels of a screenshot of `shape`, centred on a before pixel."""
     t = math.radians(rotation_deg)
     turn = np.array([[math.cos(t), math.sin(t), 0], [-math.sin(t), math.cos(t), 0], [0, 0, 1]])
-    return shift(*centre) @ turn @ np.diag([1 / scale, 1 / scale, 1]) @ shift(-(shape[0] - 1) / 2, -(shape[1] - 1) / 2)
+    return (
+        shift(*centre)
+        @ turn
+        @ np.diag([1 / scale, 1 / scale, 1])
+        @ shift(-(shape[0] - 1) / 2, -(shape[1] - 1) / 2)
+    )
 
 
 def transforms() -> tuple[Affine, Affine]:
@@ -152,13 +159,20 @@ def mark(picture: Array, scene_from_picture: Array, strip: Array) -> Array:
     """The picture with the strip painted on the ground."""
     cells = math.sqrt(np.linalg.det(scene_from_picture[:2, :2]))
     rows, cols = np.indices(picture.shape[1:], np.float64)
-    rc = np.tensordot(scene_from_picture[:2, :2], np.stack([rows, cols]), 1) + scene_from_picture[:2, 2, None, None]
-    text, cover = (ndimage.map_coordinates(ndimage.gaussian_filter(s, 0.3 * cells), rc, order=1) for s in strip)
+    rc = (
+        np.tensordot(scene_from_picture[:2, :2], np.stack([rows, cols]), 1)
+        + scene_from_picture[:2, 2, None, None]
+    )
+    text, cover = (
+        ndimage.map_coordinates(ndimage.gaussian_filter(s, 0.3 * cells), rc, order=1) for s in strip
+    )
     ink = 24 + 226 * text
     return np.round(picture * (1 - cover) + ink * cover).astype(np.uint8)
 
 
-def picture(radiance: Array, scene_from_picture: Array, shape: tuple[int, int], view: synthetic.View, number: int) -> Array:
+def picture(
+    radiance: Array, scene_from_picture: Array, shape: tuple[int, int], view: synthetic.View, number: int
+) -> Array:
     """(3, rows, cols) uint8 of a rendering, before the strip."""
     return synthetic.expose(radiance, scene_from_picture, shape, view, np.random.default_rng([SEED, number]))
 
@@ -180,7 +194,11 @@ def truth_on_before(surfaces: list[synthetic.Surface]) -> Array:
 
 def write_tif(name: str, pixels: Array, transform: Affine, when: datetime | None) -> None:
     """A tiled, deflated GeoTIFF that says what it is."""
-    tags = {"DAMAGEDIFF_SYNTHETIC": TAG, "TIFFTAG_IMAGEDESCRIPTION": DESCRIPTION, "TIFFTAG_SOFTWARE": "damagediff"}
+    tags = {
+        "DAMAGEDIFF_SYNTHETIC": TAG,
+        "TIFFTAG_IMAGEDESCRIPTION": DESCRIPTION,
+        "TIFFTAG_SOFTWARE": "damagediff",
+    }
     if when is not None:
         tags["TIFFTAG_DATETIME"] = when.strftime("%Y:%m:%d %H:%M:%S")
     extra = {"photometric": "RGB", "interleave": "pixel"} if len(pixels) == 3 else {}
@@ -200,7 +218,9 @@ def write_jpeg(name: str, pixels: Array, quality: int) -> None:
     exif = Image.Exif()
     exif[0x010E] = DESCRIPTION
     exif[0x0131] = "damagediff"
-    Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1))).save(HERE / name, quality=quality, exif=exif)
+    Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1))).save(
+        HERE / name, quality=quality, exif=exif
+    )
 
 
 def composite(left: Array, right: Array) -> tuple[Array, list[list[int]]]:
@@ -211,12 +231,24 @@ def composite(left: Array, right: Array) -> tuple[Array, list[list[int]]]:
     pen = ImageDraw.Draw(sheet)
     pen.rectangle((0, 0, sheet.width, bar - gutter), fill=(28, 34, 42))
     title = "Ganja before and after 11 October (SYNTHETIC)"
-    pen.text((gutter, (bar - gutter) / 2), title, fill=(250, 250, 250), font=ImageFont.load_default(size=25), anchor="lm")
+    pen.text(
+        (gutter, (bar - gutter) / 2),
+        title,
+        fill=(250, 250, 250),
+        font=ImageFont.load_default(size=25),
+        anchor="lm",
+    )
     panes = []
     for pixels, col, when in ((left, gutter, TIMES[0]), (right, cols + 2 * gutter, TIMES[1])):
         sheet.paste(Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1))), (col, bar))
         text = f"{when.day} {when:%B %Y} - synthetic image, no real place"
-        pen.text((col, bar + rows + caption / 2), text, fill=(40, 40, 40), font=ImageFont.load_default(size=16), anchor="lm")
+        pen.text(
+            (col, bar + rows + caption / 2),
+            text,
+            fill=(40, 40, 40),
+            font=ImageFont.load_default(size=16),
+            anchor="lm",
+        )
         panes.append([bar, col, bar + rows, col + cols])
     return np.moveaxis(np.asarray(sheet), -1, 0), panes
 
@@ -310,7 +342,9 @@ def main() -> None:
     }  # fmt: skip
     (HERE / "ganja_truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
     vectors = json.dumps(footprints(after_town, places[0]), separators=(",", ":"))
-    (HERE / "ganja_footprints.geojson").write_text(vectors.replace('{"type":"Feature",', '\n{"type":"Feature",') + "\n", encoding="utf-8")
+    (HERE / "ganja_footprints.geojson").write_text(
+        vectors.replace('{"type":"Feature",', '\n{"type":"Feature",') + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -126,6 +126,7 @@ def test_palette_becomes_colour(make_raster: RasterMaker) -> None:
         (("red", "red", "green", "blue"), (None,) * 4, ("red", "other", "green", "blue")),
         (("gray", "alpha"), (None, None), ("grey", "alpha")),
         (("palette",), (None,), ("palette",)),
+        (("palette", "alpha"), (None, None), ("palette", "alpha")),
         (("undefined",), ("whatever",), ("grey",)),
     ],
 )  # fmt: skip
@@ -171,6 +172,13 @@ def test_nodata_of_float_needs_one_band(make_raster: RasterMaker) -> None:
     data, valid = whole(look(make_raster("a.tif", pixels, nodata=lowest)))
     assert [tuple(rc) for rc in np.argwhere(~valid)] == [(5, 6), (7, 8), (9, 10)]
     assert (data[:, ~valid] == 0).all()
+
+
+def test_nodata_that_no_pixel_can_have(make_raster: RasterMaker) -> None:
+    for dtype, nodata in (("float32", float("nan")), ("uint8", None)):
+        assert whole(look(make_raster("a.tif", scene(dtype=dtype), nodata=nodata)))[1].all()
+    assert raster._has_data(scene(), -9999.0).all()
+    assert raster._has_data(scene(dtype="float32"), -1.7e308).all()
 
 
 def test_float64_beyond_float32_is_not_valid(make_raster: RasterMaker) -> None:
@@ -360,6 +368,21 @@ def test_control_points_only_are_refused(make_raster: RasterMaker) -> None:
         look(make_raster("a.tif", scene(), gcps=points, crs="EPSG:32638"))
 
 
+def test_camera_model_only_is_refused(make_raster: RasterMaker) -> None:
+    one = [1.0] + [0.0] * 19
+    model = rasterio.rpc.RPC(0.0, 9.0, 40.0, 1.0, one, one, 50.0, 50.0, 46.0, 1.0, one, one, 50.0, 50.0)
+    with pytest.raises(InputError, match=r"placed only by a camera model \(RPC\)"):
+        look(make_raster("a.tif", scene(), rpcs=model))
+
+
+def test_several_pages_are_told(tmp_path: Path) -> None:
+    page = Picture.fromarray(np.moveaxis(scene(), 0, -1))
+    page.save(tmp_path / "a.tif", save_all=True, append_images=[page.rotate(180)])
+    image = look(tmp_path / "a.tif")
+    assert "The file holds several pictures: the first is used." in image.notes
+    np.testing.assert_array_equal(whole(image)[0], scene())
+
+
 def test_world_file_only_when_named(tmp_path: Path, make_raster: RasterMaker) -> None:
     world = tmp_path / "a.tfw"
     world.write_text("0.5\n0\n0\n-0.5\n500000.25\n4499999.75\n", encoding="ascii")
@@ -427,7 +450,8 @@ def test_exif_tells_date_and_synthetic(tmp_path: Path, name: str) -> None:
     image = look(tmp_path / name)
     assert image.acquisition.acquired == datetime(2020, 10, 11, 8, 15, 30, tzinfo=UTC)
     assert image.acquisition.source == "EXIF_DATETIMEORIGINAL"
-    assert image.notes == ("Synthetic image: SYNTHETIC scene made by damagediff",)
+    assert image.notes[0] == "Synthetic image: SYNTHETIC scene made by damagediff"
+    assert image.notes[1].startswith("Its date is from EXIF_DATETIMEORIGINAL, which may be")
 
 
 def test_synthetic_tag(make_raster: RasterMaker) -> None:
@@ -579,6 +603,16 @@ def test_forged_overviews_are_never_shown(make_raster: RasterMaker) -> None:
 
 def test_hardened_whatever_the_shell_says() -> None:
     assert all(os.environ[name] == value for name, value in door.HARDENED.items())
+
+
+def test_gdal_does_not_talk(make_raster: RasterMaker, capfd: pytest.CaptureFixture[str]) -> None:
+    path = make_raster("a.tif", scene(bands=4), photometric="MINISBLACK")
+    content = path.read_bytes()
+    extra = struct.pack("<HHI", 338, 3, 3)
+    assert content.count(extra) == 1
+    path.write_bytes(content.replace(extra, struct.pack("<HHI", 339, 3, 3)))  # libtiff warns of it
+    whole(look(path), ("grey",))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_file_that_changes_is_told(make_raster: RasterMaker) -> None:

@@ -1,0 +1,64 @@
+"""Building footprints: read, placed, refused."""
+
+import json
+
+import numpy as np
+import pytest
+from affine import Affine
+
+from damagediff import footprints, grid
+from damagediff.errors import InputError
+from damagediff.types import Grid
+
+UTM = Grid((400, 500), Affine(0.5, 0, 614000.0, 0, -0.5, 4504000.0), "EPSG:32638", 0.5)
+PLAIN = Grid((400, 500))
+SQUARE_RC = np.array([[10, 20], [10, 60], [50, 60], [50, 20], [10, 20]], float)
+
+
+def write(path, features):
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+    return path
+
+
+def polygon(ring, **properties):
+    coordinates = [[list(map(float, point)) for point in ring]]
+    return {"type": "Feature", "properties": properties, "geometry": {"type": "Polygon", "coordinates": coordinates}}
+
+
+def test_longitude_and_latitude_land_on_the_grid(tmp_path):
+    lonlat = grid.lonlat_from_grid(UTM, SQUARE_RC)
+    (found,) = footprints.read(write(tmp_path / "f.geojson", [polygon(lonlat, id="a", roof="red")]), UTM)
+    assert found.id == "a" and found.properties["roof"] == "red"
+    assert np.array(found.rings_rc[0]) == pytest.approx(SQUARE_RC, abs=1e-3)
+
+
+def test_pixels_without_georeference(tmp_path):
+    (found,) = footprints.read(write(tmp_path / "f.geojson", [polygon(SQUARE_RC[:, ::-1])]), PLAIN)
+    assert found.id == "1" and np.array(found.rings_rc[0]) == pytest.approx(SQUARE_RC)
+
+
+def test_buildings_elsewhere_are_left_out(tmp_path):
+    near, far = polygon(SQUARE_RC[:, ::-1], id=1), polygon(SQUARE_RC[:, ::-1] + 900, id=2)
+    assert [f.id for f in footprints.read(write(tmp_path / "f.geojson", [near, far]), PLAIN)] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("not json", "GeoJSON"),
+        ("[1, 2]", "FeatureCollection"),
+        ('{"features": []}', "none of its 0 features"),
+        ('{"features": [{"geometry": {"type": "Polygon", "coordinates": [[["a"]]]}}]}', "feature 1"),
+        ('{"features": [{"geometry": {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}}]}', "feature 1"),
+    ],
+)
+def test_what_is_no_footprint_file_is_named(tmp_path, text, says):
+    path = tmp_path / "bad.geojson"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=says):
+        footprints.read(path, PLAIN)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="missing.geojson"):
+        footprints.read(tmp_path / "missing.geojson", PLAIN)

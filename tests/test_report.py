@@ -1,0 +1,242 @@
+"""The page: one file, nothing from outside, hostile words stay words, and the vocabulary is kept."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import scenes
+
+from damagediff import outputs, report, types
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'-alert(1)-'",
+    "</style><svg onload=alert(1)>",
+    "</title><iframe src=javascript:alert(1)>",
+    "{{ 7 * 7 }}{% raw %}",
+    "javascript:alert(1)",
+)
+NEVER_SAID = re.compile(
+    r"\b(destroy(ed|s)?|damaged?|prove[sn]?|confirm(s|ed)?|attack(ed|s)?|strikes?|shell(ing|ed)|bomb\w*|missile\w*"
+    r"|on \d{4}-\d\d-\d\d|on \d{1,2} [A-Z][a-z]{2} \d{4})\b",
+    re.IGNORECASE,
+)
+VOID = {"meta", "img", "input", "br", "hr", "link", "rect", "use"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, and the text that a reader sees."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.seen: list[str] = []
+        self.raw: dict[str, str] = {}
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] in ("script", "style"):
+            self.raw[self._open[-1]] = data
+        else:
+            self.seen.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.seen).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def page(comparison: types.Comparison) -> Page:
+    return Page(report.html(comparison))
+
+
+def test_one_file_without_anything_from_outside() -> None:
+    found = page(scenes.comparison())
+    for tag, attributes in found.elements:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
+        for name in ("src", "href", "action", "data", "poster", "srcset"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:image/", "#")), (tag, value)
+    assert not found.all("link") and not found.all("iframe")
+    assert "http" not in report.html(scenes.comparison()).replace('http-equiv="Content-Security-Policy"', "")
+
+
+def test_the_policy_allows_only_our_style_and_script() -> None:
+    found = page(scenes.comparison())
+    policy = next(m["content"] for m in found.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None and policy.startswith("default-src 'none'; img-src data:;")
+    for kind, tag in (("style-src", "style"), ("script-src", "script")):
+        digest = base64.b64encode(hashlib.sha256(found.raw[tag].encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+    assert len(found.all("script")) == len(found.all("style")) == 1
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_words_stay_words(hostile: str) -> None:
+    good = scenes.comparison(buildings=scenes.buildings((320, 480)), notes=("note",))
+    good = dataclasses.replace(good, case=dataclasses.replace(good.case, footprints=Path("f.geojson")))
+    image = dataclasses.replace(
+        good.pair.after,
+        name=hostile,
+        credit=hostile,
+        crs=hostile,
+        notes=(hostile,),
+        acquisition=types.Acquisition(None, "day", hostile),
+    )
+    bad = dataclasses.replace(
+        good,
+        case=dataclasses.replace(good.case, title=hostile),
+        pair=dataclasses.replace(good.pair, after=image),
+        notes=(hostile,),
+        alignment=dataclasses.replace(good.alignment, reason=hostile, windows_unused={hostile: 1}),
+        buildings=tuple(dataclasses.replace(b, id=hostile, label=hostile) for b in good.buildings),
+        regions=tuple(dataclasses.replace(r, flags=(hostile,)) for r in good.regions),
+        settings=good.settings | {"workers": 1, "seed": hostile},
+        versions={hostile: hostile},
+    )
+    before = {tag for tag, _ in page(good).elements}
+    found = page(bad)
+    assert {tag for tag, _ in found.elements} <= before
+    assert len(found.all("script")) == 1 and len(found.all("style")) == 1
+    assert not [a for _, attributes in found.elements for a in attributes if a.startswith("on")]
+    assert hostile in "".join(found.seen)
+
+
+def test_the_first_screen_says_what_was_found_and_how_surely() -> None:
+    comparison = scenes.comparison()
+    words = page(comparison).words
+    for text in (
+        "A town, seen twice",
+        "between 2020-10-04 07:52 UTC and 2020-10-13 07:49 UTC (9 days)",
+        "9 regions of visible change",
+        "3 regions of other change",
+        "of the area analysed",
+        "not measured in this version",
+        "What this cannot tell",
+        f"evidence id {outputs.evidence_id(comparison)}",
+    ):
+        assert text in words, text
+    assert words.index("What this cannot tell") < words.index("Can the pair be trusted?")
+
+
+def test_the_slider_is_a_native_one_with_a_name() -> None:
+    (slider,) = (attributes for attributes in page(scenes.comparison()).all("input"))
+    assert (
+        slider["type"] == "range" and slider["aria-label"] and (slider["min"], slider["max"]) == ("0", "100")
+    )
+
+
+def test_every_picture_has_words_and_every_table_heads() -> None:
+    found = page(scenes.comparison())
+    assert len(found.all("img")) == 2 + 2 * 6 + 1
+    assert all(image["alt"] for image in found.all("img"))
+    assert all(head.get("scope") for head in found.all("th"))
+    assert found.all("html")[0]["lang"] == "en"
+    ids = [attributes["id"] for _, attributes in found.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    named = {a["aria-labelledby"] for _, a in found.elements if "aria-labelledby" in a}
+    assert named <= set(ids)
+
+
+def test_each_region_can_be_shown() -> None:
+    comparison = scenes.comparison()
+    found = page(comparison)
+    ids = {str(region.id) for region in comparison.regions}
+    assert {button["data-region"] for button in found.all("button") if "data-region" in button} == ids
+    assert {group["data-box"] for group in found.all("g") if "data-box" in group} == ids
+    assert "touches the edge of the area that was analysed" in found.words
+
+
+def test_places_are_in_degrees_or_pixels() -> None:
+    assert re.search(r"40\.\d{5}° N, 47\.\d{5}° E", page(scenes.comparison()).words)
+    assert re.search(r"row \d+, column \d+", page(scenes.comparison(georeferenced=False)).words)
+
+
+def test_a_refused_pair_is_not_comparable_and_says_why() -> None:
+    comparison = scenes.comparison(accepted=False)
+    found = page(comparison)
+    assert "not comparable" in found.words and comparison.alignment.reason in found.words
+    assert "Refused." in found.words and "6 of 180" in found.words
+    assert len(found.all("input")) == 0 and not found.all("rect")
+    assert "Change in numbers" not in found.words and "Regions one by one" not in found.words
+    assert [image["alt"] for image in found.all("img")][0].startswith("The place before")
+
+
+def test_nothing_found_is_not_nothing_changed() -> None:
+    words = page(scenes.comparison(count=0)).words
+    assert "No visible change above 80 m²" in words and "is not shown to be unchanged" in words
+
+
+def test_doubt_is_written_once_it_is_measured() -> None:
+    good = scenes.comparison()
+    trust = dataclasses.replace(
+        good.trust,
+        detection_limit_px=12.0,
+        detection_limit_m=6.0,
+        false_alarms_per_megapixel=2.4,
+        false_alarms_per_megapixel_interval=(1.1, 4.9),
+    )
+    words = page(dataclasses.replace(good, trust=trust)).words
+    assert "Changes under 12 px (6.0 m) could not have been seen; expect about 2.4 false regions" in words
+    assert "2.4 (1.1 to 4.9)" in words and "not measured" not in words
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("dated", [True, False])
+@pytest.mark.parametrize("count", [0, 12])
+def test_the_tool_keeps_its_vocabulary(accepted: bool, dated: bool, count: int) -> None:
+    found = page(scenes.comparison(accepted=accepted, dated=dated, count=count))
+    spoken = [found.words, *(image["alt"] or "" for image in found.all("img"))]
+    said = [match.group() for text in spoken for match in NEVER_SAID.finditer(text)]
+    assert not said
+
+
+def test_synthetic_pictures_say_so() -> None:
+    assert "SYNTHETIC" in page(scenes.comparison(notes=("A synthetic scene.",))).words
+    assert "SYNTHETIC" not in page(scenes.comparison()).words
+
+
+def test_buildings_are_counted_and_listed() -> None:
+    comparison = scenes.comparison(buildings=scenes.buildings((320, 480)))
+    case = dataclasses.replace(comparison.case, footprints=Path("f.geojson"))
+    words = page(dataclasses.replace(comparison, case=case)).words
+    assert "Of 3 footprints: 1 no visible change above the limit, 1 not analysed, 1 visible change" in words
+    assert "Buildings" not in page(comparison).words
+
+
+def test_changed_settings_stand_out() -> None:
+    comparison = scenes.comparison()
+    changed = comparison.settings | {"align": comparison.settings["align"] | {"window_px": 96}}
+    found = page(dataclasses.replace(comparison, settings=changed))
+    assert [row["class"] for row in found.all("tr") if row.get("class")] == ["changed"]
+    assert "align.window_px 96 128" in found.words
+
+
+def test_the_page_repeats_byte_for_byte(tmp_path: Path) -> None:
+    report.write(scenes.comparison(), tmp_path)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == report.html(scenes.comparison())
