@@ -235,20 +235,32 @@ def _weigh(bench: _Bench, matrix: FloatArray, settings: AlignSettings, search: i
     agree = (np.hypot(*matches.displacement_rc.T) < AGREE_PX) & matches.distinct
     chance = _log10_chance(int(agree.sum()), len(matches), AGREE_PX, search)
     height, offset = _stacked_peak(bench, matrix)
+    rival = _rival(bench, matrix)
     score = -chance + (max(0.0, height - 5) if offset <= AGREE_PX else 0.0)
     coverage = _coverage(matches.centre_rc, agree, bench.ref.shape)
-    return Evidence(chance, height, coverage, len(matches), int(agree.sum()), score, limit)
+    return Evidence(chance, height, coverage, len(matches), int(agree.sum()), score, limit, rival)
+
+
+def _mean_surface(bench: _Bench, matrix: FloatArray, search: int, step: int) -> tuple[FloatArray, FloatArray]:
+    """Mean correlation surface of all windows, a little smoothed, and the length of each lag."""
+    surfaces = bench.match(matrix, search, step).surfaces
+    row, col = np.mgrid[-search : search + 1, -search : search + 1]
+    if len(surfaces) < 2:
+        return np.zeros(row.shape), np.hypot(row, col)
+    mean = (surfaces - surfaces.mean((1, 2), keepdims=True)).mean(0)
+    return cv2.GaussianBlur(mean.astype(np.float32), (0, 0), 1.2), np.hypot(row, col)
+
+
+def _rival(bench: _Bench, matrix: FloatArray, search: int = 48) -> float:
+    """How well another position explains the pair, against this one: about 1 on a lattice of like houses."""
+    mean, lag = _mean_surface(bench, matrix, search, bench.side)
+    here = float(mean[lag <= AGREE_PX].max())
+    return float(mean[lag > 8].max()) / here if here > 0 else 1.0
 
 
 def _stacked_peak(bench: _Bench, matrix: FloatArray, search: int = 24) -> tuple[float, float]:
-    """Mean correlation surface of all windows: height near zero lag in sd of far lags, and its peak's lag."""
-    surfaces = bench.match(matrix, search, round(bench.side * 0.75)).surfaces
-    if len(surfaces) < 2:
-        return 0.0, np.inf
-    mean = (surfaces - surfaces.mean((1, 2), keepdims=True)).mean(0)
-    mean = cv2.GaussianBlur(mean.astype(np.float32), (0, 0), 1.2)
-    row, col = np.mgrid[-search : search + 1, -search : search + 1]
-    lag = np.hypot(row, col)
+    """Height of the mean surface near zero lag, in standard deviations of far lags, and its peak's lag."""
+    mean, lag = _mean_surface(bench, matrix, search, round(bench.side * 0.75))
     far = mean[lag > 8]
     height = (mean[lag <= AGREE_PX].max() - far.mean()) / (far.std() + 1e-9)
     return float(height), float(lag.flat[int(mean.argmax())])
@@ -284,6 +296,11 @@ def refusal(
         )
     if e.coverage < settings.min_coverage:
         return f"windows agree in {e.coverage:.0%} of the overlap only, {settings.min_coverage:.0%} needed"
+    if e.rival > settings.max_rival:
+        return (
+            f"the content repeats: another position explains the pair {e.rival:.0%} as well as this one, "
+            f"at most {settings.max_rival:.0%} is allowed"
+        )
     shift = float(np.hypot(*(align_fit.apply(moving_from_reference, centre_rc) - centre_rc)))
     if settings.max_shift_px is not None and shift > settings.max_shift_px:
         return (

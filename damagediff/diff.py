@@ -168,7 +168,7 @@ def _whole_cells(
     return bands[0], bands[1], valid
 
 
-def _core(maps: FloatArray) -> FloatArray:
+def _core(maps: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The cells without their margin; the last two axes are rows and columns."""
     m = structure.MARGIN
     return maps[..., m:-m, m:-m]
@@ -395,9 +395,9 @@ def _structure_was_lost(measures: Measures, labels: IntArray, count: int) -> Boo
     """(count + 1,) whether built structure stood in each component and was lost; False for background."""
     before, after = measures.edges_before, measures.edges_after
     built = cells.component_means(labels, count, structure.crossing(before, BUILT_SIGMA_CELLS))
-    loss = structure.crossing(before, LOST_SIGMA_CELLS) - structure.crossing(after, LOST_SIGMA_CELLS)
+    kept = [structure.crossing(edges, LOST_SIGMA_CELLS) for edges in (before, after)]
     green = cells.component_means(labels, count, measures.green == 3)
-    lost = cells.component_means(labels, count, loss) >= 0
+    lost = cells.component_means(labels, count, np.subtract(*kept)) >= 0
     verdict: BoolArray = (built >= MIN_BUILT) & lost & (green <= MAX_GREEN_SHARE)
     verdict[0] = False
     return verdict

@@ -13,7 +13,8 @@ from typing import NamedTuple
 LARGE_SHARE = 0.1
 """A box over more of the frame than this cannot be kept free of labels: its label may lie inside."""
 DIRECTIONS = 16
-RINGS = 14
+RINGS = 7
+"""The last one about 26 gaps away: a longer leader no longer leads the eye."""
 
 Point = tuple[float, float]
 Line = tuple[Point, Point]

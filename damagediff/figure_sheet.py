@@ -72,6 +72,11 @@ def _renderer() -> RendererAgg:
     return RendererAgg(8, 8, DPI)  # type: ignore[no-untyped-call]
 
 
+def points(px: float) -> float:
+    """Pixels as the points in which matplotlib takes line widths."""
+    return px * 72 / DPI
+
+
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """Width in pixels of one line."""
     if not text:
@@ -153,6 +158,11 @@ class Sheet:
         for k, line in enumerate(lines):
             self.text((at[0], at[1] + k * line_height(size)), line, size, **style)
 
+    def entry(self, at: tuple[float, float], text: str) -> float:
+        """One entry of a legend; returns where the next one may start."""
+        self.text(at, text, 8)
+        return at[0] + text_width(drawable(text), 8) + 44
+
     def strip(self, box: tuple[float, float, float, float], color: str, **style: Any) -> None:
         """A filled rectangle: left, top, width, height."""
         left, top, width, height = box
@@ -169,7 +179,7 @@ class Sheet:
         )
 
     def picture(self, box: tuple[int, int, int, int], rgb: ByteArray) -> Axes:
-        """`rgb` in (left, top, width, height), one pixel of the sheet a pixel; the axes count those pixels."""
+        """`rgb` in (left, top, width, height), at the sheet's own pixels, which the axes count."""
         left, top, width, height = box
         axes = self.figure.add_axes(
             (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)

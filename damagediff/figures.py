@@ -1,4 +1,4 @@
-"""Draws a comparison: the publishable figure, its clean twin, and the map of tie-point residuals.
+"""Draws a comparison: the publishable figure and its clean twin.
 
 Draws what a `Comparison` holds and computes nothing. A figure is a column of blocks, each of which knows its
 height before anything is drawn, so that no text can run into a picture.
@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,17 +18,15 @@ from matplotlib.patheffects import Normal, withStroke
 from matplotlib.text import Text
 from matplotlib_scalebar.scalebar import ScaleBar
 
-from . import align_points, outputs, summary, wording
 from . import figure_labels as labels
 from . import figure_sheet as sheets
-from .figure_sheet import DPI, INK, MUTED, PAPER, STRIP, Sheet
+from . import outputs, summary, wording
+from .figure_sheet import INK, MUTED, PAPER, STRIP, Sheet
 from .types import (
     NOT_ANALYSED,
-    Alignment,
     BoolArray,
     ByteArray,
     Comparison,
-    FloatArray,
     Grid,
     Image,
     Region,
@@ -39,7 +36,7 @@ from .types import (
 WIDTH = 2400
 MARGIN, GAP = 48, 24
 MAX_PANEL_HEIGHT = 1500
-STACK_ASPECT = 2.2
+ROW_ASPECT, STACK_ASPECT = 1.35, 2.2
 """Pictures wider than this many heights are set below one another."""
 MAX_BOXES = 30
 KEPT_FOR_OTHER = 6
@@ -52,7 +49,6 @@ COLORS: dict[Tier, str] = {"structural": "#E69F00", "other": "#0072B2"}
 HALO: dict[Tier, str] = {"structural": "#000000", "other": "#ffffff"}
 ON_LABEL: dict[Tier, str] = {"structural": "#000000", "other": "#ffffff"}
 SYNTHETIC = "SYNTHETIC · not pictures of a real place"
-RESIDUAL_COLORS = {"fit": "#0072B2", "check": "#E69F00", "rejected": "#999999"}
 
 
 @dataclass(frozen=True)
@@ -75,16 +71,10 @@ class Panel:
 
 
 def write(comparison: Comparison, folder: Path) -> None:
-    """Write figure.png (annotated) and figure_clean.png into `folder`; the same comparison, the same bytes."""
+    """Write figure.png (annotated) and figure_clean.png: the same comparison, the same bytes."""
     with sheets.defaults():
         for name, annotated in (("figure.png", True), ("figure_clean.png", False)):
             (folder / name).write_bytes(sheets.png(draw_comparison(comparison, annotated)))
-
-
-def residuals_png(comparison: Comparison) -> bytes:
-    """The map of tie-point residuals as PNG."""
-    with sheets.defaults():
-        return sheets.png(draw_residuals(comparison))
 
 
 def draw_comparison(comparison: Comparison, annotated: bool = True) -> Figure:
@@ -117,7 +107,7 @@ def draw_comparison(comparison: Comparison, annotated: bool = True) -> Figure:
 
 
 def boxes(comparison: Comparison) -> tuple[Region, ...]:
-    """The regions that get a box, at most `MAX_BOXES`: structural ones first, with room for the top other ones."""
+    """The regions that get a box, at most `MAX_BOXES`: structural ones first, with room for some others."""
     other = summary.tier_regions(comparison, "other")
     structural = summary.tier_regions(comparison, "structural")[: MAX_BOXES - min(len(other), KEPT_FOR_OTHER)]
     return (*structural, *other[: MAX_BOXES - len(structural)])
@@ -195,31 +185,39 @@ def not_analysed(comparison: Comparison, shape: tuple[int, ...]) -> BoolArray:
 HEAD, FOOT = 92, 78
 
 
-def panel_size(comparison: Comparison, panels: int) -> tuple[int, int, int]:
-    """How many of `panels` stand side by side, and the width and height of each in px."""
+def arrange(comparison: Comparison, panels: int) -> list[tuple[int, int, int, int]]:
+    """Left, top, width and height of each picture in px, below the top of the block that holds them.
+
+    Upright and square pictures stand in one row. Wider ones would be small there: the numbered one gets
+    a row for itself. The widest stand below one another.
+    """
     rows, cols = comparison.pictures.before.shape[:2]
-    across = 1 if cols / rows > STACK_ASPECT else panels
-    width = (WIDTH - 2 * MARGIN - (across - 1) * GAP) // across
-    height = round(width * rows / cols)
-    if height > MAX_PANEL_HEIGHT:
-        width, height = round(MAX_PANEL_HEIGHT * cols / rows), MAX_PANEL_HEIGHT
-    return across, max(1, width), max(1, height)
+    aspect = cols / rows
+    across = 1 if aspect > STACK_ASPECT else 2 if aspect > ROW_ASPECT else panels
+    found: list[tuple[int, int, int, int]] = []
+    top = 0
+    while len(found) < panels:
+        count = min(across, panels - len(found))
+        slot = (WIDTH - 2 * MARGIN - (count - 1) * GAP) // count
+        height = max(1, min(round(slot / aspect), MAX_PANEL_HEIGHT))
+        width = max(1, min(slot, round(height * aspect)))
+        lefts = [MARGIN + k * (slot + GAP) + (slot - width) // 2 for k in range(count)]
+        found += [(left, top + HEAD, width, height) for left in lefts]
+        top += HEAD + height + FOOT
+    return found
 
 
 def _panels(comparison: Comparison, annotated: bool, shown: Sequence[Region]) -> Block:
     panels = _panel_list(comparison, annotated)
-    across, width, height = panel_size(comparison, len(panels))
-    step_x = (WIDTH - 2 * MARGIN + GAP) // across
-    step_y = HEAD + height + FOOT
+    places = arrange(comparison, len(panels))
 
     def draw(sheet: Sheet, top: int) -> None:
-        for k, panel in enumerate(panels):
-            left = MARGIN + (k % across) * step_x + (step_x - GAP - width) // 2
-            axes = _draw_panel(sheet, panel, (left, top + (k // across) * step_y, width, height), comparison)
+        for panel, (left, below, width, height) in zip(panels, places, strict=True):
+            axes = _draw_panel(sheet, panel, (left, top + below - HEAD, width, height), comparison)
             if panel.boxes:
                 _draw_boxes(axes, shown, comparison.pair.grid, (width, height))
 
-    return Block(step_y * -(-len(panels) // across), draw)
+    return Block(places[-1][1] + places[-1][3] + FOOT, draw)
 
 
 def _draw_panel(sheet: Sheet, panel: Panel, box: tuple[int, int, int, int], comparison: Comparison) -> Axes:
@@ -326,7 +324,7 @@ def _draw_boxes(axes: Axes, shown: Sequence[Region], grid: Grid, size: tuple[int
     for region, (box, label) in placed:
         if label is None:
             continue
-        halo = [withStroke(linewidth=_points(8), foreground=HALO[region.tier]), Normal()]
+        halo = [withStroke(linewidth=sheets.points(8), foreground=HALO[region.tier]), Normal()]
         axes.add_patch(
             Rectangle(
                 (box.left, box.top),
@@ -334,7 +332,7 @@ def _draw_boxes(axes: Axes, shown: Sequence[Region], grid: Grid, size: tuple[int
                 box.bottom - box.top,
                 fill=False,
                 edgecolor=COLORS[region.tier],
-                linewidth=_points(4),
+                linewidth=sheets.points(4),
                 path_effects=halo,
             )
         )
@@ -342,7 +340,7 @@ def _draw_boxes(axes: Axes, shown: Sequence[Region], grid: Grid, size: tuple[int
             axes.plot(
                 *zip(*label.leader, strict=True),
                 color=COLORS[region.tier],
-                linewidth=_points(3),
+                linewidth=sheets.points(3),
                 path_effects=halo,
                 solid_capstyle="butt",
             )
@@ -359,7 +357,7 @@ def _draw_label(axes: Axes, region: Region, box: labels.Box) -> None:
             box.bottom - box.top,
             facecolor=COLORS[region.tier],
             edgecolor=HALO[region.tier],
-            linewidth=_points(2),
+            linewidth=sheets.points(2),
         )
     )
     axes.add_artist(
@@ -375,10 +373,6 @@ def _draw_label(axes: Axes, region: Region, box: labels.Box) -> None:
     )
 
 
-def _points(px: float) -> float:
-    return px * 72 / DPI
-
-
 LEGEND: dict[Tier, str] = {
     "structural": "visible change: built structure looks different or is missing",
     "other": "other change: ground or colour looks different",
@@ -391,11 +385,11 @@ def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
     def draw(sheet: Sheet, top: int) -> None:
         x: float = MARGIN
         for tier, meaning in LEGEND.items():
-            sheet.strip((x, top + 4, 40, 28), "none", edgecolor=COLORS[tier], linewidth=_points(5))
-            x = _legend_text(sheet, x + 54, top, meaning)
+            sheet.strip((x, top + 4, 40, 28), "none", edgecolor=COLORS[tier], linewidth=sheets.points(5))
+            x = sheet.entry((x + 54, top + 4), meaning)
         swatch = np.full((30, 42, 3), 128, np.uint8)
         sheet.picture((round(x), top + 3, 42, 30), sheets.hatched(swatch, np.ones(swatch.shape[:2], bool)))
-        _legend_text(sheet, x + 56, top, "not analysed")
+        sheet.entry((x + 56, top + 4), "not analysed")
         if hidden:
             sheet.text(
                 (MARGIN, top + 42),
@@ -407,13 +401,8 @@ def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
     return Block(48 + 36 * bool(hidden), draw)
 
 
-def _legend_text(sheet: Sheet, x: float, top: int, text: str) -> float:
-    sheet.text((x, top + 4), text, 8)
-    return x + sheets.text_width(text, 8) + 44
-
-
 def _drawn(comparison: Comparison, shown: Sequence[Region]) -> int:
-    _, width, height = panel_size(comparison, 3)
+    *_, width, height = arrange(comparison, 3)[-1]
     return sum(label is not None for _, label in layout(shown, comparison.pair.grid, (width, height)))
 
 
@@ -486,77 +475,3 @@ def _footer(comparison: Comparison, annotated: bool) -> Block:
         sheet.lines((MARGIN, top + 22), lines, 8, color=MUTED)
 
     return Block(22 + len(lines) * sheets.line_height(8), draw)
-
-
-RESIDUAL_WIDTH = 1200
-
-
-def draw_residuals(comparison: Comparison) -> Figure:
-    """Where tie points lie and by how much each misses the model, as arrows over a pale before image.
-
-    Arrows point from where the model puts a point to where it was found, drawn to the scale of the arrow
-    below the picture. Without an accepted alignment only the places are drawn.
-    """
-    rgb = comparison.pictures.before
-    height = round(RESIDUAL_WIDTH * rgb.shape[0] / rgb.shape[1])
-    sheet = Sheet(RESIDUAL_WIDTH, height + 100)
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    pale = np.repeat((150 + grey * (105 / 255)).astype(np.uint8)[..., None], 3, axis=2)
-    axes = sheet.picture((0, 0, RESIDUAL_WIDTH, height), pale)
-    scale = RESIDUAL_WIDTH / comparison.pair.grid.shape[1]
-    arrow_px = _draw_arrows(axes, comparison, scale)
-    x: float = 8
-    points = comparison.alignment.tie_points
-    for role, meaning in wording.ROLES.items():
-        sheet.strip((x, height + 20, 22, 22), RESIDUAL_COLORS[role])
-        x = _legend_text(sheet, x + 30, height + 13, f"{points.count(role):,} {meaning}")
-    if arrow_px:
-        sheet.strip((8, height + 70, arrow_px, 4), INK)
-        sheet.text(
-            (arrow_px + 20, height + 56),
-            "an arrow of this length: 1 px from where the model puts the point",
-            8,
-        )
-    return sheet.figure
-
-
-def residual_rc(alignment: Alignment) -> FloatArray:
-    """(N, 2) px from where the model puts each tie point to where it was found, in the moving frame."""
-    points = alignment.tie_points
-    model = align_points.Model(alignment.model, alignment.moving_from_reference, alignment.local)
-    return points.reference_rc + points.displacement_rc - model.moving_from_grid(points.reference_rc)
-
-
-def _draw_arrows(axes: Axes, comparison: Comparison, scale: float) -> float:
-    """Draw every tie point; returns the drawn length of one working-grid pixel, 0 when there are no arrows."""
-    alignment = comparison.alignment
-    points = alignment.tie_points
-    if not len(points):
-        return 0
-    apart = residual_rc(alignment)
-    length = 30.0 / max(0.5, float(np.median(points.residual_px))) if alignment.accepted else 0.0
-    x, y = (points.reference_rc[:, 1] + 0.5) * scale, (points.reference_rc[:, 0] + 0.5) * scale
-    for role, color in RESIDUAL_COLORS.items():
-        chosen = np.array([r == role for r in points.role])
-        axes.plot(
-            x[chosen],
-            y[chosen],
-            "o",
-            color=color,
-            markersize=_points(9),
-            markeredgecolor=INK,
-            markeredgewidth=_points(1),
-        )
-        if length and role != "rejected":
-            axes.quiver(
-                x[chosen],
-                y[chosen],
-                apart[chosen, 1] * length,
-                apart[chosen, 0] * length,
-                color=color,
-                angles="xy",
-                scale_units="xy",
-                scale=1,
-                width=0.0028,
-            )
-    return length

@@ -182,7 +182,7 @@ def write_results(comparison: Comparison, folder: Path) -> None:
 
 
 def results_json(comparison: Comparison) -> str:
-    """Text of results.json: sorted, indented, numbers rounded, never a NaN. The same input, the same bytes."""
+    """Text of results.json: sorted, indented, numbers rounded, no NaN. The same input, the same bytes."""
     return to_json(results(comparison))
 
 
@@ -210,7 +210,7 @@ def results(comparison: Comparison) -> dict[str, Any]:
 
 
 def result_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without those that only say how the work is cut up: they must not change a byte of the result."""
+    """Settings without those that only say how the work is cut up: they change no result."""
     return {key: value for key, value in settings.items() if key not in ("workers", "tile_px")}
 
 

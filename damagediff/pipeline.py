@@ -290,7 +290,7 @@ def _write_geometry(scene: Scene, folder: Path) -> None:
     shown = scene.after.file_from_grid(np.stack(np.meshgrid(*centre, indexing="ij"), -1))
     inside = ((shown > -0.5) & (shown < np.array(image.shape) - 0.5)).all(-1)
     delivered = np.where(inside[..., None], raster.delivered_from_shown(image, shown), np.nan)
-    sampled = Grid((rows, cols), on.transform * Affine.scale(GEOMETRY_PX), on.crs, None)
+    sampled = Grid((rows, cols), on.transform @ Affine.scale(GEOMETRY_PX), on.crs, None)
     names = ("row in the after file, px", "column in the after file, px")
     with cog.Writer(folder / "geometry.tif", sampled, 2, "float32", descriptions=names) as out:
         out.write(Window(0, 0, rows, cols), np.moveaxis(delivered, -1, 0).astype(np.float32))

@@ -75,7 +75,7 @@ def plant(
     """
     bands = np.asarray(image)
     out, planted = bands.copy(), np.zeros(bands.shape[1:], np.bool_)
-    around = _cut_out(bands.shape[1:], place_rc, max(3 * size_px, 48))
+    around = _cut_out(bands.shape[1:], place_rc, max(4 * size_px, 128))
     here = _cut_out(bands.shape[1:], place_rc, 0.8 * size_px + 6)
     context = bands[(slice(None), *around)].astype(np.float64)
     if not np.isfinite(context).all(0).sum() > 50:
@@ -113,7 +113,7 @@ def _neighbourhood(context: FloatArray) -> _Neighbourhood:
     pixels = context[:, np.isfinite(context).all(0)].T
     grey = pixels.mean(1)
     strength = (pixels.max(1) - pixels.min(1)) / (np.abs(grey) + 1e-9)
-    pale = pixels[strength <= np.quantile(strength, 0.65)]
+    pale = pixels[strength <= np.quantile(strength, 0.5)]
     palette = pale[np.argsort(pale.mean(1), kind="stable")]
     filled = np.where(np.isfinite(context), context, np.nanmedian(context))
     noise = np.array([_noise_of(band) for band in filled])
@@ -130,9 +130,10 @@ def _noise_of(band: FloatArray) -> float:
 
 
 def _likeness(grey: FloatArray, noise: float) -> float:
-    """Structure function at 1 px over that at 2 px, noise taken off: 0.25 very smooth, 1 unrelated pixels."""
+    """Structure function at 1 px over that at 2 px, without noise: 0.25 very smooth, 1 unrelated pixels."""
     one, two = (
-        float(np.mean((grey[k:] - grey[:-k]) ** 2) + np.mean((grey[:, k:] - grey[:, :-k]) ** 2)) - 4 * noise**2
+        float(np.mean((grey[k:] - grey[:-k]) ** 2) + np.mean((grey[:, k:] - grey[:, :-k]) ** 2))
+        - 4 * noise**2
         for k in (1, 2)
     )
     return max(one, 0.0) / max(two, 1e-12)
@@ -150,7 +151,7 @@ def _blur_like(grey: FloatArray, noise: float) -> float:
 def _slabs(shape: tuple[int, int], cover: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Ranks 0..1 of brightness of broken pieces over each other, each 1 to 6 px, with dark gaps."""
     fine = 3
-    base = np.clip(0.45 + 0.16 * clouds(rng, shape, 5, 2), 0, 1)
+    base = np.clip(0.72 + 0.12 * clouds(rng, shape, 5, 2), 0, 1)
     tone = np.repeat(np.repeat(base, fine, 0), fine, 1).astype(np.float32)
     places = np.argwhere(cover > 0.3)
     for at in places[rng.choice(len(places), max(3, int(len(places) * 0.35)))] if len(places) else []:
@@ -159,10 +160,10 @@ def _slabs(shape: tuple[int, int], cover: FloatArray, rng: np.random.Generator) 
         ring = cv2.boxPoints(
             (centre[::-1].tolist(), (side, side * rng.uniform(0.25, 0.9)), rng.uniform(0, 180))
         )
-        rank = rng.uniform(0.0, 0.15) if rng.random() < 0.24 else rng.beta(2.6, 1.3)
+        rank = rng.uniform(0.02, 0.3) if rng.random() < 0.14 else 1 - 0.55 * rng.beta(1.1, 1.9)
         cv2.fillConvexPoly(tone, np.round(ring * 16).astype(np.int32), float(rank), shift=4)
         edge = ring[[0, 1]] + [0.4 * fine, 0.4 * fine]  # the shadow that a raised edge throws
-        cv2.polylines(tone, [np.round(edge * 16).astype(np.int32)], False, 0.05, 1, shift=4)
+        cv2.polylines(tone, [np.round(edge * 16).astype(np.int32)], False, 0.12, 1, shift=4)
     return cv2.resize(tone, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float64)
 
 
@@ -209,7 +210,8 @@ class _Spot:
         """Cover 0..1 of a turned rectangle, and coordinates -1..1 along and across it."""
         t, half = self.rng.uniform(0, math.pi), self.size_px / 2
         u = (self.offset[0] * math.sin(t) + self.offset[1] * math.cos(t)) / half
-        v = (self.offset[0] * math.cos(t) - self.offset[1] * math.sin(t)) / (half * self.rng.uniform(0.6, 0.95))
+        across = half * self.rng.uniform(0.6, 0.95)
+        v = (self.offset[0] * math.cos(t) - self.offset[1] * math.sin(t)) / across
         return np.clip(0.5 - (np.maximum(np.abs(u), np.abs(v)) - 1) * half, 0, 1), u, v
 
 
@@ -222,11 +224,12 @@ def _roof_loss(spot: _Spot) -> tuple[FloatArray, FloatArray]:
     """Rooms from above: floors of several tones between brighter walls, with litter."""
     rng, size = spot.rng, spot.size_px
     cover, u, v = spot.rectangle()
-    room = np.floor((u + 1) * size / rng.uniform(9, 14)) * 7 + np.floor((v + 1) * size / rng.uniform(9, 14))
-    floors = rng.uniform(0.08, 0.5, 997)[np.abs(room).astype(int) % 997]
-    steps = np.abs(np.diff(room, axis=0, prepend=room[:1])) + np.abs(np.diff(room, axis=1, prepend=room[:, :1]))
-    wall = (steps > 0) | (np.maximum(np.abs(u), np.abs(v)) > 1 - 2.5 / size)
-    rank = np.where(wall, rng.uniform(0.75, 0.95), floors)
+    cuts = [np.sort(rng.uniform(-0.9, 0.9, max(1, round(size / rng.uniform(11, 20))))) for _ in "uv"]
+    room = np.digitize(u, cuts[0]) * 31 + np.digitize(v, cuts[1])
+    floors = rng.uniform(0.15, 0.75, 31 * 31)[np.clip(room, 0, 960)] + 0.1 * spot.wander(4, 2)
+    steps = (np.diff(room, axis=0, prepend=room[:1]) != 0) | (np.diff(room, axis=1, prepend=room[:, :1]) != 0)
+    wall = steps | (np.maximum(np.abs(u), np.abs(v)) > 1 - 2.5 / size)
+    rank = np.where(wall, rng.uniform(0.8, 0.97), floors)
     litter = np.clip(spot.wander(6, 2), 0, 1)
     return _paint(rank * (1 - litter) + _slabs(cover.shape, cover, rng) * litter, spot.like, rng), cover
 
@@ -266,5 +269,6 @@ def _shade(spot: _Spot) -> tuple[FloatArray, FloatArray]:
 
 
 _PATTERNS: dict[str, Callable[[_Spot], tuple[FloatArray, FloatArray]]] = {
-    "rubble": _rubble, "roof loss": _roof_loss, "crater": _crater, "burn": _burn, "repaint": _repaint, "shadow": _shade,
+    "rubble": _rubble, "roof loss": _roof_loss, "crater": _crater, "burn": _burn, "repaint": _repaint,
+    "shadow": _shade,
 }  # fmt: skip

@@ -6,6 +6,7 @@ looked for. Here the look-up is learnt where local structure agrees, and re-weig
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -30,6 +31,8 @@ SMOOTH_SIGMA_PX = 1.5
 ROUNDS = 6
 OUTLIER_SPREADS = 3.0
 """Residual, in robust spreads, from which a pixel no longer teaches."""
+MAX_TEACHERS = 60_000
+"""Teaching pixels used, evenly picked: more do not move a quantile by a tenth of a grey level."""
 MIN_TRUSTED = 64
 """Fewer teaching pixels than this cannot teach; all valid ones do, linearly."""
 MIN_CONTRAST = 16.0
@@ -121,12 +124,12 @@ def fit_radiometry(
     target = before if scale is None else (before - scale[0]) * (255 / (scale[1] - scale[0]))
     source, units = _unit_scaled(after, valid)
     weight = trusted(target, source, valid) if together else np.zeros(valid.shape, np.float32)
-    knots, weight, spread = _learn(source, target, valid, weight)
+    knots, share, spread = _learn(source, target, valid, weight)
     return Radiometry(
         scale=scale,
         before=tuple(_before_table(scale) for _ in roles),
         after=tuple(_after_table(x, y, units) for x, y in knots),
-        trusted_share=float(np.count_nonzero(weight) / np.count_nonzero(valid)),
+        trusted_share=share,
         residual_grey=spread,
     )
 
@@ -184,11 +187,12 @@ Knots = tuple[FloatArray, FloatArray]
 
 def _learn(
     source: FloatArray, target: FloatArray, valid: BoolArray, weight: FloatArray
-) -> tuple[list[Knots], FloatArray, tuple[float, ...]]:
-    """Knots a band, the final weights, and the residual spread a band."""
-    teaches = weight.ravel() > 0
-    if np.count_nonzero(teaches) < MIN_TRUSTED:
-        return [_linear(x[valid], y[valid]) for x, y in zip(source, target, strict=True)], np.zeros(1), ()
+) -> tuple[list[Knots], float, tuple[float, ...]]:
+    """Knots a band, the share of the valid pixels that taught them, and the residual spread a band."""
+    teaches = np.flatnonzero(weight > 0)
+    if len(teaches) < MIN_TRUSTED:
+        return [_linear(x[valid], y[valid]) for x, y in zip(source, target, strict=True)], 0.0, ()
+    teaches = teaches[:: math.ceil(len(teaches) / MAX_TEACHERS)]
     xs = [_blur(band, SMOOTH_SIGMA_PX).ravel()[teaches] for band in source]
     ys = [_blur(band, SMOOTH_SIGMA_PX).ravel()[teaches] for band in target]
     first = weight.ravel()[teaches].astype(np.float64)
@@ -199,7 +203,8 @@ def _learn(
         spread = [1.4826 * _quantile(np.abs(r), first, 0.5) + 1 for r in residual]
         far = sum((r / s) ** 2 for r, s in zip(residual, spread, strict=True)) / len(xs)
         current = first * np.maximum(0, 1 - far / OUTLIER_SPREADS**2) ** 2
-    return knots, current, tuple(float(s) for s in spread)
+    share = np.count_nonzero(weight) * np.count_nonzero(current) / len(current) / np.count_nonzero(valid)
+    return knots, float(share), tuple(float(s) for s in spread)
 
 
 def _tie(x: FloatArray, y: FloatArray, weight: FloatArray) -> Knots:

@@ -42,6 +42,8 @@ LOW_TEXTURE_GREY2 = 40.0
 CODES: dict[Tier, int] = {"structural": STRUCTURAL_CHANGE, "other": OTHER_CHANGE}
 FLAG_SHARE = 0.5
 """Share of a region's cells from which a property is the region's."""
+HAIR_PX = 1e-4
+"""Width that joins the outline of cells which touch by a corner only."""
 LEAN_SEARCH_PX = 20
 LEAN_NEAR_PX = 4
 """Displacement that the score has searched already."""
@@ -157,7 +159,7 @@ def _outline(members: Members, side: int, shape: tuple[int, int]) -> tuple[Ring,
     frame = shapely.box(-0.5, -0.5, shape[1] - 0.5, shape[0] - 0.5)
     whole = shapely.intersection(shapely.union_all(parts), frame)
     if whole.geom_type != "Polygon":  # parts that touch by a corner only: joined there by a hair
-        whole = whole.buffer(1e-3, join_style="mitre")
+        whole = whole.buffer(HAIR_PX, join_style="mitre")
     return tuple(_ring(line) for line in (whole.exterior, *whole.interiors))
 
 

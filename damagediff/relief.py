@@ -75,8 +75,8 @@ def _lay_ground(flat: Surface, town: Town, rng: np.random.Generator) -> None:
     cols = col + wander * clouds(rng, leaf.shape, reach, 3)
     albedo[:] = cv2.remap(albedo, cols, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     leaf[:] = cv2.remap(leaf, cols, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    rough = cv2.remap(rough, cols, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    _texture(flat, rough, rng)
+    texture = cv2.remap(rough, cols, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    _texture(flat, np.asarray(texture), rng)
 
 
 def _grows(piece: Ground) -> float:
@@ -84,8 +84,10 @@ def _grows(piece: Ground) -> float:
     return float(piece.kind == "grass" or (piece.kind == "field" and piece.colour[1] > piece.colour[0]))
 
 
-_ROUGH = {"asphalt": 0.09, "concrete": 0.13, "track": 0.16, "yard": 0.26, "soil": 0.26, "field": 0.16, "grass": 0.24,
-          "water": 0.05, "paint": 0.15}  # fmt: skip
+_ROUGH = {
+    "asphalt": 0.09, "concrete": 0.13, "track": 0.16, "yard": 0.26, "soil": 0.26, "field": 0.16,
+    "grass": 0.24, "water": 0.05, "paint": 0.15,
+}  # fmt: skip
 """Relative spread of reflectance inside one piece."""
 
 

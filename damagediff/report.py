@@ -1,4 +1,4 @@
-"""Writes report.html: one file, readable offline and in twenty years, that says what was found and how surely.
+"""Writes report.html: one file, readable offline, that says what was found and how surely.
 
 Computes nothing: it arranges what a `Comparison` holds. Every word of the user or of a file goes through
 jinja2's escaping, and a Content-Security-Policy lets nothing run or load that is not in the page.
@@ -17,7 +17,7 @@ import jinja2
 import numpy as np
 from PIL import Image as PillowImage
 
-from . import figures, outputs, summary, wording
+from . import figure_residuals, figures, outputs, regions, summary, wording
 from . import grid as grids
 from .settings import Settings, to_dict
 from .types import ByteArray, Check, Comparison, Crop, Image, Region
@@ -178,9 +178,9 @@ def _region(comparison: Comparison, region: Region) -> dict[str, Any]:
         "tier_words": wording.TIERS[region.tier],
         "area": wording.area(region.area_px, region.area_m2),
         "area_px": region.area_px,
-        "score_mean": f"{region.score_mean:.2f}",
-        "score_max": f"{region.score_max:.2f}",
-        "flags": [{"name": name, "words": wording.flag(name)} for name in region.flags],
+        "score_mean": wording.score(region.score_mean),
+        "score_max": wording.score(region.score_max),
+        "flags": [{"name": name, "words": _flag(name)} for name in region.flags],
         "place": _place(comparison, region),
     }
 
@@ -197,14 +197,18 @@ def _place(comparison: Comparison, region: Region) -> str:
 
 def _flags(comparison: Comparison) -> list[tuple[str, str]]:
     used = sorted({name for region in comparison.regions for name in region.flags})
-    return [(name, wording.flag(name)) for name in used]
+    return [(name, _flag(name)) for name in used]
+
+
+def _flag(name: str) -> str:
+    return regions.FLAGS.get(name, name)
 
 
 def _cards(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    regions = {region.id: region for region in comparison.regions}
+    by_id = {region.id: region for region in comparison.regions}
     for crop in comparison.pictures.crops:
-        if crop.region_id in regions:
-            yield _card(comparison, regions[crop.region_id], crop)
+        if crop.region_id in by_id:
+            yield _card(comparison, by_id[crop.region_id], crop)
 
 
 def _card(comparison: Comparison, region: Region, crop: Crop) -> dict[str, Any]:
@@ -226,18 +230,18 @@ def _check(check: Check) -> dict[str, str]:
     return {
         "name": check.name,
         "question": check.question,
-        "measured": _value(check.measured, check.unit),
-        "limit": _value(check.limit, check.unit),
+        "measured": _value(check.measured, "not known"),
+        "limit": _value(check.limit, "–"),
+        "unit": check.unit or "–",
         "result": result,
         "class": result.replace(" ", "-"),
     }
 
 
-def _value(value: float | str | None, unit: str) -> str:
+def _value(value: float | str | None, missing: str) -> str:
     if value is None:
-        return "not known"
-    words = wording.plain(value) if isinstance(value, str) else f"{value:.3g}"
-    return f"{words} {unit}".strip()
+        return missing
+    return wording.plain(value) if isinstance(value, str) else f"{value:.3g}"
 
 
 def _measured(comparison: Comparison) -> list[tuple[str, str]]:
@@ -281,7 +285,7 @@ def _buildings(comparison: Comparison) -> dict[str, Any] | None:
             {
                 "id": wording.plain(b.id, 80),
                 "label": b.label,
-                "score": "not known" if b.score is None else f"{b.score:.2f}",
+                "score": "not known" if b.score is None else wording.score(b.score),
                 "analysed": wording.share(b.analysed_share),
                 "area": "not known" if b.area_m2 is None else wording.area(0, b.area_m2),
             }
@@ -313,7 +317,7 @@ def _alignment(comparison: Comparison) -> dict[str, Any]:
         "supported": None
         if supported is None or not supported.size
         else wording.share(float(supported.mean())),
-        "figure": _png(figures.residuals_png(comparison)) if len(alignment.tie_points) else None,
+        "figure": _png(figure_residuals.png(comparison)) if len(alignment.tie_points) else None,
     }
 
 

@@ -47,6 +47,8 @@ class AlignSettings:
     """The same for a rotation over 6 degrees or a scale beyond 12 %: more was searched, so more is asked."""
     min_windows: int = 12
     """Fewer comparable windows than this cannot carry a decision."""
+    max_rival: float = 0.9
+    """Refuse when another position explains the pair nearly as well: like houses on a lattice, .98."""
     min_coverage: float = 0.3
     """Share of a 4 x 4 grid over the overlap that must hold agreeing windows."""
 
@@ -120,6 +122,7 @@ RANGE: dict[str, tuple[float, float]] = {
     "align.evidence_limit": (0, 1000),
     "align.evidence_limit_turned": (0, 1000),
     "align.min_windows": (3, 10_000),
+    "align.max_rival": (0, 10),
     "align.min_coverage": (0, 1),
     "diff.min_comparability": (0, 1),
     "diff.threshold": (0, 1),

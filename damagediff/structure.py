@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .cells import CELL
+from .cells import CELL, IntArray
 from .types import ByteArray, FloatArray
 
 HALO = 20
@@ -186,7 +186,7 @@ def _length(x: FloatArray, y: FloatArray) -> FloatArray:
     return np.sqrt(x * x + y * y)  # not np.hypot: its bits may depend on the position in the array
 
 
-def crossing(sums: FloatArray, sigma_cells: float) -> FloatArray:
+def crossing(sums: IntArray, sigma_cells: float) -> FloatArray:
     """How far edges lie on two perpendicular directions: |G(m exp(4it))| / G(m), 0..1.
 
     Parameters

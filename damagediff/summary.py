@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,7 @@ class Amounts:
 
 
 def amounts(change: ChangeMap, grid: Grid) -> Amounts:
-    """Pixels of the working grid analysed and changed; a cell that reaches over the edge counts what is inside."""
+    """Pixels of the working grid analysed and changed; of a cell over the edge, only what is inside."""
     weights = np.outer(
         *(
             _cell_sizes(n, cells, change.cell_px)
@@ -91,7 +92,7 @@ def tier_regions(comparison: Comparison, tier: str) -> tuple[Region, ...]:
 
 def synthetic(comparison: Comparison) -> bool:
     """Whether a note says that these are not pictures of a real place."""
-    return any("synthetic" in note.casefold() for note in comparison.notes)
+    return any(re.search(r"\bsynthetic\b", note, re.IGNORECASE) for note in comparison.notes)
 
 
 def min_region(comparison: Comparison) -> str:
@@ -106,15 +107,16 @@ def min_region(comparison: Comparison) -> str:
 def finding(comparison: Comparison) -> str:
     """One sentence of what was found, with numbers and their doubt."""
     if comparison.change is None:
-        return f"The two pictures are not comparable, so nothing is said about change. {comparison.alignment.reason}"
+        reason = wording.plain(comparison.alignment.reason, 1000).rstrip(".")
+        return f"The two pictures are not comparable, so nothing is said about change: {reason}."
     seen = amounts(comparison.change, comparison.pair.grid)
     if not seen.analysed_px:
         return "No part of the overlap could be analysed, so nothing is said about change."
     structural, other = tier_regions(comparison, "structural"), tier_regions(comparison, "other")
     if not comparison.regions:
         return (
-            f"No visible change above {min_region(comparison)} was found in the {wording.share(seen.analysed_share)} "
-            f"of the scene that was analysed. {doubt(comparison)}"
+            f"No visible change above {min_region(comparison)} was found in the "
+            f"{wording.share(seen.analysed_share)} of the scene that was analysed. {doubt(comparison)}"
         )
     first = f"{wording.count(len(structural), 'region')} of visible change"
     if structural:
@@ -158,7 +160,7 @@ def limits(comparison: Comparison) -> tuple[str, ...]:
     if comparison.change is None:
         return (
             "Whether anything changed: pictures that cannot be aligned show neither change nor its absence.",
-            "Whether both show the same place: too little agrees to tell. Check places, dates and file names.",
+            "Whether both show the same place: too little agrees. Check places, dates and file names.",
             "What looks different to the eye may be season, sun, view angle or another place. "
             "Nothing here was verified on the ground.",
         )

@@ -137,18 +137,23 @@ def _open_places(town: Town, event: Event, rng: np.random.Generator) -> list[tup
     land = [g for g in town.grounds if g.kind in ("field", "grass", "soil") and 700 < _area(g) < 60_000]
     fields = [Polygon(g.outline_rc_m).representative_point().coords[0] for g in land]
     roads = [tuple(k.mean(0) + rng.normal(0, 2, 2)) for k in town.kerbs if math.dist(*k) > 40]
-    houses = np.array([b.centre_rc_m for b in town.buildings]).reshape(-1, 2)
     found: list[tuple[float, float]] = []
     for k in range(event.burns + event.craters):
         on_road = k >= event.burns and (k - event.burns) % 2 == 0
-        choice, clear_m = (roads, 9.0) if on_road else (fields, 24.0)
-        for place in (choice[i] for i in rng.permutation(len(choice))):
-            near = np.hypot(*(houses - place).T).min() if len(houses) else math.inf
-            alone = all(math.dist(place, other) > 50 for other in found)
-            if near > clear_m and alone and _within(town, place, event.margin_m + 14):
-                found.append((float(place[0]), float(place[1])))
-                break
+        choice = roads if on_road else fields
+        places = [choice[i] for i in rng.permutation(len(choice)) if _within(town, choice[i], event.margin_m + 14)]
+        room = [_room(town, place, found, 9.0 if on_road else 24.0) for place in places]
+        if room:
+            best = places[int(np.argmax(room))]  # the first that has all the room it needs, else the most
+            found.append((float(best[0]), float(best[1])))
     return found
+
+
+def _room(town: Town, place: tuple[float, float], found: list[tuple[float, float]], clear_m: float) -> float:
+    """How free of houses and of earlier scars a place is, 1 at most."""
+    house = min((math.dist(b.centre_rc_m, place) for b in town.buildings), default=math.inf)
+    scar = min((math.dist(other, place) for other in found), default=math.inf)
+    return min(house / clear_m, scar / 50, 1.0)
 
 
 def _area(ground: Ground) -> float:
@@ -225,4 +230,4 @@ def textured(rng: np.random.Generator, shape: tuple[int, int]) -> FloatArray:
     """
     image = clouds(rng, shape, 64, 6) + 0.6 * clouds(rng, shape, 6, 2)
     smooth = cv2.GaussianBlur(image, (0, 0), 0.8)
-    return (128 + 40 * (smooth - smooth.mean()) / max(float(smooth.std()), 1e-9)).astype(np.float32)
+    return np.asarray(128 + 40 * (smooth - smooth.mean()) / max(float(smooth.std()), 1e-9), np.float32)

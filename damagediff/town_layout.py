@@ -107,7 +107,7 @@ class Ground:
 
     outline_rc_m: FloatArray
     kind: str
-    """``grass``, ``soil``, ``yard``, ``concrete``, ``field``, ``asphalt``, ``track``, ``paint`` or ``water``."""
+    """grass, soil, yard, concrete, field, asphalt, track, paint or water."""
     colour: Colour
     angle_deg: float
     seed: int

@@ -124,7 +124,8 @@ def _shed(draft: Draft, free: BaseGeometry, angle_deg: float) -> BaseGeometry:
         roof: Roof = "gable" if rng.random() < 0.3 else "flat"
         shed = Building(
             len(draft.buildings) + 1, (at.y, at.x), size, angle_deg + 90 * int(rng.integers(2)),
-            float(rng.uniform(2.2, 2.9)), roof, draft.pick(METAL if rng.random() < 0.6 else SLAB), draft.seed(),
+            float(rng.uniform(2.2, 2.9)), roof, draft.pick(METAL if rng.random() < 0.6 else SLAB),
+            draft.seed(),
         )  # fmt: skip
         covered = Polygon(shed.outline_rc_m[:, ::-1])
         if free.contains(covered):

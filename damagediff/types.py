@@ -210,6 +210,8 @@ class Evidence:
     """-log10_chance plus the stacked peak beyond 5: what is compared with the limit."""
     limit: float
     """The score needed to accept."""
+    rival: float = 0.0
+    """Correlation at the best other position over that at this one: near 1 where the content repeats."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ TIER_MEANING: dict[Tier, str] = {
 }
 VERDICT_MEANING: dict[Verdict, str] = {
     "comparable": "The two pictures were aligned and resemble each other enough to compare them.",
-    "comparable with reservations": "The comparison is usable, but at least one check did not pass: see the checks.",
+    "comparable with reservations": "The comparison can be used, but a check did not pass: see below.",
     "not comparable": "Nothing may be said about change from this pair.",
 }
 ROLES: dict[Role, str] = {
@@ -41,19 +41,8 @@ MODELS = {
     "homography": "perspective of a plane",
     "local": "a global model and a smooth local displacement",
 }
-FLAGS = {
-    "at image edge": "touches the edge of the area that was analysed: it may go on beyond",
-    "lean": "may be a building that leans another way because the view angle differs",
-    "low texture": "there was little structure to compare",
-    "not supported": "lies where few tie points support the alignment",
-    "shadow moved": "may be a shadow that moved with the sun",
-    "vegetation": "lies mostly on plants, which change with the season",
-    "vehicle-sized": "has the size of a vehicle: it may have driven away",
-    "weak": "its score is only a little above the threshold",
-}
-"""Named doubts about a region, and what each means in plain words."""
-
-MOST_DECIMALS = 4
+SMALLEST = 0.0001
+"""Numbers nearer to nothing are written "<0.0001"."""
 SHORTEST_HONEST_SHARE = 0.001
 """Shares nearer to nothing or to everything than this are written "<0.1 %" and ">99.9 %"."""
 
@@ -69,11 +58,6 @@ def plain(text: str, limit: int = 300) -> str:
     spaced = " ".join(unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8")).split())
     seen = "".join(c for c in spaced if c in _JOINERS or unicodedata.category(c) not in _INVISIBLE)
     return seen if len(seen) <= limit else seen[: limit - 1] + "…"
-
-
-def flag(name: str) -> str:
-    """What a flag means, in plain words; a flag without an entry is its own explanation."""
-    return FLAGS.get(name, FLAGS.get(name.replace("_", " ").replace("-", " "), name.replace("_", " ")))
 
 
 def share(value: float) -> str:
@@ -95,9 +79,18 @@ def number(value: float, digits: int = 2) -> str:
         return "0"
     rounded = float(f"{value:.{digits - 1}e}")  # may reach the next power of ten: 0.999 is 1.0
     places = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
-    if places > MOST_DECIMALS + digits:
-        return f"{'<' if value > 0 else '>-'}{10**-MOST_DECIMALS:.{MOST_DECIMALS}f}"
+    if abs(value) < SMALLEST:
+        return f"{'<' if value > 0 else '>-'}{SMALLEST:.4f}"
     return f"{rounded:,.{places}f}"
+
+
+def score(value: float) -> str:
+    """A score 0..1 to two decimals; "0" and "1" only when they are true."""
+    if 0 < value < 0.005:
+        return "<0.01"
+    if 0.995 <= value < 1:
+        return ">0.99"
+    return f"{value:.2f}"
 
 
 def area(area_px: float, area_m2: float | None) -> str:

@@ -103,6 +103,29 @@ def test_a_mirror_image_is_refused_or_found_never_wrong(texture):
     assert refused(texture, mirrored) is not None
 
 
+def lattice_of_houses(seed, shape=(320, 360)):
+    rng = np.random.default_rng(seed)
+    grey = synthetic.textured(rng, shape) * 0.3 + 60
+    for row in range(8, shape[0] - 30, 36):
+        for col in range(8, shape[1] - 30, 40):
+            top, left = row + rng.integers(0, 4), col + rng.integers(0, 4)
+            grey[top : top + 20, left : left + 24] = rng.uniform(140, 230)
+    return grey.astype(np.float32)
+
+
+def test_a_repeating_pattern_of_another_place_is_refused():
+    assert "repeats" in refused(lattice_of_houses(1), lattice_of_houses(2))
+
+
+def test_a_repeating_pattern_of_the_same_place_is_refused_or_right():
+    ref = lattice_of_houses(1)
+    truth = rigid(ref.shape, 0, 1, np.array([5.0, -7.0]))
+    moving = synthetic.warp(ref, truth)
+    coarse = find(ref, moving)
+    if align.refusal(coarse, coarse.moving_from_reference, np.zeros(2), SETTINGS) is None:
+        assert end_point_error(coarse.moving_from_reference, truth, ref.shape) < 0.5
+
+
 def test_max_shift_is_kept(texture):
     truth = rigid(texture.shape, 0, 1, np.array([30.0, 0]))
     coarse = find(texture, synthetic.warp(texture, truth))

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from damagediff import figure_labels as labels
+from damagediff import figure_residuals, figures, outputs, types
 from damagediff import figure_sheet as sheets
-from damagediff import figures, outputs, types
 
 FRAME = labels.Box(0, 0, 760, 600)
 
@@ -101,9 +101,9 @@ def test_the_users_own_matplotlib_settings_change_nothing() -> None:
     import matplotlib
 
     comparison = scenes.comparison()
-    plain = figures.residuals_png(comparison)
+    plain = figure_residuals.png(comparison)
     with matplotlib.rc_context({"lines.linewidth": 9, "savefig.bbox": "tight", "text.color": "red"}):
-        assert figures.residuals_png(comparison) == plain
+        assert figure_residuals.png(comparison) == plain
         assert matplotlib.rcParams["lines.linewidth"] == 9
 
 
@@ -177,9 +177,17 @@ def test_any_shape_can_be_drawn(shape: tuple[int, int], count: int) -> None:
     assert sheets.png(figures.draw_comparison(scenes.comparison(shape, count=count))).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("title", [
-    r"$\frac{1$ \foo $x$", "x" * 900, "a\x00b\x1b[31m\u202egnp.exe", "Գանձակ · გორი · גנזך · گنجه", "甘哲 \U0001f4a5", "half \udcff",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "title",
+    [
+        r"$\frac{1$ \foo $x$",
+        "x" * 900,
+        "a\x00b\x1b[31m\u202egnp.exe",
+        "Գանձակ · გორი · גנזך · گنجه",
+        "甘哲 \U0001f4a5",
+        "half \udcff",
+    ],
+)
 def test_any_title_can_be_drawn(title: str) -> None:
     comparison = scenes.comparison()
     case = dataclasses.replace(comparison.case, title=title)
@@ -212,7 +220,7 @@ def test_residual_arrows_show_what_the_model_leaves() -> None:
     comparison = scenes.comparison()
     points = comparison.alignment.tie_points
     np.testing.assert_allclose(
-        np.hypot(*figures.residual_rc(comparison.alignment).T), points.residual_px, atol=1e-9
+        np.hypot(*figure_residuals.residual_rc(comparison.alignment).T), points.residual_px, atol=1e-9
     )
 
 
@@ -221,4 +229,4 @@ def test_residuals_of_nothing() -> None:
     empty = types.TiePoints(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0))
     comparison = scenes.comparison(accepted=False)
     comparison = dataclasses.replace(comparison, alignment=dataclasses.replace(alignment, tie_points=empty))
-    assert figures.residuals_png(comparison)
+    assert figure_residuals.png(comparison)

@@ -332,6 +332,13 @@ def test_numbers_in_words(value: float, words: str) -> None:
     assert wording.number(value) == words
 
 
+@pytest.mark.parametrize(
+    ("value", "words"), [(1.0, "1.00"), (0.9999, ">0.99"), (0.001, "<0.01"), (0.57, "0.57")]
+)
+def test_scores_in_words(value: float, words: str) -> None:
+    assert wording.score(value) == words
+
+
 @given(st.floats(1e-12, 1e12))
 def test_no_number_is_written_as_zero(value: float) -> None:
     assert any(digit in wording.number(value) for digit in "123456789")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import scenes
 
-from damagediff import outputs, report, types
+from damagediff import outputs, regions, report, types
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -169,7 +169,7 @@ def test_each_region_can_be_shown() -> None:
     ids = {str(region.id) for region in comparison.regions}
     assert {button["data-region"] for button in found.all("button") if "data-region" in button} == ids
     assert {group["data-box"] for group in found.all("g") if "data-box" in group} == ids
-    assert "touches the edge of the area that was analysed" in found.words
+    assert regions.FLAGS["at image edge"] in found.words
 
 
 def test_places_are_in_degrees_or_pixels() -> None:
