@@ -141,7 +141,8 @@ def _open_places(town: Town, event: Event, rng: np.random.Generator) -> list[tup
     for k in range(event.burns + event.craters):
         on_road = k >= event.burns and (k - event.burns) % 2 == 0
         choice = roads if on_road else fields
-        places = [choice[i] for i in rng.permutation(len(choice)) if _within(town, choice[i], event.margin_m + 14)]
+        mixed = [choice[i] for i in rng.permutation(len(choice))]
+        places = [place for place in mixed if _within(town, place, event.margin_m + 14)]
         room = [_room(town, place, found, 9.0 if on_road else 24.0) for place in places]
         if room:
             best = places[int(np.argmax(room))]  # the first that has all the room it needs, else the most
