@@ -21,6 +21,8 @@ LEVEL_SIGMA_PX = 12 * GRADIENT_SIGMA_PX
 """The neighbourhood whose gradient level counts as normal: several times the gradient's own scale."""
 NOISE_FLOOR = 0.15
 """Grey levels a pixel, out of 255: gradients near it are noise and get no vote."""
+AMBIGUOUS = 0.98
+"""Second-best peak over the best, from which a window fits elsewhere as well."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Matches:
     @property
     def distinct(self) -> BoolArray:
         """(N,) the best place stands out and lies inside the search."""
-        return (self.ambiguity < 0.98) & ~self.at_limit
+        return (self.ambiguity < AMBIGUOUS) & ~self.at_limit
 
 
 NO_MATCHES = Matches(

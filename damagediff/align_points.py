@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
+import numpy.typing as npt
 
 from . import align_fields, align_fit
-from .align_fields import Plane
+from .align_fields import Matches, Plane
 from .settings import AlignSettings
 from .types import BoolArray, FloatArray, LocalField, Role, TiePoints, Window
 
@@ -15,6 +16,12 @@ CONTEXT_PX = 24
 """Pixels around a window that its structure field needs to be the one of the whole image."""
 GROSS_PX = 3.0
 """A point further from the model is a mismatch, a leaning roof or change: it is rejected, and counted."""
+MIN_VALID = 0.9
+"""Share of a window that must hold pixels in both images."""
+MIN_SPREAD = 2.0
+"""Standard deviation in grey levels below which a window holds nothing to recognise."""
+BATCH_WINDOWS = 12
+"""Lattice places a side that are read together; more costs memory, fewer reads margins twice."""
 MIN_QUALITY = 0.15
 """Correlation of structure below which a match is not told from noise (mirrored decoys: median .08)."""
 PENALTIES = (0.3, 3.0, 30.0)
@@ -22,6 +29,8 @@ PENALTIES = (0.3, 3.0, 30.0)
 MIN_GAIN = 0.05
 """A richer model must lower the residual of points left out by this share and two standard errors."""
 FOLDS = 5
+FOLD_BLOCKS = 12
+"""Blocks along the longer side; all points of a block are left out together."""
 
 
 @dataclass(frozen=True)
@@ -44,60 +53,134 @@ class Measured:
 
     centre_rc: FloatArray
     near_rc: FloatArray
-    """Where its content was found, on the working grid, as the model of that time brought the moving image."""
+    """Where its content was found, on the working grid, through the model of that time."""
     quality: float
     ambiguity: float
+    check: bool
     unused: str | None
     """Why it is no tie point; None when it is one."""
 
 
-def plan_windows(shape: tuple[int, int], settings: AlignSettings, per_side: int) -> tuple[Window, ...]:
+@dataclass(frozen=True)
+class Site:
+    """One window to be looked up, and its place on the lattice."""
+
+    window: Window
+    check: bool
+    """Held out of the fit, and sharing no pixel with any window of the fit."""
+
+
+def plan_sites(shape: tuple[int, int], settings: AlignSettings, per_side: int) -> tuple[Site, ...]:
     """Square windows on a lattice of at most `per_side` a side; small grids, small windows.
 
-    Windows do not overlap, so that those held out as check points share no pixel with the fit.
+    Windows may overlap by half. Every fourth one in each direction is a check window; those that overlap
+    it are left out, so that the check points share no pixel with the fit.
     """
     side = int(np.clip(np.sqrt(shape[0] * shape[1]) / 12 // 16 * 16, 32, settings.window_px))
     starts = [_starts(length, side, per_side) for length in shape]
-    return tuple(Window(int(r), int(c), side, side) for r in starts[0] for c in starts[1])
+    sites = []
+    for i, row in enumerate(starts[0]):
+        for j, col in enumerate(starts[1]):
+            check = i % 4 == 2 and j % 4 == 2
+            window = Window(int(row), int(col), side, side)
+            if check or not any(_overlap(window, w) for w in _checks_near(starts, i, j, side)):
+                sites.append(Site(window, check))
+    return tuple(sites)
 
 
 def _starts(length: int, side: int, per_side: int) -> FloatArray:
     room = max(length - side, 0)
-    count = min(per_side, room // side + 1)
+    count = min(per_side, 2 * room // side + 1)
     return np.round(np.linspace(0, room, count)).astype(int)
 
 
-def look_up(window: Window, ref: Plane, near: Plane, search: int) -> Measured:
-    """Find one window of the reference in the moving image.
+def _checks_near(starts: list[FloatArray], i: int, j: int, side: int) -> list[Window]:
+    """The check windows among the neighbours of lattice place (i, j)."""
+    near = [
+        [n for n in (k - 1, k, k + 1) if n % 4 == 2 and 0 <= n < len(line)]
+        for k, line in zip((i, j), starts, strict=True)
+    ]
+    return [Window(int(starts[0][r]), int(starts[1][c]), side, side) for r in near[0] for c in near[1]]
+
+
+def _overlap(a: Window, b: Window) -> bool:
+    return abs(a.row - b.row) < a.rows and abs(a.col - b.col) < a.cols
+
+
+def batches(sites: tuple[Site, ...]) -> list[tuple[Site, ...]]:
+    """Sites that are read together: neighbours where they lie close, one by one where they lie far apart."""
+    side = sites[0].window.rows
+    extent = [np.ptp([site.window[k] for site in sites]) + side for k in (0, 1)]
+    if len(sites) * side**2 < 0.25 * np.prod(extent):
+        return [(site,) for site in sites]
+    block = BATCH_WINDOWS * side // 2
+    found: dict[tuple[int, int], list[Site]] = {}
+    for site in sites:
+        found.setdefault((site.window.row // block, site.window.col // block), []).append(site)
+    return [tuple(batch) for batch in found.values()]
+
+
+def area_of(batch: tuple[Site, ...], search: int) -> Window:
+    """What must be read of both images to look up a batch of sites within `search` px."""
+    top, left = (min(site.window[k] for site in batch) for k in (0, 1))
+    bottom, right = (max(site.window[k] for site in batch) + batch[0].window.rows for k in (0, 1))
+    return Window(top, left, bottom - top, right - left).padded(CONTEXT_PX + search)
+
+
+def look_up(batch: tuple[Site, ...], ref: Plane, near: Plane, search: int) -> list[Measured]:
+    """Find windows of the reference in the moving image.
 
     Parameters
     ----------
-    window : Window
-        On the working grid.
+    batch : tuple of Site
+        Windows on the working grid.
     ref, near : Plane
-        Reference and moving image around the window, `CONTEXT_PX` + `search` px more on every side, the
-        moving image pulled onto the working grid by the model so far.
+        Reference and moving image over `area_of` the batch, the moving image pulled onto the working grid
+        by the model so far.
     search : int
         Largest displacement, px.
     """
-    centre = np.array([window.row + (window.rows - 1) / 2, window.col + (window.cols - 1) / 2])
-    margin = CONTEXT_PX + search
-    inner = Window(margin, margin, window.rows, window.cols)
-    if min(ref.valid[inner.slices].mean(), near.valid[inner.slices].mean()) < 0.9:
-        return Measured(centre, centre, 0.0, 1.0, "not valid")
-    if ref.grey[inner.slices].std() < 2 or near.grey[inner.slices].std() < 2:
-        return Measured(centre, centre, 0.0, 1.0, "too little texture")
+    area = area_of(batch, search)
+    inner = [s.window._replace(row=s.window.row - area.row, col=s.window.col - area.col) for s in batch]
+    empty = [_empty(window, ref, near) for window in inner]
+    asked = [window for window, why in zip(inner, empty, strict=True) if why is None]
     fields = [align_fields.structure_field(plane) for plane in (ref, near)]
-    found = align_fields.match_windows(fields[0], fields[1], [inner], search)
+    matches = align_fields.match_windows(fields[0], fields[1], asked, search)
+    found = iter(range(len(matches)))
+    return [
+        _unused(site, why) if why is not None else _measured(site, matches, next(found))
+        for site, why in zip(batch, empty, strict=True)
+    ]
+
+
+def _empty(window: Window, ref: Plane, near: Plane) -> str | None:
+    if min(ref.valid[window.slices].mean(), near.valid[window.slices].mean()) < MIN_VALID:
+        return "not valid"
+    if min(ref.grey[window.slices].std(), near.grey[window.slices].std()) < MIN_SPREAD:
+        return "too little texture"
+    return None
+
+
+def _centre(window: Window) -> FloatArray:
+    return np.array([window.row + (window.rows - 1) / 2, window.col + (window.cols - 1) / 2])
+
+
+def _unused(site: Site, why: str) -> Measured:
+    centre = _centre(site.window)
+    return Measured(centre, centre, 0.0, 1.0, site.check, why)
+
+
+def _measured(site: Site, matches: Matches, k: int) -> Measured:
     reason = None
-    if found.at_limit[0]:
+    if matches.at_limit[k]:
         reason = "beyond the search"
-    elif found.ambiguity[0] >= 0.98:
+    elif matches.ambiguity[k] >= align_fields.AMBIGUOUS:
         reason = "fits elsewhere as well"
-    elif found.score[0] < MIN_QUALITY:
+    elif matches.score[k] < MIN_QUALITY:
         reason = "too little in common"
-    near_rc = centre + found.displacement_rc[0]
-    return Measured(centre, near_rc, float(found.score[0]), float(found.ambiguity[0]), reason)
+    centre = _centre(site.window)
+    near = centre + matches.displacement_rc[k]
+    return Measured(centre, near, float(matches.score[k]), float(matches.ambiguity[k]), site.check, reason)
 
 
 def count_unused(measured: list[Measured]) -> dict[str, int]:
@@ -121,8 +204,8 @@ class Points:
         return Points(*(getattr(self, f.name)[keep] for f in fields(self)))
 
 
-def collect(measured: list[Measured], looked_with: Model, settings: AlignSettings) -> Points:
-    """The matches that are tie points; a share of them, spread evenly, is held out as check points.
+def collect(measured: list[Measured], looked_with: Model) -> Points:
+    """The matches that are tie points.
 
     `looked_with` is the model by which the moving image was pulled when the windows were looked up.
     """
@@ -130,15 +213,12 @@ def collect(measured: list[Measured], looked_with: Model, settings: AlignSetting
     p = np.array([m.centre_rc for m in used]).reshape(-1, 2)
     near = np.array([m.near_rc for m in used]).reshape(-1, 2)
     ambiguity = np.array([m.ambiguity for m in used])
-    every = max(2, round(1 / settings.check_share))
-    row, col = (np.searchsorted(np.unique(c), c) for c in p.T)
-    check = (col + 2 * row) % every == 0
     return Points(
         p,
         looked_with.moving_from_grid(near),
         np.array([m.quality for m in used]),
         np.clip(1.02 - ambiguity, 0.02, 0.5),
-        np.asarray(check, bool),
+        np.array([m.check for m in used], bool),
     )
 
 
@@ -186,13 +266,21 @@ def _a(kind: str) -> str:
 
 def _left_out(kind: str, points: Points, base: Model, shape: tuple[int, int]) -> FloatArray:
     """(N,) truncated residual of each point under a fit to the other folds."""
-    folds = (np.arange(len(points.check)) * 7) % FOLDS
+    folds = _folds(points.reference_rc, shape)
     error = np.zeros(len(folds))
     for fold in range(FOLDS):
         out = folds == fold
+        if not out.any():
+            continue
         model = _fit_one(kind, points.subset(~out), base, shape)
         error[out] = residuals(model, points.subset(out))
     return np.minimum(error, GROSS_PX)
+
+
+def _folds(rc: FloatArray, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """(N,) fold of each point: neighbours, which share pixels, mostly go together."""
+    row, col = (rc * (FOLD_BLOCKS / max(shape))).astype(int).T
+    return np.asarray((row + 2 * col) % FOLDS)
 
 
 def _mean_and_error(fall: FloatArray) -> tuple[float, float]:
@@ -215,12 +303,14 @@ def _fit_local(
     p: FloatArray, q: FloatArray, weight: FloatArray, base: Model, shape: tuple[int, int]
 ) -> Model:
     left = q - base.moving_from_grid(p)
-    folds = (np.arange(len(p)) * 3) % FOLDS
+    folds = _folds(p, shape)
     errors = []
     for penalty in PENALTIES:
         error = np.zeros(len(p))
         for fold in range(FOLDS):
             rest = folds != fold
+            if rest.all():
+                continue
             field = align_fit.fit_local(p[rest], left[rest], weight[rest], shape, penalty)
             error[~rest] = np.hypot(*(align_fit.field_at(field, p[~rest]) - left[~rest]).T)
         errors.append(np.minimum(error, GROSS_PX).mean())

@@ -6,11 +6,11 @@ import numpy as np
 
 from . import align, align_points, tiles
 from .align_fields import Plane
-from .align_points import Measured, Model
+from .align_points import Measured, Model, Site
 from .feed import Feed
 from .scene import Scene
 from .settings import AlignSettings
-from .types import Alignment, FloatArray, Window
+from .types import Alignment, FloatArray
 
 FIRST_LOOK = 12
 """Windows a side of the first, sparse look, which may search far."""
@@ -61,23 +61,23 @@ def _refine(
 ) -> tuple[Model, str, align_points.Points, dict[str, int]]:
     """Look windows up through `model`, and fit it anew to what they say."""
     shape, settings = scene.pair.grid.shape, scene.settings.align
-    windows = align_points.plan_windows(shape, settings, per_side)
-    measured = _look(scene, model, windows, search)
-    points = align_points.collect(measured, model, settings)
+    measured = _look(scene, model, align_points.plan_sites(shape, settings, per_side), search)
+    points = align_points.collect(measured, model)
     fitted, reason = align.fit(points, model, shape, settings, local)
     return fitted, reason, points, align_points.count_unused(measured)
 
 
-def _look(scene: Scene, model: Model, windows: tuple[Window, ...], search: int) -> list[Measured]:
+def _look(scene: Scene, model: Model, sites: tuple[Site, ...], search: int) -> list[Measured]:
     before, after = scene.before, scene.after.aligned(model)
+    batches = align_points.batches(sites)
 
-    def one(window: Window) -> Measured:
-        around = window.padded(align_points.CONTEXT_PX + search)
-        ref, near = before.plane(*before.read(around)), after.plane(*after.read(around))
-        return align_points.look_up(window, ref, near, search)
+    def one(batch: tuple[Site, ...]) -> list[Measured]:
+        area = align_points.area_of(batch, search)
+        ref, near = before.plane(*before.read(area)), after.plane(*after.read(area))
+        return align_points.look_up(batch, ref, near, search)
 
-    found = []
-    for measured in tiles.map_ordered(one, windows, scene.executor, ahead=16):
-        found.append(measured)
-        scene.progress("aligning", len(found) / len(windows))
+    found: list[Measured] = []
+    for done, measured in enumerate(tiles.map_ordered(one, batches, scene.executor, ahead=8), start=1):
+        found += measured
+        scene.progress("aligning", done / len(batches))
     return found

@@ -39,8 +39,6 @@ class AlignSettings:
     """Side of a tie-point window at full resolution (estimator error .04 px median, measured)."""
     windows_per_side: int = 24
     """Tie points are searched on a lattice of at most this many windows a side."""
-    check_share: float = 0.25
-    """Share of tie points held out of the fit, to judge it."""
     evidence_limit: float = 6.0
     """Evidence needed to accept; 133 mismatched pairs reached at most 4.7 (docs/method.md)."""
     evidence_limit_turned: float = 8.0
@@ -118,7 +116,6 @@ RANGE: dict[str, tuple[float, float]] = {
     "align.max_shift_px": (0, 1e6),
     "align.window_px": (16, 1024),
     "align.windows_per_side": (2, 256),
-    "align.check_share": (0.05, 0.8),
     "align.evidence_limit": (0, 1000),
     "align.evidence_limit_turned": (0, 1000),
     "align.min_windows": (3, 10_000),

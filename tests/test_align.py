@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from damagediff import align, align_fields, align_fit, align_points, synthetic
+from damagediff import align, align_fields, align_fit, align_points, resample, synthetic
 from damagediff.align_fields import Plane
 from damagediff.align_points import Measured, Model
 from damagediff.settings import AlignSettings
+from damagediff.types import Window
 
 SETTINGS = AlignSettings()
 
@@ -191,12 +192,13 @@ def measured_field(field, shape, seed, spread=0.15, wrong=0.2):
         move = field(centre) + rng.normal(0, spread, 2)
         if rng.uniform() < wrong:
             move = move + rng.uniform(-8, 8, 2)
-        found.append(Measured(centre, centre + move, 0.5, 0.4, None))
+        check = centre[0] % 160 > 120 and centre[1] % 160 > 120
+        found.append(Measured(centre, centre + move, 0.5, 0.4, bool(check), None))
     return found
 
 
 def collected(found, looked_with):
-    return align_points.collect(found, looked_with, SETTINGS)
+    return align_points.collect(found, looked_with)
 
 
 def test_the_simplest_sufficient_model_is_taken():
@@ -240,27 +242,38 @@ def test_check_points_take_no_part_and_gross_points_are_rejected():
 
 def test_a_window_is_looked_up_in_the_direction_of_the_convention(texture):
     moving = synthetic.warp(texture, np.array([[1, 0, 3.25], [0, 1, -2.5], [0, 0, 1.0]]))
-    window = align_points.plan_windows(texture.shape, SETTINGS, 5)[12]
-    around = window.padded(align_points.CONTEXT_PX + 8)
-    cut = [plane(picture[around.slices]) for picture in (texture, moving)]
-    found = align_points.look_up(window, *cut, search=8)
-    assert found.unused is None
-    assert found.near_rc - found.centre_rc == pytest.approx([3.25, -2.5], abs=0.25)
+    sites = align_points.plan_sites(texture.shape, SETTINGS, 24)
+    batch = max(align_points.batches(sites), key=len)
+    area = align_points.area_of(batch, 8)
+    rows, cols = (resample.mirrored(area[k], area[k + 2], texture.shape[k]) for k in (0, 1))
+    cut = [plane(picture[np.ix_(rows, cols)]) for picture in (texture, moving)]
+    found = align_points.look_up(batch, *cut, search=8)
+    moves = np.array([m.near_rc - m.centre_rc for m in found if m.unused is None])
+    assert len(moves) > 0.5 * len(batch)
+    assert np.median(moves, axis=0) == pytest.approx([3.25, -2.5], abs=0.1)
 
 
 def test_windows_without_pixels_or_texture_are_not_used_and_say_why(texture):
-    window = align_points.plan_windows(texture.shape, SETTINGS, 5)[12]
-    around = window.padded(align_points.CONTEXT_PX + 8)
-    cut = plane(texture[around.slices])
+    batch = (align_points.Site(Window(100, 100, 48, 48), check=False),)
+    cut = plane(texture[align_points.area_of(batch, 8).slices])
     empty = Plane(cut.grey, np.zeros(cut.shape, bool))
     flat = plane(np.full(cut.shape, 90.0))
-    reasons = [align_points.look_up(window, *pair, search=8) for pair in ((cut, empty), (cut, flat))]
+    reasons = [align_points.look_up(batch, *pair, search=8)[0] for pair in ((cut, empty), (cut, flat))]
     assert align_points.count_unused(reasons) == {"not valid": 1, "too little texture": 1}
 
 
 def test_no_part_of_a_check_window_was_seen_by_the_fit():
-    windows = align_points.plan_windows((900, 700), SETTINGS, 24)
-    seen = np.zeros((900, 700), int)
-    for window in windows:
-        seen[window.slices] += 1
-    assert seen.max() == 1 and len(windows) > 50
+    sites = align_points.plan_sites((900, 700), SETTINGS, 24)
+    seen = {True: np.zeros((900, 700), int), False: np.zeros((900, 700), int)}
+    for site in sites:
+        seen[site.check][site.window.slices] += 1
+    assert not (seen[True].astype(bool) & seen[False].astype(bool)).any()
+    assert seen[True].max() == 1 and 0 < sum(site.check for site in sites) < len(sites) / 4
+
+
+@pytest.mark.parametrize("shape", [(70, 80), (300, 2000), (9000, 9000)])
+def test_every_site_is_read_in_exactly_one_batch(shape):
+    sites = align_points.plan_sites(shape, SETTINGS, 24)
+    read = [site for batch in align_points.batches(sites) for site in batch]
+    assert sorted(site.window for site in read) == sorted(site.window for site in sites)
+    assert all(site.window.row >= 0 and site.window.row + site.window.rows <= shape[0] for site in sites)

@@ -36,9 +36,9 @@ def test_the_written_toml_names_what_is_not_set() -> None:
 
 def test_overrides_win_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
-    path.write_text("seed = 3\n[align]\nwindow_px = 64\ncheck_share = 0.2\n", encoding="utf-8")
+    path.write_text("seed = 3\n[align]\nwindow_px = 64\nmax_rival = 0.8\n", encoding="utf-8")
     found = settings.load(path, ("align.window_px=96", "align.model=similarity", "diff.threshold = .7"))
-    assert (found.seed, found.align.check_share) == (3, 0.2)
+    assert (found.seed, found.align.max_rival) == (3, 0.8)
     assert (found.align.window_px, found.align.model, found.diff.threshold) == (96, "similarity", 0.7)
 
 
@@ -52,7 +52,7 @@ def test_overrides_win_over_the_file(tmp_path: Path) -> None:
         ("align.window_px=96.5", "align.window_px"),
         ("align.window_px=-1", "align.window_px"),
         ("align.model=perspective", "align.model"),
-        ("align.check_share=1.5", "align.check_share"),
+        ("align.max_rival=11", "align.max_rival"),
         ("diff.threshold=nan", "diff.threshold"),
         ("align.max_shift_px=inf", "align.max_shift_px"),
         ("workers=-1", "workers"),
