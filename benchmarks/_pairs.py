@@ -37,6 +37,9 @@ class Found:
     accepted: bool
     reason: str
     seconds: float
+    """From the paths to the answer."""
+    register_seconds: float = 0.0
+    """Of these, the alignment itself: without opening, hashing and the one reduced read."""
     alignment: types.Alignment | None = None
     """None when the files themselves were turned away."""
     model: Model | None = None
@@ -95,8 +98,9 @@ def align(
     start = time.perf_counter()
     try:
         with opened(before, after, options) as scene:
+            ready = time.perf_counter()
             alignment, model = registration.register(scene)
-            seconds = time.perf_counter() - start
+            done = time.perf_counter()
             if picture is not None and alignment.accepted:
                 write_checkerboard(scene, model, picture)
     except InputError as error:
@@ -104,7 +108,8 @@ def align(
     return Found(
         alignment.accepted,
         alignment.reason,
-        seconds,
+        done - start,
+        done - ready,
         alignment,
         model,
         scene.before,

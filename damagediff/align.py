@@ -111,13 +111,13 @@ def find(ref: Plane, mov: Plane, settings: AlignSettings, rng: np.random.Generat
     candidates = (
         align_candidates.identity(ref, mov)
         + align_candidates.keypoints(ref, mov)
-        + align_candidates.correlation(ref, mov, np.arange(-4, 5, 2), np.array([0.95, 1, 1.05]), 192, 2)
+        + align_candidates.correlation(ref, mov, np.arange(-4.0, 5, 2), np.array([0.95, 1, 1.05]), 192, 2)
     )
     bench = _bench(ref, mov, min(VOTE_PX, settings.coarse_px))
     ranked = sorted((vote(bench, c, rng) for c in candidates), key=lambda item: item[0])
     if ranked[0][0] > SURE:
         everywhere = align_candidates.correlation(
-            ref, mov, np.arange(0, 360, 4), 1.12 ** np.arange(-6.0, 7), 112, 6
+            ref, mov, np.arange(0.0, 360, 4), 1.12 ** np.arange(-6.0, 7), 112, 6
         )
         ranked = sorted(ranked + [vote(bench, c, rng) for c in everywhere], key=lambda item: item[0])
     fine = _bench(ref, mov, settings.coarse_px)

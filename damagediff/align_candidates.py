@@ -16,7 +16,7 @@ import scipy.fft
 
 from . import align_fit
 from .align_fields import Plane, scaling, shrink, swap_axes, warp
-from .types import FloatArray
+from .types import Array
 
 KEYPOINTS = 3000
 KEYPOINT_PX = 800
@@ -28,7 +28,7 @@ class Candidate:
     """A rough moving_from_reference and where it came from."""
 
     origin: str
-    moving_from_reference: FloatArray
+    moving_from_reference: Array
 
 
 def identity(ref: Plane, mov: Plane) -> list[Candidate]:
@@ -60,15 +60,19 @@ def keypoints(ref: Plane, mov: Plane) -> list[Candidate]:
     return found
 
 
-def _describe(plane: Plane) -> tuple[FloatArray, FloatArray]:
+def _describe(plane: Plane) -> tuple[Array, Array]:
     """(N, 2) key points (row, col) and (N, 128) RootSIFT descriptors of locally normalised grey."""
-    grey, valid, enlarged = _local_contrast(plane), plane.valid.astype(np.uint8), 1
+    grey: Array = _local_contrast(plane)
+    valid: Array = plane.valid.astype(np.uint8)
+    enlarged = 1
     if max(plane.shape) < 400:
         enlarged = 2  # SIFT drops the finest scale, which is most of what a small crop has
         grey = cv2.resize(grey, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
         valid = cv2.resize(valid, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     inside = cv2.erode(valid, np.ones((9, 9), np.uint8), borderValue=1)
-    detector = cv2.SIFT_create(KEYPOINTS, contrastThreshold=0.015, edgeThreshold=15)
+    detector = cv2.SIFT_create(  # type: ignore[attr-defined]  # missing in OpenCV 5's stubs
+        KEYPOINTS, contrastThreshold=0.015, edgeThreshold=15
+    )
     points, descriptors = detector.detectAndCompute(grey, inside)
     if descriptors is None:
         return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
@@ -78,7 +82,7 @@ def _describe(plane: Plane) -> tuple[FloatArray, FloatArray]:
     return rc[keep], np.sqrt(descriptors / total).astype(np.float32)[keep]
 
 
-def _local_contrast(plane: Plane, sigma_px: float = 16) -> FloatArray:
+def _local_contrast(plane: Plane, sigma_px: float = 16) -> Array:
     weight = plane.valid.astype(np.float32)
     share = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma_px), 0.05)
     centred = (plane.grey - cv2.GaussianBlur(plane.grey * weight, (0, 0), sigma_px) / share) * weight
@@ -86,7 +90,7 @@ def _local_contrast(plane: Plane, sigma_px: float = 16) -> FloatArray:
     return np.clip(128 + 45 * centred / spread, 0, 255).astype(np.uint8)
 
 
-def _matched(first: FloatArray, second: FloatArray) -> Iterable[tuple[str, FloatArray]]:
+def _matched(first: Array, second: Array) -> Iterable[tuple[str, Array]]:
     """Index pairs under two rules: a strict ratio test, and a lenient one for mutual best matches."""
     likeness = first @ second.T
     rows = np.arange(len(first))
@@ -103,7 +107,7 @@ def _matched(first: FloatArray, second: FloatArray) -> Iterable[tuple[str, Float
             yield name, np.stack([rows[keep], best[keep]], 1)
 
 
-def _hypotheses(p: FloatArray, q: FloatArray, reach_px: float = 3.0) -> Iterable[tuple[str, FloatArray]]:
+def _hypotheses(p: Array, q: Array, reach_px: float = 3.0) -> Iterable[tuple[str, Array]]:
     """Maps through matches of which most may be wrong: RANSAC similarity, MAGSAC++ homography."""
     a, b = p[:, ::-1], q[:, ::-1]
     cv2.setRNGSeed(0)
@@ -118,7 +122,7 @@ def _hypotheses(p: FloatArray, q: FloatArray, reach_px: float = 3.0) -> Iterable
 
 
 def correlation(
-    ref: Plane, mov: Plane, rotations_deg: FloatArray, scales: FloatArray, side_px: int, most: int
+    ref: Plane, mov: Plane, rotations_deg: Array, scales: Array, side_px: int, most: int
 ) -> list[Candidate]:
     """Best shifts of the whole structure field over a list of rotations and scales, by FFT.
 
@@ -141,9 +145,7 @@ def correlation(
     return [Candidate("field correlation", up @ matrix @ down) for matrix in kept]
 
 
-def _about_centres(
-    rotation_deg: float, scale: float, ref: tuple[int, int], mov: tuple[int, int]
-) -> FloatArray:
+def _about_centres(rotation_deg: float, scale: float, ref: tuple[int, int], mov: tuple[int, int]) -> Array:
     """Rotation and scale that map the centre of one image to the centre of the other."""
     angle = np.deg2rad(rotation_deg)
     c, s = np.cos(angle) * scale, np.sin(angle) * scale
@@ -151,15 +153,15 @@ def _about_centres(
     return _shift([(n - 1) / 2 for n in mov]) @ turn @ _shift([-(n - 1) / 2 for n in ref])
 
 
-def _shift(rc: Iterable[float]) -> FloatArray:
+def _shift(rc: Iterable[float]) -> Array:
     row, col = rc
     return np.array([[1, 0, row], [0, 1, col], [0, 0, 1.0]])
 
 
-def _distinct(maps: list[FloatArray], shape: tuple[int, int], most: int) -> list[FloatArray]:
+def _distinct(maps: list[Array], shape: tuple[int, int], most: int) -> list[Array]:
     """The first `most` maps that differ from one another by more than a vote could bridge."""
     corners = np.array([[0, 0], [0, shape[1]], [shape[0], 0], list(shape)], float)
-    kept: list[FloatArray] = []
+    kept: list[Array] = []
     for matrix in maps:
         here = align_fit.apply(matrix, corners)
         apart = [np.abs(here - align_fit.apply(other, corners)).max() for other in kept]
@@ -199,7 +201,7 @@ class _FieldSearch:
         return found
 
 
-def _quick_field(plane: Plane) -> tuple[FloatArray, FloatArray]:
+def _quick_field(plane: Plane) -> tuple[Array, Array]:
     """Signed structure field of a small picture, with a box instead of a Gaussian neighbourhood."""
     smooth = cv2.GaussianBlur(plane.grey, (0, 0), 1.0)
     weight = cv2.erode(plane.valid.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0).astype(

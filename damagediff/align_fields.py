@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import scipy.fft
 
-from .types import BoolArray, FloatArray, Window
+from .types import Array, BoolArray, Window
 
 GRADIENT_SIGMA_PX = 1.3
 LEVEL_SIGMA_PX = 12 * GRADIENT_SIGMA_PX
@@ -29,7 +28,7 @@ AMBIGUOUS = 0.98
 class Plane:
     """One band prepared for alignment."""
 
-    grey: FloatArray
+    grey: Array
     """(rows, cols) float32, about 0..255."""
     valid: BoolArray
 
@@ -39,7 +38,7 @@ class Plane:
         return self.grey.shape[0], self.grey.shape[1]
 
 
-def structure_field(plane: Plane) -> tuple[FloatArray, FloatArray]:
+def structure_field(plane: Plane) -> tuple[Array, Array]:
     """Complex structure fields of a plane: signed (edge direction) and axial (edge orientation).
 
     Returns
@@ -64,17 +63,17 @@ def structure_field(plane: Plane) -> tuple[FloatArray, FloatArray]:
 class Matches:
     """N windows of the reference looked up in the moving image, already brought near the reference frame."""
 
-    centre_rc: FloatArray
+    centre_rc: Array
     """(N, 2) px."""
-    displacement_rc: FloatArray
+    displacement_rc: Array
     """(N, 2) px, sub-pixel."""
-    score: FloatArray
+    score: Array
     """(N,) correlation of structure at the best place, -1..1."""
-    ambiguity: FloatArray
+    ambiguity: Array
     """(N,) second-best peak over the best: near 1 means that the window fits elsewhere as well."""
     at_limit: BoolArray
     """(N,) the best place lies on the edge of the search."""
-    surfaces: FloatArray
+    surfaces: Array
     """(N, 2 R + 1, 2 R + 1) correlation for each displacement within the search radius R."""
 
     def __len__(self) -> int:
@@ -113,12 +112,12 @@ def lattice(
     ]
 
 
-def _positions(length: int, side: int, step: int) -> npt.NDArray[np.int64]:
+def _positions(length: int, side: int, step: int) -> Array:
     starts = np.arange(0, length - side + 1, step)
     return starts + (length - side - starts[-1]) // 2
 
 
-def _window_share(valid: BoolArray, side: int) -> FloatArray:
+def _window_share(valid: BoolArray, side: int) -> Array:
     """Share of valid pixels in the window that starts at each pixel."""
     return cv2.boxFilter(
         valid.astype(np.float32), -1, (side, side), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT
@@ -126,7 +125,7 @@ def _window_share(valid: BoolArray, side: int) -> FloatArray:
 
 
 def match_windows(
-    ref: tuple[FloatArray, FloatArray], mov: tuple[FloatArray, FloatArray], windows: list[Window], search: int
+    ref: tuple[Array, Array], mov: tuple[Array, Array], windows: list[Window], search: int
 ) -> Matches:
     """Look each window of the reference up in the moving image, within `search` px.
 
@@ -135,14 +134,15 @@ def match_windows(
     """
     if not windows:
         return NO_MATCHES
-    surfaces = sum(_surfaces(r, m, windows, search) for r, m in zip(ref, mov, strict=True)) / len(ref)
+    each = [_surfaces(r, m, windows, search) for r, m in zip(ref, mov, strict=True)]
+    surfaces = np.mean(each, axis=0)
     centre = np.array([[w.row + (w.rows - 1) / 2, w.col + (w.cols - 1) / 2] for w in windows])
     return _read_peaks(
         centre, surfaces.astype(np.float32), search, far_px=max(4, min(windows[0].rows / 10, search / 2))
     )
 
 
-def _surfaces(ref: FloatArray, mov: FloatArray, windows: list[Window], search: int) -> FloatArray:
+def _surfaces(ref: Array, mov: Array, windows: list[Window], search: int) -> Array:
     side = windows[0].rows
     reach = side + 2 * search
     size = scipy.fft.next_fast_len(reach)
@@ -161,12 +161,12 @@ def _surfaces(ref: FloatArray, mov: FloatArray, windows: list[Window], search: i
     return cross / np.sqrt(np.maximum(own, floor)[:, None, None] * np.maximum(other, floor))
 
 
-def _box_sums(values: FloatArray, side: int) -> FloatArray:
+def _box_sums(values: Array, side: int) -> Array:
     total = np.pad(values.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     return total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
 
 
-def _read_peaks(centre: FloatArray, surfaces: FloatArray, search: int, far_px: float) -> Matches:
+def _read_peaks(centre: Array, surfaces: Array, search: int, far_px: float) -> Matches:
     count, size = len(surfaces), 2 * search + 1
     flat = surfaces.reshape(count, -1)
     row, col = np.divmod(flat.argmax(1), size)
@@ -182,14 +182,14 @@ def _read_peaks(centre: FloatArray, surfaces: FloatArray, search: int, far_px: f
     return Matches(centre, np.stack([d_row, d_col], 1), best, ambiguity, at_limit, surfaces)
 
 
-def _vertex(before: FloatArray, at: FloatArray, after: FloatArray) -> FloatArray:
+def _vertex(before: Array, at: Array, after: Array) -> Array:
     """Where a parabola through three equally spaced values has its vertex, -.5..+.5 from the middle."""
     bend = before - 2 * at + after
     curved = np.abs(bend) > 1e-9
     return np.where(curved, np.clip(0.5 * (before - after) / np.where(curved, bend, 1), -0.5, 0.5), 0)
 
 
-def warp(plane: Plane, moving_from_reference: FloatArray, shape: tuple[int, int]) -> Plane:
+def warp(plane: Plane, moving_from_reference: Array, shape: tuple[int, int]) -> Plane:
     """Pull the moving plane into a reference frame of `shape`; (row, col, 1) matrices."""
     matrix = swap_axes(moving_from_reference)
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
@@ -205,7 +205,7 @@ def warp(plane: Plane, moving_from_reference: FloatArray, shape: tuple[int, int]
     return Plane(pulled, share > 0.99)
 
 
-def swap_axes(matrix: FloatArray) -> FloatArray:
+def swap_axes(matrix: Array) -> Array:
     """The same map with (row, col) and (x, y) exchanged; its own inverse."""
     return np.asarray(matrix, np.float64)[np.ix_([1, 0, 2], [1, 0, 2])]
 
@@ -222,7 +222,7 @@ def shrink(plane: Plane, scale: float) -> Plane:
     return Plane(grey.astype(np.float32), share >= 0.5)
 
 
-def scaling(reduced: Plane, full: Plane) -> FloatArray:
+def scaling(reduced: Plane, full: Plane) -> Array:
     """(3, 3) reduced_from_full for (row, col, 1), pixel centres at whole numbers."""
     down, across = (r / f for r, f in zip(reduced.shape, full.shape, strict=True))
     return np.array([[down, 0, (down - 1) / 2], [0, across, (across - 1) / 2], [0, 0, 1.0]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .types import BoolArray, ByteArray, FloatArray, Grid, Pictures, Window
+from .types import Array, BoolArray, ByteArray, FloatArray, Grid, Pictures, Window
 
 STRETCH = (2.0, 98.0)
 """Percentiles of the before image that are drawn black and white, in both pictures."""
@@ -25,7 +25,7 @@ class Canvas:
         self.after = np.zeros((bands, rows, cols), np.float32)
         self.valid = np.zeros((rows, cols), bool)
 
-    def put(self, window: Window, before: FloatArray, after: FloatArray, valid: BoolArray) -> None:
+    def put(self, window: Window, before: Array, after: Array, valid: BoolArray) -> None:
         """Add one tile, whose origin is a multiple of the reduction."""
         k = self.reduction
         to = Window(window.row // k, window.col // k, -(-window.rows // k), -(-window.cols // k)).slices
@@ -34,7 +34,7 @@ class Canvas:
         self.valid[to] = _means(valid[None].astype(np.float32), k)[0] > 0.5
 
 
-def _means(data: FloatArray, k: int) -> FloatArray:
+def _means(data: Array, k: int) -> FloatArray:
     rows, cols = data.shape[1:]
     padded = np.pad(data, ((0, 0), (0, -rows % k), (0, -cols % k)), mode="edge")
     blocks = padded.reshape(len(data), padded.shape[1] // k, k, padded.shape[2] // k, k)
@@ -42,20 +42,20 @@ def _means(data: FloatArray, k: int) -> FloatArray:
 
 
 def finish(
-    before: FloatArray, after: FloatArray, valid: BoolArray, reduction: float, shown: tuple[int, ...]
+    before: Array, after: Array, valid: BoolArray, reduction: float, shown: tuple[int, ...]
 ) -> Pictures:
     """Pictures from reduced bands on one radiometric scale; `shown` are the bands for red, green and blue."""
     stretch = tuple(_limits(before[band], valid) for band in shown)
     return Pictures(draw(before, shown, stretch), draw(after, shown, stretch), valid, reduction, stretch)
 
 
-def _limits(band: FloatArray, valid: BoolArray) -> tuple[float, float]:
+def _limits(band: Array, valid: BoolArray) -> tuple[float, float]:
     values = band[valid] if valid.any() else band.ravel()
     low, high = (float(v) for v in np.percentile(values, STRETCH))
     return low, max(high, low + 1e-6)
 
 
-def draw(data: FloatArray, shown: tuple[int, ...], stretch: tuple[tuple[float, float], ...]) -> ByteArray:
+def draw(data: Array, shown: tuple[int, ...], stretch: tuple[tuple[float, float], ...]) -> ByteArray:
     """(rows, cols, 3) RGB of the `shown` bands, each between its own black and white."""
     bands = [
         np.clip((data[band] - low) * (255 / (high - low)) + 0.5, 0, 255)

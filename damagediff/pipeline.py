@@ -7,9 +7,8 @@ works on the cells, a sixteenth of the pixels.
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,6 @@ from . import (
     versions,
 )
 from . import settings as options
-from .align_points import Model
 from .diff import Measures, Radiometry
 from .errors import InputError
 from .feed import Feed, open_feed
@@ -44,6 +42,7 @@ from .types import (
     Alignment,
     BoolArray,
     Building,
+    ByteArray,
     Case,
     ChangeMap,
     Comparison,
@@ -186,7 +185,7 @@ def _measure_and_write(scene: Scene, radiometry: Radiometry, folder: Path) -> tu
         _image_writer(folder / "after_aligned.tif", scene.pair.after, scene) as after_out,
     ):
 
-        def one(core: Window) -> tuple[Window, Measures, FloatArray, FloatArray, BoolArray]:
+        def one(core: Window) -> tuple[Window, Measures, ByteArray, ByteArray, BoolArray]:
             before, after, before_valid, after_valid = _read_pair(scene, core.padded(diff.HALO))
             inner = (slice(None), *(slice(diff.HALO, diff.HALO + n) for n in core[2:]))
             before_out.write(core, _as_type(before[inner], scene.pair.before.dtype), before_valid[inner[1:]])
@@ -288,8 +287,8 @@ def _write_geometry(scene: Scene, folder: Path) -> None:
     rows, cols = (-(-n // GEOMETRY_PX) for n in on.shape)
     centre = [np.arange(n) * float(GEOMETRY_PX) + (GEOMETRY_PX - 1) / 2 for n in (rows, cols)]
     shown = scene.after.file_from_grid(np.stack(np.meshgrid(*centre, indexing="ij"), -1))
-    inside = ((shown > -0.5) & (shown < np.array(image.shape) - 0.5)).all(-1)
-    delivered = np.where(inside[..., None], raster.delivered_from_shown(image, shown), np.nan)
+    inside = np.all((shown > -0.5) & (shown < np.array(image.shape) - 0.5), axis=-1, keepdims=True)
+    delivered = np.where(inside, raster.delivered_from_shown(image, shown), np.nan)
     sampled = Grid((rows, cols), on.transform @ Affine.scale(GEOMETRY_PX), on.crs, None)
     names = ("row in the after file, px", "column in the after file, px")
     with cog.Writer(folder / "geometry.tif", sampled, 2, "float32", descriptions=names) as out:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .types import BoolArray, FloatArray, Window
+from .types import Array, BoolArray, FloatArray, Window
 
 NODE_PX = 16
 """Distance of the nodes; over it a relief or lens displacement is straight to a hundredth of a pixel."""
@@ -40,7 +40,7 @@ def positions(node_rc: FloatArray, window: Window) -> FloatArray:
 
 
 def source_window(at_rc: FloatArray, shape: tuple[int, int], reduction: int) -> Window | None:
-    """The pixels that sampling at these positions needs, on a lattice of `reduction`; None if all are outside.
+    """The pixels that sampling at these positions needs, on a lattice of `reduction`; None if there are none.
 
     `at_rc` and `shape` are in pixels of the file.
     """
@@ -63,7 +63,7 @@ def reduce_exactly(data: FloatArray, valid: BoolArray, factor: int) -> tuple[Flo
         return data, valid
     bands, rows, cols = data.shape
     blocks = data.reshape(bands, rows // factor, factor, cols // factor, factor)
-    whole = valid.reshape(rows // factor, factor, cols // factor, factor).all((1, 3))
+    whole = np.asarray(valid.reshape(rows // factor, factor, cols // factor, factor).all((1, 3)))
     return blocks.mean((2, 4), dtype=np.float64).astype(np.float32), whole
 
 
@@ -92,10 +92,10 @@ def pull(
     share = valid.astype(np.uint8) if exact else cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8))
     kernel = cv2.INTER_NEAREST if exact else cv2.INTER_LINEAR
     inside = cv2.remap(share.astype(np.float32), across, down, kernel, borderMode=cv2.BORDER_CONSTANT)
-    return np.stack(pulled), inside > 0.999
+    return np.stack(pulled), np.asarray(inside > 0.999)
 
 
-def mirrored(first: int, count: int, length: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def mirrored(first: int, count: int, length: int) -> Array:
     """Indices of `count` pixels from `first` on, mirrored back into 0..length without repeating the edge."""
     if length == 1:
         return np.zeros(count, np.int64)

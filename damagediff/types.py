@@ -23,6 +23,8 @@ from affine import Affine
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
 ByteArray = npt.NDArray[np.uint8]
+Array = npt.NDArray[Any]
+"""Numbers whose kind the docstring names: complex fields, indices, bands of any type."""
 
 Verdict = Literal["comparable", "comparable with reservations", "not comparable"]
 Tier = Literal["structural", "other"]

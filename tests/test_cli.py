@@ -183,7 +183,7 @@ def test_footprints_give_a_table(pair, tmp_path):
     on = Grid((360, 400), UTM["transform"], UTM["crs"], 0.5)
     features = []
     for name, (row, col) in (("gone", (160, 170)), ("kept", (270, 60))):
-        ring = np.array([[row, col], [row + 24, col], [row + 24, col + 28], [row, col + 28], [row, col]], float)
+        ring = np.array([[0, 0], [24, 0], [24, 28], [0, 28], [0, 0]], float) + [row, col]
         lonlat = grid.lonlat_from_grid(on, ring).tolist()
         shape = {"type": "Polygon", "coordinates": [lonlat]}
         features.append({"type": "Feature", "properties": {"id": name}, "geometry": shape})

@@ -21,8 +21,8 @@ def write(path, features):
 
 
 def polygon(ring, **properties):
-    coordinates = [[list(map(float, point)) for point in ring]]
-    return {"type": "Feature", "properties": properties, "geometry": {"type": "Polygon", "coordinates": coordinates}}
+    geometry = {"type": "Polygon", "coordinates": [[list(map(float, point)) for point in ring]]}
+    return {"type": "Feature", "properties": properties, "geometry": geometry}
 
 
 def test_longitude_and_latitude_land_on_the_grid(tmp_path):

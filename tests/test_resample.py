@@ -20,10 +20,10 @@ def sample(image, window, mapping=file_from_grid, reduction=1, exact=False):
     """One band of `image` sampled on a window of the grid."""
     at = resample.positions(mapping(resample.nodes(window)), window)
     needed = resample.source_window(at, image.shape, reduction)
-    rows, cols = (resample.mirrored(first, n, size) for first, n, size in zip(needed[:2], needed[2:], image.shape))
+    spans = list(zip(needed[:2], needed[2:], image.shape, strict=True))
+    rows, cols = (resample.mirrored(first, n, size) for first, n, size in spans)
     inside = [
-        (np.arange(first, first + n) >= 0) & (np.arange(first, first + n) < size)
-        for first, n, size in zip(needed[:2], needed[2:], image.shape)
+        (np.arange(first, first + n) >= 0) & (np.arange(first, first + n) < size) for first, n, size in spans
     ]
     data = image[np.ix_(rows, cols)][None].astype(np.float32)
     return resample.pull(data, np.outer(*inside), needed, at, reduction, exact)
@@ -107,4 +107,5 @@ def test_nothing_is_read_when_all_lies_outside():
 @given(st.integers(-40, 40), st.integers(1, 60), st.integers(1, 12))
 def test_mirroring_is_numpys_reflection(first, count, length):
     expected = np.pad(np.arange(length), (200, 200), mode="reflect" if length > 1 else "edge")
-    assert np.array_equal(resample.mirrored(first, count, length), expected[200 + first : 200 + first + count])
+    found = resample.mirrored(first, count, length)
+    assert np.array_equal(found, expected[200 + first : 200 + first + count])
