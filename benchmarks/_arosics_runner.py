@@ -38,7 +38,7 @@ def main() -> int:
     with contextlib.redirect_stdout(sys.stderr):  # it prints even when told to be quiet
         info, counts, nodata = match(job)
         cost = spent()
-        displaced = displacement(job, info)
+        displaced = displacement(job, info) if info["success"] else np.load(job["lattice"]) * np.nan
     np.save(job["displacement"], displaced)
     answer = {**cost, **counts, "nodata": nodata, "versions": versions()}
     Path(job["out"]).write_text(json.dumps(answer, default=str), encoding="utf-8")
@@ -56,8 +56,6 @@ def match_local(job: dict) -> tuple[dict, dict, list]:
     )
     found.calculate_spatial_shifts()
     table, gcps = found.CoRegPoints_table, found.tiepoint_grid.GCPList
-    if not gcps:
-        raise SystemExit("AROSICS found no tie point")
     counts = {
         "points_tried": len(table),
         "points_matched": int((table.ABS_SHIFT != found.outFillVal).sum()),
@@ -68,11 +66,10 @@ def match_local(job: dict) -> tuple[dict, dict, list]:
 
 def match_global(job: dict) -> tuple[dict, dict, list]:
     """One translation from one window in the middle of the overlap, its default."""
-    found = COREG(
-        job["before"], job["after"], ws=(job["window_px"], job["window_px"]), **common(job)
-    )
+    found = COREG(job["before"], job["after"], ws=(job["window_px"],) * 2, ignore_errors=True, **common(job))
     found.calculate_spatial_shifts()
-    counts = {"points_tried": 1, "points_matched": 1, "points_used": 1}
+    matched = int(bool(found.success))
+    counts = {"points_tried": 1, "points_matched": matched, "points_used": matched}
     return found.coreg_info, counts, [found.ref.nodata, found.shift.nodata]
 
 

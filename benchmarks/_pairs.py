@@ -137,13 +137,20 @@ def write_checkerboard(scene: Scene, model: Model, path: Path, side_px: int = 14
 
 def folders(data: Path) -> list[Path]:
     """Every folder that holds a before and an after image."""
-    return [p for p in sorted(data.iterdir()) if p.is_dir() and list(p.glob("before.*"))] if data.is_dir() else []
+    return (
+        [p for p in sorted(data.iterdir()) if p.is_dir() and list(p.glob("before.*"))]
+        if data.is_dir()
+        else []
+    )
 
 
 def need_data(data: Path, found: Sequence[Path]) -> bool:
     """Say so on stderr when there is nothing to measure on."""
     if not found:
-        print(f"{data}: no folder with before.* and after.*. Point --data at the folder of pairs", file=sys.stderr)
+        print(
+            f"{data}: no folder with before.* and after.*. Point --data at the folder of pairs",
+            file=sys.stderr,
+        )
     return bool(found)
 
 

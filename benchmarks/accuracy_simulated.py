@@ -231,7 +231,9 @@ def make_pair(
         data = pulled(scene, margin, truth, window)
         for row, col, side, patch_seed in patches:
             overlay(data, window, (row, col), (sources, side, patch_seed))
-        return worn(lit(data, window, size, look), look.noise, look.quality, [seed, 1, window.row, window.col])
+        return worn(
+            lit(data, window, size, look), look.noise, look.quality, [seed, 1, window.row, window.col]
+        )
 
     write(before, size, before_block)
     write(after, size, after_block)
@@ -278,7 +280,9 @@ def quilt_strip(rng: np.random.Generator, sources: list[np.ndarray], height: int
 
 def ramp(length: int) -> np.ndarray:
     """Weight across a patch: 1 inside, a cosine flank at both ends that its neighbour's adds up to 1 with."""
-    flank = (0.5 - 0.5 * np.cos(np.pi * (np.arange(2 * FEATHER_PX) + 0.5) / (2 * FEATHER_PX))).astype(np.float32)
+    flank = (0.5 - 0.5 * np.cos(np.pi * (np.arange(2 * FEATHER_PX) + 0.5) / (2 * FEATHER_PX))).astype(
+        np.float32
+    )
     weight = np.ones(length, np.float32)
     weight[: 2 * FEATHER_PX] = flank
     weight[-2 * FEATHER_PX :] = flank[::-1]
@@ -427,7 +431,8 @@ def write(path: Path, size: int, block: Callable[[tiles.Window], np.ndarray]) ->
         with rasterio.open(path, "w", **profile) as out:
             for window, data in zip(windows, blocks, strict=True):
                 out.write(
-                    data.transpose(2, 0, 1), window=RasterWindow(window.col, window.row, window.cols, window.rows)
+                    data.transpose(2, 0, 1),
+                    window=RasterWindow(window.col, window.row, window.cols, window.rows),
                 )
 
 
@@ -537,7 +542,9 @@ def summarise(size: int, variant: str, cases: list[dict[str, Any]]) -> dict[str,
 def print_summary(summary: list[dict[str, Any]]) -> None:
     print("\n  size variant       accepted  EPE mean/p95/max: median pair, [worst pair], (goal)      s  MiB")
     for line in summary:
-        shown = ["/".join(f"{v:.3f}" for v in line[k] or []) for k in ("epe_median_over_pairs", "epe_worst_pair")]
+        shown = [
+            "/".join(f"{v:.3f}" for v in line[k] or []) for k in ("epe_median_over_pairs", "epe_worst_pair")
+        ]
         goal = "/".join(f"{v:g}" for v in line["goal"])
         print(
             f"{line['size']:6d} {line['variant']:13s} {line['accepted']:3d} of {line['pairs']:<3d} "

@@ -77,7 +77,12 @@ MIDPOINT = 0.8
 """Normalised measure with score .5: a fifth short of what unrelated places score."""
 STEEPNESS = 6.0
 """Logistic slope: the best-kept fifth of a pair scores below .01, unrelated places .77."""
-THRESHOLD = 0.5
+THRESHOLDS = (0.3, 0.5)
+"""Least and greatest automatic threshold: the greatest serves scenes in which much differs anyway."""
+USUAL_SHARE = 0.95
+CLEARANCE = 0.1
+"""Where this share of a scene stays clear of the threshold by this much, a lower one shows more and costs
+nothing: undamaged scenes of dense cities keep .5, very alike pairs come down to .3 (docs/method.md)."""
 SMOOTH_CELLS = 2.0
 """Sigma of the blur before a region may start: 8 px."""
 MIN_RESOLVED_PX = 200
@@ -353,10 +358,12 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
         On cells of `CELL` px.
     """
     values = score(measures, calibration)
-    threshold = THRESHOLD if settings.diff.threshold is None else settings.diff.threshold
+    smooth = cells.smooth(values, measures.valid, SMOOTH_CELLS)
+    fixed = settings.diff.threshold
+    threshold = automatic_threshold(smooth[measures.valid]) if fixed is None else fixed
     analysed = measures.valid & (calibration.comparability >= settings.diff.min_comparability)
     least = math.ceil(min_region_px(grid, settings) / CELL**2)
-    structural, other = _tiers(measures, values, threshold, least)
+    structural, other = _tiers(measures, smooth, threshold, least)
     changed = np.full(measures.shape, NO_CHANGE, np.uint8)
     changed[other] = OTHER_CHANGE
     changed[structural] = STRUCTURAL_CHANGE
@@ -367,24 +374,30 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
         valid=measures.valid,
         cell_px=CELL,
         threshold=threshold,
-        threshold_rule=AUTOMATIC_RULE if settings.diff.threshold is None else FIXED_RULE,
+        threshold_rule=AUTOMATIC_RULE if fixed is None else FIXED_RULE,
         comparability=calibration.comparability,
         calibration=calibration.to_dict(),
     )
 
 
 AUTOMATIC_RULE = (
-    "one constant for every scene on the score calibrated between the pair's own floor and ceiling; "
+    f"{THRESHOLDS[1]:g} on the score calibrated between the pair's own floor and ceiling, or less, down to "
+    f"{THRESHOLDS[0]:g}, where {USUAL_SHARE:.0%} of the scene stay below it by {CLEARANCE:g}; "
     "the score is blurred by 8 px before it is compared"
 )
 FIXED_RULE = "fixed by the settings; the score is blurred by 8 px before it is compared"
 
 
+def automatic_threshold(smooth: FloatArray) -> float:
+    """The threshold on the smoothed scores of a scene's valid cells, by `AUTOMATIC_RULE`."""
+    usual = float(np.quantile(smooth, USUAL_SHARE)) if len(smooth) else 0.0
+    return float(np.clip(usual + CLEARANCE, *THRESHOLDS))
+
+
 def _tiers(
-    measures: Measures, values: FloatArray, threshold: float, least: int
+    measures: Measures, smooth: FloatArray, threshold: float, least: int
 ) -> tuple[BoolArray, BoolArray]:
     """Cells of structural change, and of other change."""
-    smooth = cells.smooth(values, measures.valid, SMOOTH_CELLS)
     labels, count = cells.components(cells.keep_large((smooth > threshold) & measures.valid, least))
     lost = _structure_was_lost(measures, labels, count)[labels]
     recoloured = cells.keep_large(_colour_stands_out(measures), least)

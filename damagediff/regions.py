@@ -257,9 +257,9 @@ def measure_buildings(
     Returns
     -------
     tuple of Building
-        In the order given. The score is the median over the analysed pixels whose centres lie inside, for a
-        footprint smaller than that over the pixels it touches; None, and "not analysed", where less than
-        half of the footprint was analysed.
+        In the order given. The score is the median over the analysed pixels whose centres lie inside; None,
+        and "not analysed", where less than half of the footprint was analysed, or where it is smaller than
+        one cell and so has no measurement of its own.
     """
     analysed = (change.changed != NOT_ANALYSED) & np.isfinite(change.score)
     return tuple(
@@ -281,7 +281,8 @@ def _building(
     at = rows[on] // change.cell_px, cols[on] // change.cell_px
     scores = change.score[at][analysed[at]]
     share = len(scores) / len(rows) if len(rows) else 0.0
-    score = float(np.median(scores)) if share >= MIN_BUILDING_SHARE else None
+    measurable = share >= MIN_BUILDING_SHARE and len(rows) >= change.cell_px**2
+    score = float(np.median(scores)) if measurable else None
     return Building(
         id=name,
         score=score,

@@ -212,11 +212,12 @@ def test_buildings_take_the_median_inside() -> None:
     json.dumps(hit.properties)
 
 
-def test_a_footprint_smaller_than_a_pixel_still_has_a_value() -> None:
-    score = np.full((12, 16), 0.2)
-    score[3, 3] = 0.7
+def test_a_footprint_smaller_than_a_cell_is_not_analysed() -> None:
+    score = np.full((12, 16), 0.7)
     tiny = building([square(13.3, 13.3, 0.2)], change(blank(), score), types.Grid((48, 64)))
-    assert tiny.score == pytest.approx(0.7) and tiny.area_m2 is None
+    assert tiny.score is None and tiny.label == "not analysed" and tiny.area_m2 is None
+    small = building([square(12, 12, 4)], change(blank(), score), types.Grid((48, 64)))
+    assert small.score == pytest.approx(0.7)
 
 
 def test_footprints_that_were_not_analysed_have_no_value() -> None:
