@@ -94,9 +94,9 @@ MIN_BUILT = 0.10
 GREEN_EXCESS = 0.06
 """Excess green (2g - r - b of chromaticities) from which a cell is vegetation."""
 MAX_GREEN_SHARE = 0.5
-COLOUR_SPREADS = 6.0
+COLOUR_SPREADS = 8.0
 """Colour differences stand out when they exceed the median by this many robust spreads ..."""
-MIN_COLOUR_GREY = 40.0
+MIN_COLOUR_GREY = 15.0
 """... and this many grey levels."""
 
 
