@@ -1,10 +1,11 @@
 """AROSICS on one pair of files, inside its own environment: what it cost, and where it puts every pixel.
 
-python _arosics_runner.py JOB.json
+python _arosics_runner.py JOB.json STARTED
 
-JOB.json names the files, the variant and its options (`vs_arosics.peer_job` writes it). The answer goes into
-``out`` (JSON) and, as the displacement on a lattice, into ``displacement`` (npy). Nothing of damagediff is
-imported here; the lattice is (row, col) with the centre of the first pixel at (0, 0), as everywhere in it.
+JOB.json names the files, the variant and its options (`vs_arosics.plan` writes it); STARTED is the time at
+which this process was started. The answer goes into ``out`` (JSON), the displacement on a lattice into
+``displacement`` (npy). Nothing of damagediff is imported here; the lattice is (row, col) with the centre of
+the first pixel at (0, 0), as everywhere in it.
 """
 
 import contextlib
@@ -16,28 +17,25 @@ import time
 import warnings
 from pathlib import Path
 
-STARTED = time.perf_counter()
+import numpy as np
+import scipy
+from arosics import COREG, COREG_LOCAL, DESHIFTER, __version__
+from geoarray import GeoArray
+from osgeo import gdal
 
-import numpy as np  # noqa: E402  the imports are timed
-import scipy  # noqa: E402
-from arosics import COREG, COREG_LOCAL, DESHIFTER, __version__  # noqa: E402
-from geoarray import GeoArray  # noqa: E402
-from osgeo import gdal  # noqa: E402
-
-IMPORTED = time.perf_counter()
-IMPORTED_CPU_S = time.process_time()
 OUTSIDE = -9999.0
 """Written by the correction where the target has nothing."""
 
 
 def main() -> int:
     """Match, stop the clock, then ask where the correction takes its pixels from."""
+    start_s, begin, begin_cpu = time.time() - float(sys.argv[2]), time.perf_counter(), time.process_time()
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     warnings.simplefilter("ignore")
     match = {"local": match_local, "global": match_global}[job["variant"]]
     with contextlib.redirect_stdout(sys.stderr):  # it prints even when told to be quiet
         info, counts, nodata = match(job)
-        cost = spent()
+        cost = {"start_s": start_s, **spent(begin, begin_cpu)}
         displaced = displacement(job, info) if info["success"] else np.load(job["lattice"]) * np.nan
     np.save(job["displacement"], displaced)
     answer = {**cost, **counts, "nodata": nodata, "versions": versions()}
@@ -122,17 +120,14 @@ def sampled(picture: np.ndarray, its_gt: tuple, reference_gt: tuple, at: np.ndar
     return values
 
 
-def spent() -> dict:
-    """Seconds and memory up to now: the job after the imports, the imports, and the largest process."""
-    now = time.perf_counter()
+def spent(begin: float, begin_cpu: float) -> dict:
+    """Seconds since `begin`, those of the workers among the CPU's, and the memory of the largest process."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = time.process_time() - IMPORTED_CPU_S + children.ru_utime + children.ru_stime
     status = Path("/proc/self/status").read_text(encoding="ascii")
     own_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     return {
-        "wall_s": now - IMPORTED,
-        "cpu_s": cpu_s,
-        "import_s": IMPORTED - STARTED,
+        "wall_s": time.perf_counter() - begin,
+        "cpu_s": time.process_time() - begin_cpu + children.ru_utime + children.ru_stime,
         "peak_mib": max(own_kib, children.ru_maxrss) / 1024,
     }
 

@@ -1,4 +1,4 @@
-"""What the benchmarks of alignment share: pairs as plain pictures, one alignment, machine and data in JSON."""
+"""What the benchmarks of alignment share: plain pictures, one alignment, machine and data in JSON."""
 
 from __future__ import annotations
 

@@ -505,7 +505,8 @@ def row(case: dict[str, Any]) -> str:
     if "epe_mean" not in case:
         return f"{start}{state} {case['reason']}"
     return (
-        f"{start}{state} {case['model']:11s} EPE {case['epe_mean']:.3f}/{case['epe_p95']:.3f}/{case['epe_max']:.3f}"
+        f"{start}{state} {case['model']:11s} EPE "
+        f"{case['epe_mean']:.3f}/{case['epe_p95']:.3f}/{case['epe_max']:.3f}"
         f" (inner {case['epe_mean_inner']:.3f}/{case['epe_max_inner']:.3f}),"
         f" {case.get('tie_points', 0)} tie points off by {case.get('tie_error_median', math.nan):.3f}/"
         f"{case.get('tie_error_p95', math.nan):.3f}, score {case['score']:.0f}, "

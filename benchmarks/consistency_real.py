@@ -11,7 +11,8 @@ For every folder of DIR with before.* and after.* (taken as plain pixels, withou
 - inverse: align(after, before) after align(before, after) must be the identity, in px of BEFORE.
 
 Agreement does not prove that both are right, but disagreement proves that one is wrong. The pairs in
-GEOREFERENCED are also aligned as they are. ``--pictures`` gets a checkerboard of every accepted pair.
+GEOREFERENCED are also aligned as they are, and that answer counts for them among the accepted: of one the
+pixels are degrees, a quarter longer than wide, which without a georeference nothing can know. ``--pictures`` gets a checkerboard of every accepted pair.
 """
 
 from __future__ import annotations
@@ -183,8 +184,9 @@ def summarise(figures: dict[str, Any]) -> dict[str, Any]:
     """Each pair has a median, a 90 % and a largest distance; these are spread over the accepted pairs."""
     summary: dict[str, Any] = {
         "pairs": len(figures),
-        "accepted": sum(f["right"]["accepted"] for f in figures.values()),
-        "refused": {n: f["right"]["reason"] for n, f in figures.items() if not f["right"]["accepted"]},
+        "accepted": sum(as_given(f)["accepted"] for f in figures.values()),
+        "accepted_plain": sum(f["right"]["accepted"] for f in figures.values()),
+        "refused": {n: as_given(f)["reason"] for n, f in figures.items() if not as_given(f)["accepted"]},
         "georeferenced_accepted": {
             n: f["georeferenced"]["accepted"] for n, f in figures.items() if "georeferenced" in f
         },
@@ -202,11 +204,16 @@ def summarise(figures: dict[str, Any]) -> dict[str, Any]:
     return summary
 
 
+def as_given(figures: dict[str, Any]) -> dict[str, Any]:
+    """The answer for the files as they are."""
+    return figures.get("georeferenced", figures["right"])
+
+
 def print_summary(summary: dict[str, Any]) -> None:
-    print(f"\naccepted {summary['accepted']} of {summary['pairs']} (goal {GOALS['accepted']} of 60)")
+    print(f"\naccepted {summary['accepted']} of {summary['pairs']} (goal {GOALS['accepted']} of 60), as plain pixels {summary['accepted_plain']}")
     print(f"georeferenced as they are: {summary['georeferenced_accepted']}")
     print(
-        "distance, px: median / p90 / max over pairs of the pair's median, then of its 90 %, then of its largest"
+        "distance, px: median/p90/max over pairs of each pair's median, then of its 90 %, then of its largest"
     )
     for key in (*TURNS_DEG, "back"):
         line = summary[key]
@@ -215,7 +222,8 @@ def print_summary(summary: dict[str, Any]) -> None:
             for k in ("of_pair_medians", "of_pair_p90s", "of_pair_maxima")
         ]
         print(
-            f"  {key:4s} {line['pairs']:2d} pairs: {'   '.join(shown)}   over 3 px: {line['median_over_3_px']}"
+            f"  {key:4s} {line['pairs']:2d} pairs: {'   '.join(shown)}   "
+            f"median over 3 px: {line['median_over_3_px']}"
         )
     print(f"goals: W {GOALS['median']}/{GOALS['p90']}/{GOALS['max']}, back {GOALS['inverse_median']}")
     for name, why in summary["refused"].items():

@@ -8,8 +8,9 @@ with each window size, and global) and our registration run in turn, each in a p
 times; medians are compared. Every side only finds the alignment (open, read, match, fit); nobody writes a
 corrected image on the clock. The error is measured on a lattice over the overlap: ours as the model says,
 AROSICS's by running its own correction, off the clock, on a picture that holds coordinates. AROSICS gets the
-green band (nearest to luminance), the largest displacement there is as its search range, and a grid with as
-many points as we look up; everything else is its default.
+green band (nearest to luminance), the largest displacement there is as its search range, and a grid with
+about as many points as we look up (it begins on the border); everything else is its default. Memory is that
+of the largest process of each side: AROSICS's workers are processes, ours are threads.
 
 AROSICS is installed on the first run into an environment of its own (--env), with Debian's GDAL.
 
@@ -19,30 +20,27 @@ AROSICS is installed on the first run into an environment of its own (--env), wi
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-STARTED = time.perf_counter()
+import _pairs
+import accuracy_simulated as simulated
+import numpy as np
 
-import argparse  # noqa: E402  the imports are timed
-import hashlib  # noqa: E402
-import json  # noqa: E402
-import math  # noqa: E402
-import os  # noqa: E402
-import platform  # noqa: E402
-import shutil  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
-
-import _pairs  # noqa: E402
-import accuracy_simulated as simulated  # noqa: E402
-import numpy as np  # noqa: E402
-
-from damagediff import registration, settings, tiles  # noqa: E402
+from damagediff import registration, settings, tiles
 
 SHIFT_RC_PX, TURN_DEG, SCALE, SHEAR, RESIDUAL_PX = (4.3, -3.6), 0.3, 1.001, 0.0006, 1.5
 """The motion: small enough for a search range that AROSICS can be given."""
@@ -51,6 +49,8 @@ GREEN = 2
 LATTICE_PX = 8
 EDGE_PX = 2
 """The error is asked where the content lies this far inside the after image: both have it there."""
+FEWEST_POINTS_A_SIDE = 12
+"""Of AROSICS's grid, also when we refuse the pair and so looked nothing up."""
 GOAL_TIMES_FASTER, GOAL_ERROR_SHARE = 10.0, 0.2
 RECIPE = "1"
 """Changed when `install` changes, so that older environments are made anew."""
@@ -179,7 +179,7 @@ def make_pair(textures: Sequence[Path], size: int, seed: int, folder: Path) -> S
     lattice = np.stack(np.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2).astype(np.float64)
     np.save(folder / "lattice.npy", lattice)
     at = truth.after_at(lattice)
-    counts = ((at >= EDGE_PX) & (at <= size - 1 - EDGE_PX)).all(-1)
+    counts = _pairs.inside(at - EDGE_PX, (size - 2 * EDGE_PX, size - 2 * EDGE_PX))
     said = {"size_px": size, "seed": seed, "changed_share": changed, "look": vars(look), "sha256": {}}
     said |= {"before_from_after": truth.before_from_after, "waves": truth.waves}
     said["sha256"] = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in (before, after)}
@@ -222,7 +222,8 @@ def plan(pair: SimulatedPair, args: argparse.Namespace, python: Path) -> list[Jo
     points = run(ours)["points_tried"]  # not counted: it also reads everything into the system's cache once
     runner = str(Path(__file__).with_name("_arosics_runner.py"))
     common |= {"max_shift_px": math.ceil(pair.largest_px) + 1, "band": GREEN}
-    common["grid_res_px"] = math.ceil(pair.said["size_px"] / (math.sqrt(points) + 1))  # none on the border
+    side = max(math.sqrt(points), FEWEST_POINTS_A_SIDE)
+    common["grid_res_px"] = math.ceil(pair.said["size_px"] / (side + 1))
     variants = [("local", window) for window in args.windows] + [("global", 256)]
     return [ours] + [
         job_of(
@@ -255,12 +256,11 @@ def in_turn(jobs: Sequence[Job], repeats: int) -> dict[str, list[dict[str, Any]]
 def run(job: Job) -> dict[str, Any]:
     """One process; its own figures, and its error."""
     quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each side has workers of its own
-    start = time.perf_counter()
-    done = subprocess.run(job.command, env=os.environ | quiet, capture_output=True, text=True, check=False)
+    command = (*job.command, repr(time.time()))
+    done = subprocess.run(command, env=os.environ | quiet, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{job.label} failed:\n{(done.stdout + done.stderr)[-3000:]}")
-    answer = json.loads(job.answer.read_text(encoding="utf-8"))
-    answer["with_evaluation_s"] = time.perf_counter() - start
+    answer: dict[str, Any] = json.loads(job.answer.read_text(encoding="utf-8"))
     return answer | errors(np.load(job.displacement), job.pair)
 
 
@@ -268,21 +268,24 @@ def errors(displacement_rc: np.ndarray, pair: SimulatedPair) -> dict[str, float 
     """End-point error over the overlap, px; a point without an answer counts as such, not as an error."""
     error = np.hypot(*(displacement_rc - pair.displacement_rc)[pair.counts].T)
     known = error[np.isfinite(error)]
-    mean, p95, most = (known.mean(), np.percentile(known, 95), known.max()) if len(known) else (None,) * 3
-    return {"mean_px": mean, "p95_px": p95, "max_px": most, "answered": len(known) / len(error)}
+    answered = {"answered": len(known) / len(error)}
+    if not len(known):
+        return {"mean_px": None, "p95_px": None, "max_px": None, **answered}
+    p95 = float(np.percentile(known, 95))
+    return {"mean_px": float(known.mean()), "p95_px": p95, "max_px": float(known.max()), **answered}
 
 
-def ours(asked: Path) -> int:
-    """Our registration in a process of its own: open, read, match, fit."""
-    imported, imported_cpu = time.perf_counter(), time.process_time()
+def ours(asked: Path, started: float) -> int:
+    """Our registration in a process of its own, begun at `started`: open, read, match, fit."""
+    start_s, begin, begin_cpu = time.time() - started, time.perf_counter(), time.process_time()
     job = json.loads(asked.read_text(encoding="utf-8"))
     options = settings.Settings(workers=job["workers"])
     with _pairs.opened(Path(job["before"]), Path(job["after"]), options) as scene:
         alignment, model = registration.register(scene)
-        answer = {
-            "wall_s": time.perf_counter() - imported,
-            "cpu_s": time.process_time() - imported_cpu,
-            "import_s": imported - STARTED,
+        answer: dict[str, Any] = {
+            "wall_s": time.perf_counter() - begin,
+            "cpu_s": time.process_time() - begin_cpu,
+            "start_s": start_s,
             "peak_mib": _pairs.peak_mib(),
         }
         at = np.load(job["lattice"])
@@ -298,17 +301,17 @@ def ours(asked: Path) -> int:
 def median_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Medians of the numbers; the rest as the first run says it."""
     return {
-        key: float(np.median([run[key] for run in runs])) if isinstance(value, (int, float)) else value
+        key: float(np.median([run[key] for run in runs])) if type(value) in (int, float) else value
         for key, value in runs[0].items()
     }
 
 
 def compare(figures: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Ours against each of the others that gave an answer: how many times faster, what share of the error."""
+    """Ours against each local variant that gave an answer: how many times faster, what share of the error."""
     return {
         label: against(figures["damagediff"], theirs)
         for label, theirs in figures.items()
-        if label != "damagediff" and theirs["mean_px"] is not None
+        if "local" in label and theirs["mean_px"] is not None
     }
 
 
@@ -327,7 +330,7 @@ def against(ours_: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
 
 def with_start(side: dict[str, Any]) -> float:
     """Seconds of the whole process: Python and the imports too."""
-    return float(side["wall_s"] + side["import_s"])
+    return float(side["wall_s"] + side["start_s"])
 
 
 def share(ours_px: float | None, theirs_px: float) -> float:
@@ -369,4 +372,4 @@ def cpu_model() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(ours(Path(sys.argv[2])) if sys.argv[1:2] == ["_ours"] else main())
+    sys.exit(ours(Path(sys.argv[2]), float(sys.argv[3])) if sys.argv[1:2] == ["_ours"] else main())

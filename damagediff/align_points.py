@@ -10,7 +10,7 @@ import numpy.typing as npt
 from . import align_fields, align_fit
 from .align_fields import Matches, Plane
 from .settings import AlignSettings
-from .types import BoolArray, FloatArray, LocalField, Role, TiePoints, Window
+from .types import Array, BoolArray, FloatArray, LocalField, Role, TiePoints, Window
 
 CONTEXT_PX = 24
 """Pixels around a window that its structure field needs to be the one of the whole image."""
@@ -22,8 +22,10 @@ MIN_SPREAD = 2.0
 """Standard deviation in grey levels below which a window holds nothing to recognise."""
 BATCH_WINDOWS = 12
 """Lattice places a side that are read together; more costs memory, fewer reads margins twice."""
-MIN_QUALITY = 0.15
+MIN_QUALITY = 0.10
 """Correlation of structure below which a match is not told from noise (mirrored decoys: median .08)."""
+BACK_PX = 1.0
+"""A match looked up the other way round must lead back to within this."""
 PENALTIES = (0.3, 3.0, 30.0)
 """Stiffness of the local field tried; cross-validation on the fit points chooses."""
 MIN_GAIN = 0.05
@@ -146,11 +148,24 @@ def look_up(batch: tuple[Site, ...], ref: Plane, near: Plane, search: int) -> li
     asked = [window for window, why in zip(inner, empty, strict=True) if why is None]
     fields = [align_fields.structure_field(plane) for plane in (ref, near)]
     matches = align_fields.match_windows(fields[0], fields[1], asked, search)
+    off = _off_way_back(fields, asked, matches, search)
     found = iter(range(len(matches)))
     return [
-        _unused(site, why) if why is not None else _measured(site, matches, next(found))
+        _unused(site, why) if why is not None else _measured(site, matches, off, next(found))
         for site, why in zip(batch, empty, strict=True)
     ]
+
+
+def _off_way_back(
+    fields: list[tuple[Array, Array]], asked: list[Window], matches: Matches, search: int
+) -> FloatArray:
+    """(N,) distance between each match and the same looked up from the moving image, px."""
+    there = [
+        window._replace(row=window.row + round(float(d[0])), col=window.col + round(float(d[1])))
+        for window, d in zip(asked, matches.displacement_rc, strict=True)
+    ]
+    back = align_fields.match_windows(fields[1], fields[0], there, search)
+    return np.asarray(np.hypot(*(back.displacement_rc + matches.displacement_rc).T))
 
 
 def _empty(window: Window, ref: Plane, near: Plane) -> str | None:
@@ -170,7 +185,7 @@ def _unused(site: Site, why: str) -> Measured:
     return Measured(centre, centre, 0.0, 1.0, site.check, why)
 
 
-def _measured(site: Site, matches: Matches, k: int) -> Measured:
+def _measured(site: Site, matches: Matches, off_way_back: FloatArray, k: int) -> Measured:
     reason = None
     if matches.at_limit[k]:
         reason = "beyond the search"
@@ -178,6 +193,8 @@ def _measured(site: Site, matches: Matches, k: int) -> Measured:
         reason = "fits elsewhere as well"
     elif matches.score[k] < MIN_QUALITY:
         reason = "too little in common"
+    elif off_way_back[k] > BACK_PX:
+        reason = "does not match back"
     centre = _centre(site.window)
     near = centre + matches.displacement_rc[k]
     return Measured(centre, near, float(matches.score[k]), float(matches.ambiguity[k]), site.check, reason)

@@ -19,7 +19,8 @@ def main() -> None:
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else root / "reports" / "demo" / "figure.png"
     with Image.open(source) as figure:
         small = figure.convert("RGB").resize((WIDTH_PX, round(figure.height * WIDTH_PX / figure.width)))
-    small.quantize(192, dither=Image.Dither.FLOYDSTEINBERG).save(root / "docs" / "sample_figure.png", optimize=True)
+    few = small.quantize(192, dither=Image.Dither.FLOYDSTEINBERG)
+    few.save(root / "docs" / "sample_figure.png", optimize=True)
 
 
 if __name__ == "__main__":
