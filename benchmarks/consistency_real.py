@@ -11,8 +11,8 @@ For every folder of DIR with before.* and after.* (taken as plain pixels, withou
 - inverse: align(after, before) after align(before, after) must be the identity, in px of BEFORE.
 
 Agreement does not prove that both are right, but disagreement proves that one is wrong. The pairs in
-GEOREFERENCED are also aligned as they are, and that answer counts for them among the accepted: of one the
-pixels are degrees, a quarter longer than wide, which without a georeference nothing can know. ``--pictures`` gets a checkerboard of every accepted pair.
+GEOREFERENCED are also aligned as they are, and that answer counts for them among the accepted: the pixels
+of one are degrees, a quarter longer than wide, which without a georeference nothing can know. ``--pictures`` gets a checkerboard of every accepted pair.
 """
 
 from __future__ import annotations
@@ -210,7 +210,10 @@ def as_given(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def print_summary(summary: dict[str, Any]) -> None:
-    print(f"\naccepted {summary['accepted']} of {summary['pairs']} (goal {GOALS['accepted']} of 60), as plain pixels {summary['accepted_plain']}")
+    print(
+        f"\naccepted {summary['accepted']} of {summary['pairs']} (goal {GOALS['accepted']} of 60), "
+        f"as plain pixels {summary['accepted_plain']}"
+    )
     print(f"georeferenced as they are: {summary['georeferenced_accepted']}")
     print(
         "distance, px: median/p90/max over pairs of each pair's median, then of its 90 %, then of its largest"

@@ -237,7 +237,8 @@ def line(row: dict[str, Any]) -> str:
     return (
         f"{row['kind']}: {row['name']}: score {row['score']:.1f} (limit {row['limit']:.0f}), "
         f"chance 10^{row['log10_chance']:.1f}, stack {row['stack_peak_sd']:.1f} sd, "
-        f"rival {row['rival']:.2f}, coverage {row['coverage']:.2f}, {row['agreeing']} of {row['windows']} windows"
+        f"rival {row['rival']:.2f}, coverage {row['coverage']:.2f}, "
+        f"{row['agreeing']} of {row['windows']} windows"
     )
 
 

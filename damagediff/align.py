@@ -33,6 +33,8 @@ VOTE_PX = 512
 """Longest side of the images on which candidates are voted on."""
 SURE = -14.0
 """A vote with a log10 chance below this makes the search over all rotations unnecessary."""
+FULL_CHANCE = -3.0
+"""Tie points at full resolution must agree more than chance would give once in a thousand pairs."""
 LADDER = ("translation", "similarity", "affine", "homography")
 
 
@@ -91,7 +93,13 @@ def _bench(ref: Plane, mov: Plane, side_px: int) -> _Bench:
     )
 
 
-def find(ref: Plane, mov: Plane, settings: AlignSettings, rng: np.random.Generator) -> Coarse:
+def find(
+    ref: Plane,
+    mov: Plane,
+    settings: AlignSettings,
+    rng: np.random.Generator,
+    hints: list[Candidate] | None = None,
+) -> Coarse:
     """Find the map between two planes, and the evidence for it.
 
     Parameters
@@ -102,6 +110,8 @@ def find(ref: Plane, mov: Plane, settings: AlignSettings, rng: np.random.Generat
         Reads ``coarse_px`` and the limits of evidence.
     rng : numpy.random.Generator
         Draws hypotheses for the consensus: the same state, the same answer.
+    hints : list of Candidate, optional
+        Maps somebody proposes; they stand for election like all others.
 
     Returns
     -------
@@ -109,7 +119,8 @@ def find(ref: Plane, mov: Plane, settings: AlignSettings, rng: np.random.Generat
         The best map whatever its evidence; `refusal` says whether it may be used.
     """
     candidates = (
-        align_candidates.identity(ref, mov)
+        (hints or [])
+        + align_candidates.identity(ref, mov)
         + align_candidates.keypoints(ref, mov)
         + align_candidates.correlation(ref, mov, np.arange(-4.0, 5, 2), np.array([0.95, 1, 1.05]), 192, 2)
     )
@@ -238,7 +249,7 @@ def _weigh(bench: _Bench, matrix: FloatArray, settings: AlignSettings, search: i
     rival = _rival(bench, matrix)
     score = -chance + (max(0.0, height - 5) if offset <= AGREE_PX else 0.0)
     coverage = _coverage(matches.centre_rc, agree, bench.ref.shape)
-    return Evidence(chance, height, coverage, len(matches), int(agree.sum()), score, limit, rival)
+    return Evidence(chance, height, coverage, len(matches), int(agree.sum()), score, limit, rival=rival)
 
 
 def _mean_surface(bench: _Bench, matrix: FloatArray, search: int, step: int) -> tuple[FloatArray, FloatArray]:
@@ -329,25 +340,46 @@ def fit(
     """
     if (~points.check).sum() < align_fit.NEEDED["similarity"]:
         return model, f"{len(points.check)} tie points at full resolution are too few to refine the model"
-    return align_points.choose(points, model, shape, _ladder(settings, local, model.kind))
+    ladder = _ladder(settings, model.kind)
+    if model.kind not in ladder:
+        model = align_points.fit_one(ladder[-1], points.subset(~points.check), model, shape)
+    else:
+        ladder = ladder[ladder.index(model.kind) :]
+    return align_points.choose(points, model, shape, (*ladder, "local") if local else ladder)
 
 
-def _ladder(settings: AlignSettings, local: bool, start: str) -> tuple[str, ...]:
-    """Models that may be tried, from simple to rich; a homography only where the coarse search needed one."""
-    allowed = ["translation", "similarity", "affine"] + (["homography"] if start == "homography" else [])
-    allowed = allowed[allowed.index(start) :] if start in allowed else allowed
-    if settings.model in allowed:
-        return tuple(allowed[: allowed.index(settings.model) + 1])
-    return (*allowed, "local") if local else tuple(allowed)
+def _ladder(settings: AlignSettings, found: str) -> tuple[str, ...]:
+    """Global models that may be tried, simple to rich; a homography where one was found or is asked for."""
+    if settings.model != "auto":
+        return LADDER[: LADDER.index(settings.model) + 1]
+    return LADDER if found == "homography" else LADDER[:-1]
+
+
+def disagreement(points: Points, model: Model, search: int) -> tuple[float, str | None]:
+    """What the tie points at full resolution say of the model.
+
+    Returns
+    -------
+    (log10 of the chance that as many agree at random, why the alignment must be refused or None)
+    """
+    residual = align_points.residuals(model, points)
+    agreeing = int((residual <= align_points.GROSS_PX).sum())
+    chance = _log10_chance(agreeing, len(residual), align_points.GROSS_PX, search)
+    if chance <= FULL_CHANCE:
+        return chance, None
+    return chance, (
+        f"at full resolution {agreeing} of {len(residual)} tie points lie within "
+        f"{align_points.GROSS_PX:g} px of the {model.kind}: as many may by chance"
+    )
 
 
 def accepted(
-    coarse: Coarse, points: Points, model: Model, model_reason: str, windows_unused: dict[str, int]
+    evidence: Evidence, points: Points, model: Model, model_reason: str, windows_unused: dict[str, int]
 ) -> Alignment:
     """The alignment with what its check points say."""
     tie_points = align_points.as_tie_points(points, model)
     rmse, ce90 = check_residual(tie_points)
-    e = coarse.evidence
+    e = evidence
     return Alignment(
         accepted=True,
         reason=f"{e.agreeing} of {e.windows} windows agree, evidence {e.score:.1f} (needed: {e.limit:.0f}), "
@@ -357,14 +389,15 @@ def accepted(
         moving_from_reference=model.matrix / model.matrix[2, 2],
         local=model.local,
         tie_points=tie_points,
-        evidence=e,
+        evidence=evidence,
         rmse_px=rmse,
         ce90_px=ce90,
         windows_unused=windows_unused,
+        supported_rc=align_points.supported(tie_points),
     )
 
 
-def refused(coarse: Coarse, moving_from_reference: FloatArray, why: str) -> Alignment:
+def refused(evidence: Evidence, moving_from_reference: FloatArray, why: str) -> Alignment:
     """An alignment that must not be used; the best map found is kept for the record."""
     return Alignment(
         accepted=False,
@@ -374,7 +407,7 @@ def refused(coarse: Coarse, moving_from_reference: FloatArray, why: str) -> Alig
         moving_from_reference=moving_from_reference / moving_from_reference[2, 2],
         local=None,
         tie_points=TiePoints(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0)),
-        evidence=coarse.evidence,
+        evidence=evidence,
         rmse_px=None,
         ce90_px=None,
     )

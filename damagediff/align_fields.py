@@ -18,6 +18,7 @@ from .types import Array, BoolArray, Window
 GRADIENT_SIGMA_PX = 1.3
 LEVEL_SIGMA_PX = 12 * GRADIENT_SIGMA_PX
 """The neighbourhood whose gradient level counts as normal: several times the gradient's own scale."""
+LEVEL_STEP_PX = 4
 NOISE_FLOOR = 0.15
 """Grey levels a pixel, out of 255: gradients near it are noise and get no vote."""
 AMBIGUOUS = 0.98
@@ -52,11 +53,20 @@ def structure_field(plane: Plane) -> tuple[Array, Array]:
     across = cv2.Scharr(smooth, cv2.CV_32F, 1, 0) / 32 * weight
     down = cv2.Scharr(smooth, cv2.CV_32F, 0, 1) / 32 * weight
     energy = across**2 + down**2
-    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), LEVEL_SIGMA_PX), 0.05)
-    level = np.sqrt(cv2.GaussianBlur(energy, (0, 0), LEVEL_SIGMA_PX) / share) + NOISE_FLOOR
+    share = np.maximum(_wide_blur(weight), 0.05)
+    level = np.sqrt(np.maximum(_wide_blur(energy), 0) / share) + NOISE_FLOOR
     signed = ((across + 1j * down) / (level + np.sqrt(energy))).astype(np.complex64)
     axial = (signed**2 / np.maximum(np.abs(signed), 1e-6)).astype(np.complex64)
     return signed, axial
+
+
+def _wide_blur(x: Array) -> Array:
+    """A Gaussian of `LEVEL_SIGMA_PX`, made on blocks of `LEVEL_STEP_PX`: ten times cheaper, alike to 1 %."""
+    rows, cols = x.shape
+    size = (max(1, cols // LEVEL_STEP_PX), max(1, rows // LEVEL_STEP_PX))
+    small = cv2.resize(x, size, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), LEVEL_SIGMA_PX / LEVEL_STEP_PX)
+    return cv2.resize(small, (cols, rows), interpolation=cv2.INTER_LINEAR)
 
 
 @dataclass(frozen=True)

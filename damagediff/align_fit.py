@@ -11,6 +11,7 @@ References
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import BSpline
@@ -156,9 +157,33 @@ def _similarities(p: FloatArray, q: FloatArray, rng: np.random.Generator, draws:
         yield turn[first : first + 300], move[first : first + 300]
 
 
+@dataclass(frozen=True)
+class Spline:
+    """A smooth displacement over a grid of `shape`: tensor product of cubic B-splines."""
+
+    coefficients: FloatArray
+    """(basis functions, 2)."""
+    shape: tuple[int, int]
+    pieces: tuple[int, int]
+    limit: FloatArray
+    """(2,) largest displacement in each direction that the points themselves show."""
+
+    def at(self, rc: FloatArray) -> FloatArray:
+        """(N, 2) displacement at (N, 2) places."""
+        field = _tensor_basis(rc, self.shape, self.pieces) @ self.coefficients
+        return np.clip(field, -self.limit, self.limit)
+
+    def sampled(self) -> LocalField:
+        """The same on nodes, quick to look up."""
+        spacing = max(8.0, max(self.shape) / 128)
+        rows, cols = (np.arange(0, math.ceil(n / spacing) + 1) * spacing for n in self.shape)
+        nodes = np.stack(np.meshgrid(rows, cols, indexing="ij"), -1).reshape(-1, 2)
+        return LocalField(self.at(nodes).T.reshape(2, len(rows), len(cols)), spacing)
+
+
 def fit_local(
     p: FloatArray, residual_rc: FloatArray, weight: FloatArray, shape: tuple[int, int], penalty: float
-) -> LocalField:
+) -> Spline:
     """Smooth displacement field: penalised tensor B-spline [1]_ of what the global model leaves.
 
     Cubic in each direction, second differences penalised, re-weighted like the other fits. The field is
@@ -169,7 +194,8 @@ def fit_local(
     .. [1] Eilers and Marx, "Flexible smoothing with B-splines and penalties", Statistical Science 11(2),
            1996. :DOI:`10.1214/ss/1038425655`
     """
-    pieces = [int(np.clip(n / max(shape) * 10, 2, 10)) for n in shape]
+    down, across = (int(np.clip(n / max(shape) * 10, 2, 10)) for n in shape)
+    pieces = (down, across)
     basis = _tensor_basis(p, shape, pieces)
     smooth = penalty * _roughness(pieces) + 1e-6 * np.eye(basis.shape[1])
     solution = np.zeros((basis.shape[1], 2))
@@ -179,10 +205,10 @@ def fit_local(
         normal = basis.T @ (basis * tukey[:, None]) + smooth
         solution = np.linalg.solve(normal, basis.T @ (residual_rc * tukey[:, None]))
     used = np.abs(residual_rc[tukey > 0])
-    return _sample_field(solution, shape, pieces, used.max(0) if len(used) else np.zeros(2))
+    return Spline(solution, shape, pieces, used.max(0) if len(used) else np.zeros(2))
 
 
-def _tensor_basis(rc: FloatArray, shape: tuple[int, int], pieces: list[int]) -> FloatArray:
+def _tensor_basis(rc: FloatArray, shape: tuple[int, int], pieces: tuple[int, int]) -> FloatArray:
     down, across = (_basis(rc[:, k], shape[k], pieces[k]) for k in (0, 1))
     return (down[:, :, None] * across[:, None, :]).reshape(len(rc), -1)
 
@@ -195,19 +221,9 @@ def _basis(position: FloatArray, length: int, pieces: int) -> FloatArray:
     return np.asarray(BSpline.design_matrix(inside, knots, 3).toarray())
 
 
-def _roughness(pieces: list[int]) -> FloatArray:
+def _roughness(pieces: tuple[int, int]) -> FloatArray:
     down, across = (np.diff(np.eye(n + 3), 2, axis=0) for n in pieces)
     return np.kron(down.T @ down, np.eye(pieces[1] + 3)) + np.kron(np.eye(pieces[0] + 3), across.T @ across)
-
-
-def _sample_field(
-    solution: FloatArray, shape: tuple[int, int], pieces: list[int], limit: FloatArray
-) -> LocalField:
-    spacing = max(8.0, max(shape) / 128)
-    rows, cols = (np.arange(0, math.ceil(n / spacing) + 1) * spacing for n in shape)
-    nodes = np.stack(np.meshgrid(rows, cols, indexing="ij"), -1).reshape(-1, 2)
-    field = (_tensor_basis(nodes, shape, pieces) @ solution).T.reshape(2, len(rows), len(cols))
-    return LocalField(np.clip(field, -limit[:, None, None], limit[:, None, None]), spacing)
 
 
 def field_at(field: LocalField, rc: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
+import shapely
 
 from . import align_fields, align_fit
 from .align_fields import Matches, Plane
@@ -20,13 +21,18 @@ MIN_VALID = 0.9
 """Share of a window that must hold pixels in both images."""
 MIN_SPREAD = 2.0
 """Standard deviation in grey levels below which a window holds nothing to recognise."""
+HAND_WEIGHT = 0.5
+"""Weight of a point marked by hand: that of the least ambiguous match."""
+MARGIN_PX = 128.0
+MARGIN_SHARE = 0.15
+"""How far beyond the outermost tie points the model is trusted: this, or that share of their spread."""
 BATCH_WINDOWS = 12
 """Lattice places a side that are read together; more costs memory, fewer reads margins twice."""
 MIN_QUALITY = 0.10
 """Correlation of structure below which a match is not told from noise (mirrored decoys: median .08)."""
 BACK_PX = 1.0
 """A match looked up the other way round must lead back to within this."""
-PENALTIES = (0.3, 3.0, 30.0)
+PENALTIES = (0.01, 0.03, 0.3, 3.0, 30.0)
 """Stiffness of the local field tried; cross-validation on the fit points chooses."""
 MIN_GAIN = 0.05
 """A richer model must lower the residual of points left out by this share and two standard errors."""
@@ -270,7 +276,7 @@ def choose(
         gain, doubt = _mean_and_error(best_error - error)
         refit = kind == best.kind and gain > 0
         if refit or (gain > 2 * doubt and gain > MIN_GAIN * best_error.mean()):
-            best, best_error, why = _fit_one(kind, fit, best, shape), error, "no richer model was allowed"
+            best, best_error, why = fit_one(kind, fit, best, shape), error, "no richer model was allowed"
         else:
             why = f"{_a(kind)} changes the residual of points left out by {-gain:+.2f} ± {doubt:.2f} px"
     return best, why
@@ -289,7 +295,7 @@ def _left_out(kind: str, points: Points, base: Model, shape: tuple[int, int]) ->
         out = folds == fold
         if not out.any():
             continue
-        model = _fit_one(kind, points.subset(~out), base, shape)
+        model = fit_one(kind, points.subset(~out), base, shape)
         error[out] = residuals(model, points.subset(out))
     return np.minimum(error, GROSS_PX)
 
@@ -304,7 +310,8 @@ def _mean_and_error(fall: FloatArray) -> tuple[float, float]:
     return float(fall.mean()), float(fall.std(ddof=1) / np.sqrt(len(fall)))
 
 
-def _fit_one(kind: str, points: Points, base: Model, shape: tuple[int, int]) -> Model:
+def fit_one(kind: str, points: Points, base: Model, shape: tuple[int, int]) -> Model:
+    """One kind of model through all the points given, starting from `base`."""
     p, q, weight = points.reference_rc, points.moving_rc, points.weight
     if kind == "local":
         return _fit_local(p, q, weight, Model(base.kind, base.matrix), shape)
@@ -328,11 +335,46 @@ def _fit_local(
             rest = folds != fold
             if rest.all():
                 continue
-            field = align_fit.fit_local(p[rest], left[rest], weight[rest], shape, penalty)
-            error[~rest] = np.hypot(*(align_fit.field_at(field, p[~rest]) - left[~rest]).T)
+            spline = align_fit.fit_local(p[rest], left[rest], weight[rest], shape, penalty)
+            error[~rest] = np.hypot(*(spline.at(p[~rest]) - left[~rest]).T)
         errors.append(np.minimum(error, GROSS_PX).mean())
     penalty = PENALTIES[int(np.argmin(errors))]
-    return Model("local", base.matrix, align_fit.fit_local(p, left, weight, shape, penalty))
+    return Model("local", base.matrix, align_fit.fit_local(p, left, weight, shape, penalty).sampled())
+
+
+def marked(before_rc: FloatArray, after_rc: FloatArray) -> Points:
+    """Places marked by hand: (N, 2) on the working grid and in the moving frame. None is held out."""
+    count = len(before_rc)
+    return Points(before_rc, after_rc, np.ones(count), np.full(count, HAND_WEIGHT), np.zeros(count, bool))
+
+
+def together(first: Points, second: Points) -> Points:
+    """Both sets of points."""
+    pairs = ((getattr(first, f.name), getattr(second, f.name)) for f in fields(Points))
+    return Points(*(np.concatenate(pair) for pair in pairs))
+
+
+def supported(points: TiePoints) -> tuple[tuple[float, float], ...]:
+    """The part of the grid that agreeing tie points support: their convex hull and a margin.
+
+    Within it the model interpolates. Holes are not cut out: where everything was destroyed no window
+    matches, and there of all places the comparison is wanted.
+    """
+    agreeing = np.array([role != "rejected" for role in points.role], bool)
+    if not agreeing.any():
+        return ()
+    places = shapely.MultiPoint(points.reference_rc[agreeing])
+    spread = float(np.ptp(points.reference_rc[agreeing], axis=0).max())
+    hull = places.convex_hull.buffer(max(MARGIN_PX, MARGIN_SHARE * spread), quad_segs=4)
+    return tuple((float(row), float(col)) for row, col in hull.exterior.coords)
+
+
+def supported_share(ring_rc: tuple[tuple[float, float], ...], shape: tuple[int, int]) -> float:
+    """Share of a grid of `shape` inside a ring, 0..1."""
+    if not ring_rc:
+        return 0.0
+    inside = shapely.Polygon(ring_rc).intersection(shapely.box(-0.5, -0.5, shape[0] - 0.5, shape[1] - 0.5))
+    return float(inside.area / (shape[0] * shape[1]))
 
 
 def as_tie_points(points: Points, model: Model) -> TiePoints:

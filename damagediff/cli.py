@@ -16,7 +16,7 @@ import click
 from . import __version__
 from . import settings as options
 from .errors import AlignmentRefused, DamagediffError, InputError, SettingsError
-from .types import Case, Comparison, DatePrecision, Source
+from .types import Alignment, Case, Comparison, DatePrecision, Source
 
 EXAMPLES = """
 \b
@@ -70,6 +70,22 @@ def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _align_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    models = click.Choice(["auto", "translation", "similarity", "affine", "homography"])
+    for option in (
+        click.option("--no-local", is_flag=True, help="No smooth local field on top of the model."),
+        click.option("--model", type=models, help="Richest global model allowed."),
+        click.option("--max-shift", type=float, metavar="PX", help="Refuse to move the centre by more."),
+        click.option(
+            "--tie-points",
+            type=click.Path(path_type=Path),
+            help="CSV of places marked by hand: before_row, before_col, after_row, after_col.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("-q", "--quiet", is_flag=True, help="No progress."),
@@ -112,6 +128,7 @@ def _image_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--footprints", type=click.Path(path_type=Path), help="GeoJSON of building outlines.")
 @_image_options
+@_align_options
 @_output_options
 @_settings_options
 def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
@@ -125,9 +142,36 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
         after=_source("after", after, given),
         title=given["title"],
         footprints=given["footprints"],
+        tie_points=given["tie_points"],
         gsd_m=_positive("--gsd", given["gsd"]),
     )
     _run(case, _settings(given), out, given)
+
+
+@main.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="GeoTIFF to write.")
+@_image_options
+@_align_options
+@_output_options
+@_settings_options
+def align(before: Path, after: Path, out: Path, **given: Any) -> None:
+    """Only lay AFTER on BEFORE: write it on the working grid, and say how well it lies.
+
+    Exit codes as for compare; nothing is written when the alignment is refused.
+    """
+    from . import outputs, pipeline
+
+    sources = _source("before", before, given), _source("after", after, given)
+    case = Case(*sources, tie_points=given["tie_points"])
+    outputs.check_new_file(out, given["overwrite"])
+    with _progress(given["quiet"]) as progress:
+        pair, alignment = pipeline.align(case, _settings(given), out, progress)
+    if given["as_json"]:
+        click.echo(outputs.to_json(outputs.alignment_results(alignment, pair.grid)), nl=False)
+    _refuse(alignment)
+    click.echo(_plain(_how_well(alignment)), err=True)
 
 
 @main.command()
@@ -194,11 +238,23 @@ def _say(comparison: Comparison, out: Path, as_json: bool) -> None:
     for note in comparison.notes:
         click.echo(f"note: {_plain(note)}", err=True)
     click.echo(f"report: {_plain(str(out / 'report.html'))}", err=True)
-    if not comparison.alignment.accepted:
+    _refuse(comparison.alignment)
+
+
+def _refuse(alignment: Alignment) -> None:
+    """Raise when the alignment was refused."""
+    if not alignment.accepted:
         raise AlignmentRefused(
-            f"alignment refused: {comparison.alignment.reason}. Check that both images show the same place, "
-            "crop them to it, or give larger ones"
+            f"alignment refused: {alignment.reason}. Check that both images show the same place, crop them "
+            "to it, give larger ones, or mark places by hand (--tie-points)"
         )
+
+
+def _how_well(alignment: Alignment) -> str:
+    """One line on an accepted alignment."""
+    points = alignment.tie_points
+    error = "no check points" if alignment.rmse_px is None else f"check-point RMSE {alignment.rmse_px:.2f} px"
+    return f"{alignment.model}, {error}, {points.count('fit')} tie points; {alignment.reason}"
 
 
 @contextmanager
@@ -217,7 +273,10 @@ def _progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
 
 
 def _settings(given: dict[str, Any]) -> options.Settings:
-    named = tuple(f"{key}={given[key]}" for key in ("seed", "workers") if given[key] is not None)
+    keys = {"seed": "seed", "workers": "workers", "model": "align.model", "max_shift": "align.max_shift_px"}
+    named = [f"{key}={given[name]}" for name, key in keys.items() if given.get(name) is not None]
+    if given.get("no_local"):
+        named.append("align.local=false")
     return options.load(given["settings_file"], (*given["overrides"], *named))
 
 

@@ -6,6 +6,7 @@ pixels as shown. It is composed as coordinates, so the pixels are interpolated o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -55,15 +56,28 @@ class Feed:
 
     def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
         """Bands and validity of a window of the working grid."""
-        at = resample.positions(self.file_from_grid(resample.nodes(window)), window)
-        outside = np.zeros((len(self.reader.roles), window.rows, window.cols), np.float32)
-        needed = resample.source_window(at, self.image.shape, self.reduction)
+        return self._read(window, lambda data: data)
+
+    def read_plane(self, window: Window) -> Plane:
+        """Grey 0..255 of a window of the working grid, for alignment."""
+        grey, valid = self._read(window, lambda data: luminance(data, self.reader.roles)[None])
+        return Plane(self._stretched(grey[0]), valid)
+
+    def _read(
+        self, window: Window, mix: Callable[[FloatArray], FloatArray]
+    ) -> tuple[FloatArray, BoolArray]:
+        """What `mix` makes of the bands as read, on a window of the working grid."""
+        node_rc = self.file_from_grid(resample.nodes(window))
+        needed = resample.source_window(node_rc, self.image.shape, self.reduction)
         if needed is None:
-            return outside, np.zeros((window.rows, window.cols), bool)
+            bands = len(mix(np.zeros((len(self.reader.roles), 1, 1), np.float32)))
+            empty = np.zeros((bands, window.rows, window.cols), np.float32)
+            return empty, np.zeros((window.rows, window.cols), bool)
         data, valid = self.reader.read(needed)
         valid = valid & self._not_excluded(needed)
+        at = resample.positions(node_rc, window)
         exact = self.reduction == 1 and bool((at == np.round(at)).all())
-        return resample.pull(data, valid, needed, at, self.reduction, exact)
+        return resample.pull(mix(data), valid, needed, at, self.reduction, exact)
 
     def _not_excluded(self, window: Window) -> BoolArray:
         rows, cols = (
@@ -98,9 +112,11 @@ class Feed:
 
     def plane(self, data: FloatArray, valid: BoolArray) -> Plane:
         """Grey 0..255 for alignment, from bands on any grid."""
+        return Plane(self._stretched(luminance(data, self.reader.roles)), valid)
+
+    def _stretched(self, grey: FloatArray) -> FloatArray:
         low, high = self.reduced.stretch
-        grey = (luminance(data, self.reader.roles) - low) * (255 / (high - low))
-        return Plane(np.clip(grey, 0, 255).astype(np.float32), valid)
+        return np.clip((grey - low) * (255 / (high - low)), 0, 255).astype(np.float32)
 
 
 def luminance(data: FloatArray, roles: tuple[str, ...]) -> FloatArray:

@@ -82,6 +82,22 @@ def run_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def check_new_file(out: Path, overwrite: bool) -> None:
+    """Refuse to write over a file without leave, over anything but a file, or into a missing folder.
+
+    Raises
+    ------
+    OutputError
+        With what is in the way.
+    """
+    if out.is_symlink() or (out.exists() and not out.is_file()):
+        raise OutputError(f"{out}: is not a file. Name a new one")
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out}: exists already. Name a new file, or give --overwrite")
+    if not out.absolute().parent.is_dir():
+        raise OutputError(f"{out}: its folder does not exist. Make it, or name another")
+
+
 def _elsewhere(error: OSError, partial: Path, out: Path) -> bool:
     """Whether the failure is about a file that is not ours to write: then it is not an output error."""
     named = error.filename
@@ -197,7 +213,7 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "format": FORMAT,
         "verdict": comparison.verdict,
         "pair": _pair(comparison),
-        "alignment": _alignment(comparison.alignment, comparison.pair.grid),
+        "alignment": alignment_results(comparison.alignment, comparison.pair.grid),
         "change": _change(comparison),
         "regions": [_region(region) for region in comparison.regions],
         "buildings": [_building(building) for building in comparison.buildings],
@@ -261,7 +277,8 @@ def _image(image: Image) -> dict[str, Any]:
     }
 
 
-def _alignment(alignment: Alignment, grid: Grid) -> dict[str, Any]:
+def alignment_results(alignment: Alignment, grid: Grid) -> dict[str, Any]:
+    """The ``alignment`` part of results.json, ready for `to_json`."""
     ce90_m = None if alignment.ce90_px is None or grid.gsd_m is None else alignment.ce90_px * grid.gsd_m
     local = alignment.local
     return {
@@ -280,6 +297,7 @@ def _alignment(alignment: Alignment, grid: Grid) -> dict[str, Any]:
         "ce90_px": alignment.ce90_px,
         "ce90_m": ce90_m,
         "tie_points": {role: alignment.tie_points.count(role) for role in wording.ROLES},
+        "supported_share": alignment.supported_share,
         "windows_unused": alignment.windows_unused,
         "evidence": _fields(alignment.evidence),
     }

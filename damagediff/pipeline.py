@@ -7,7 +7,8 @@ works on the cells, a sixteenth of the pixels.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import shapely
 from affine import Affine
 
 from . import (
@@ -34,7 +36,7 @@ from . import (
 from . import settings as options
 from .diff import Measures, Radiometry
 from .errors import InputError
-from .feed import Feed, open_feed
+from .feed import open_feed
 from .scene import Progress, Scene, silent
 from .settings import Settings
 from .types import (
@@ -89,20 +91,52 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
     OutputError
         A raster cannot be written.
     """
-    cv2.setNumThreads(1)  # the pool has the threads; nested ones only fight over cores
-    pair = open_pair(case, settings)
-    with ExitStack() as stack:
-        readers = [
-            stack.enter_context(raster.Reader(image, pair.roles)) for image in (pair.before, pair.after)
-        ]
-        executor = stack.enter_context(tiles.pool(settings.workers))
-        before, after = _open_feeds(pair, readers, settings, progress)
-        scene = Scene(case, settings, pair, before, after, executor, progress)
+    with open_scene(case, settings, progress) as scene:
+        outlines = _outlines(scene)
         alignment, model = registration.register(scene)
         scene = replace(scene, after=scene.after.aligned(model))
         if not alignment.accepted:
             return _refused(scene, alignment)
-        return _compare_aligned(scene, alignment, folder)
+        return _compare_aligned(scene, alignment, outlines, folder)
+
+
+def align(case: Case, settings: Settings, out: Path, progress: Progress = silent) -> tuple[Pair, Alignment]:
+    """Only co-register: write the after image on the working grid to `out`, a GeoTIFF.
+
+    Returns
+    -------
+    (the pair, the alignment); nothing is written when it is refused.
+
+    Raises
+    ------
+    InputError
+        An image cannot be used.
+    OutputError
+        `out` cannot be written.
+    """
+    with open_scene(case, settings, progress) as scene:
+        alignment, model = registration.register(scene)
+        if alignment.accepted:
+            _write_after(replace(scene, after=scene.after.aligned(model)), out)
+        return scene.pair, alignment
+
+
+@contextmanager
+def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> Iterator[Scene]:
+    """Both images open for reading on one grid, with a pool of threads, until the block ends."""
+    cv2.setNumThreads(1)  # the pool has the threads; nested ones only fight over cores
+    pair = open_pair(case, settings)
+    longest = 2 * settings.align.coarse_px
+    with (
+        raster.Reader(pair.before, pair.roles) as before,
+        raster.Reader(pair.after, pair.roles) as after,
+        tiles.pool(settings.workers) as executor,
+    ):
+        progress("reading", 0.0)
+        first = open_feed(pair.before, before, pair.grid, pair.before.georeferenced, longest)
+        progress("reading", 0.5)
+        second = open_feed(pair.after, after, pair.grid, not pair.moving_is_file, longest)
+        yield Scene(case, settings, pair, first, second, executor, progress)
 
 
 def open_pair(case: Case, settings: Settings) -> Pair:
@@ -112,16 +146,6 @@ def open_pair(case: Case, settings: Settings) -> Pair:
     both = before.georeferenced and after.georeferenced
     on = grid.common_grid(before, after, case.gsd_m)
     return Pair(before, after, on, raster.common_roles(before, after), moving_is_file=not both)
-
-
-def _open_feeds(
-    pair: Pair, readers: list[raster.Reader], settings: Settings, progress: Progress
-) -> tuple[Feed, Feed]:
-    longest = 2 * settings.align.coarse_px
-    progress("reading", 0.0)
-    before = open_feed(pair.before, readers[0], pair.grid, pair.before.georeferenced, longest)
-    progress("reading", 0.5)
-    return before, open_feed(pair.after, readers[1], pair.grid, not pair.moving_is_file, longest)
 
 
 def _refused(scene: Scene, alignment: Alignment) -> Comparison:
@@ -137,9 +161,12 @@ def _refused(scene: Scene, alignment: Alignment) -> Comparison:
     return _comparison(scene, alignment, None, (), (), drawn)
 
 
-def _compare_aligned(scene: Scene, alignment: Alignment, folder: Path) -> Comparison:
+def _compare_aligned(
+    scene: Scene, alignment: Alignment, outlines: tuple[footprints.Footprint, ...], folder: Path
+) -> Comparison:
     radiometry = _fit_radiometry(scene)
     measures, drawn = _measure_and_write(scene, radiometry, folder)
+    measures = _where_supported(measures, alignment)
     scene.progress("finding change", 0.0)
     calibration = diff.calibrate(measures, _ceiling(scene, radiometry))
     change = diff.change_map(measures, calibration, scene.pair.grid, scene.settings)
@@ -148,9 +175,23 @@ def _compare_aligned(scene: Scene, alignment: Alignment, folder: Path) -> Compar
     _write_geometry(scene, folder)
     scene.progress("finding change", 0.5)
     crops = _crops(scene, found, radiometry, drawn)
-    return _comparison(
-        scene, alignment, change, found, _buildings(scene, change), replace(drawn, crops=crops)
-    )
+    listed = [(outline.id, outline.rings_rc, outline.properties) for outline in outlines]
+    buildings = regions.measure_buildings(listed, change, scene.pair.grid)
+    return _comparison(scene, alignment, change, found, buildings, replace(drawn, crops=crops))
+
+
+def _outlines(scene: Scene) -> tuple[footprints.Footprint, ...]:
+    path = scene.case.footprints
+    return () if path is None else footprints.read(path, scene.pair.grid)
+
+
+def _where_supported(measures: Measures, alignment: Alignment) -> Measures:
+    """The measures with cells outside the part that tie points support taken as not valid."""
+    rows, cols = (np.arange(n) * diff.CELL + (diff.CELL - 1) / 2 for n in measures.shape)
+    ring = shapely.Polygon(alignment.supported_rc)
+    shapely.prepare(ring)
+    inside = shapely.contains_xy(ring, rows[:, None], cols[None, :])
+    return replace(measures, valid=measures.valid & inside)
 
 
 def _fit_radiometry(scene: Scene) -> Radiometry:
@@ -203,6 +244,19 @@ def _measure_and_write(scene: Scene, radiometry: Radiometry, folder: Path) -> tu
             scene.progress("measuring change", (done + 1) / len(windows))
     drawn = pictures.finish(canvas.before, canvas.after, canvas.valid, canvas.reduction, scene.shown)
     return diff.assemble(grid_.shape, parts), drawn
+
+
+def _write_after(scene: Scene, path: Path) -> None:
+    """The after image on the working grid, and nothing else."""
+    windows = tiles.plan(scene.pair.grid.shape, scene.settings.tile_px)
+    with _image_writer(path, scene.pair.after, scene) as out:
+
+        def one(window: Window) -> None:
+            data, valid = scene.after.read(window)
+            out.write(window, _as_type(data, scene.pair.after.dtype), valid)
+
+        for done, _ in enumerate(tiles.map_ordered(one, windows, scene.executor, ahead=4)):
+            scene.progress("resampling", (done + 1) / len(windows))
 
 
 def _image_writer(path: Path, image: Image, scene: Scene) -> cog.Writer:
@@ -293,14 +347,6 @@ def _write_geometry(scene: Scene, folder: Path) -> None:
     names = ("row in the after file, px", "column in the after file, px")
     with cog.Writer(folder / "geometry.tif", sampled, 2, "float32", descriptions=names) as out:
         out.write(Window(0, 0, rows, cols), np.moveaxis(delivered, -1, 0).astype(np.float32))
-
-
-def _buildings(scene: Scene, change: ChangeMap) -> tuple[Building, ...]:
-    if scene.case.footprints is None:
-        return ()
-    outlines = footprints.read(scene.case.footprints, scene.pair.grid)
-    listed = [(outline.id, outline.rings_rc, outline.properties) for outline in outlines]
-    return regions.measure_buildings(listed, change, scene.pair.grid)
 
 
 def _crops(

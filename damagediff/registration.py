@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from . import align, align_points, tiles
+from . import align, align_fit, align_points, hand_points, tiles
+from .align_candidates import Candidate
 from .align_fields import Plane
-from .align_points import Measured, Model, Site
+from .align_points import Measured, Model, Points, Site
 from .feed import Feed
 from .scene import Scene
 from .settings import AlignSettings
@@ -28,20 +31,49 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
     """
     pair, settings = scene.pair, scene.settings.align
     scene.progress("aligning", 0.0)
-    ref, ref_scale = _plane(scene.before, pair.grid.shape, settings)
-    mov, mov_scale = _plane(scene.after, _moving_shape(scene), settings)
-    coarse = align.find(ref, mov, settings, np.random.default_rng(scene.settings.seed))
-    matrix = mov_scale @ coarse.moving_from_reference @ np.linalg.inv(ref_scale)
+    hand = _marked(scene)
+    coarse, matrix, reach = _find(scene, hand)
     model = Model(coarse.model, matrix)
     why = align.refusal(coarse, matrix, (np.array(pair.grid.shape) - 1) / 2, settings)
     if why is not None:
-        return align.refused(coarse, matrix, why), model
+        return align.refused(coarse.evidence, matrix, why), model
+    model = _refine(scene, model, hand, _Look(FIRST_LOOK, reach, local=False)).model
+    found = _refine(scene, model, hand, _Look(settings.windows_per_side, SEARCH_PX, settings.local))
+    chance, why = align.disagreement(found.points, found.model, SEARCH_PX)
+    evidence = replace(coarse.evidence, log10_chance_full=chance)
+    if why is not None:
+        return align.refused(evidence, found.model.matrix, why), found.model
+    alignment = align.accepted(evidence, found.points, found.model, found.reason, found.unused)
+    share = align_points.supported_share(alignment.supported_rc, pair.grid.shape)
+    return replace(alignment, supported_share=share), found.model
+
+
+def _find(scene: Scene, hand: Points | None) -> tuple[align.Coarse, FloatArray, int]:
+    """The coarse result, its map at full resolution, and how far a first look must search around it."""
+    settings = scene.settings.align
+    ref, ref_scale = _plane(scene.before, scene.pair.grid.shape, settings)
+    mov, mov_scale = _plane(scene.after, _moving_shape(scene), settings)
+    rng = np.random.default_rng(scene.settings.seed)
+    hints = [] if hand is None else _hints(hand, ref_scale, mov_scale)
+    coarse = align.find(ref, mov, settings, rng, hints)
+    matrix = mov_scale @ coarse.moving_from_reference @ np.linalg.inv(ref_scale)
     reach = np.clip(np.ceil(align.AGREE_PX * ref_scale[0, 0] * 1.5), 2 * SEARCH_PX, MAX_SEARCH_PX)
-    model, _, _, _ = _refine(scene, model, FIRST_LOOK, int(reach), local=False)
-    model, reason, points, unused = _refine(
-        scene, model, settings.windows_per_side, SEARCH_PX, local=settings.model in ("auto", "local")
-    )
-    return align.accepted(coarse, points, model, reason, unused), model
+    return coarse, matrix, int(reach)
+
+
+def _marked(scene: Scene) -> Points | None:
+    """The places marked by hand, on the grid and in the moving frame."""
+    if scene.case.tie_points is None:
+        return None
+    hand = hand_points.read(scene.case.tie_points, scene.pair.before, scene.pair.after)
+    before = scene.before.placement.frame_from_file(hand.before_rc)
+    return align_points.marked(before, scene.after.placement.frame_from_file(hand.after_rc))
+
+
+def _hints(hand: Points, ref_scale: FloatArray, mov_scale: FloatArray) -> list[Candidate]:
+    """The similarity through the places marked by hand, in pixels of the reduced planes."""
+    matrix = align_fit.least_squares("similarity", hand.reference_rc, hand.moving_rc, hand.weight)
+    return [Candidate("marked by hand", np.linalg.inv(mov_scale) @ matrix @ ref_scale)]
 
 
 def _moving_shape(scene: Scene) -> tuple[int, int]:
@@ -56,15 +88,33 @@ def _plane(feed: Feed, shape: tuple[int, int], settings: AlignSettings) -> tuple
     return feed.plane(data, valid), np.array([[factor, 0, half], [0, factor, half], [0, 0, 1.0]])
 
 
-def _refine(
-    scene: Scene, model: Model, per_side: int, search: int, local: bool
-) -> tuple[Model, str, align_points.Points, dict[str, int]]:
+@dataclass(frozen=True)
+class _Look:
+    """How windows are looked up: how many a side, how far, and whether a local field may follow."""
+
+    per_side: int
+    search: int
+    local: bool
+
+
+@dataclass(frozen=True)
+class _Refined:
+    model: Model
+    reason: str
+    points: Points
+    unused: dict[str, int]
+
+
+def _refine(scene: Scene, model: Model, hand: Points | None, look: _Look) -> _Refined:
     """Look windows up through `model`, and fit it anew to what they say."""
     shape, settings = scene.pair.grid.shape, scene.settings.align
-    measured = _look(scene, model, align_points.plan_sites(shape, settings, per_side), search)
+    sites = align_points.plan_sites(shape, settings, look.per_side)
+    measured = _look(scene, model, sites, look.search)
     points = align_points.collect(measured, model)
-    fitted, reason = align.fit(points, model, shape, settings, local)
-    return fitted, reason, points, align_points.count_unused(measured)
+    if hand is not None:
+        points = align_points.together(points, hand)
+    fitted, reason = align.fit(points, model, shape, settings, look.local)
+    return _Refined(fitted, reason, points, align_points.count_unused(measured))
 
 
 def _look(scene: Scene, model: Model, sites: tuple[Site, ...], search: int) -> list[Measured]:
@@ -73,8 +123,7 @@ def _look(scene: Scene, model: Model, sites: tuple[Site, ...], search: int) -> l
 
     def one(batch: tuple[Site, ...]) -> list[Measured]:
         area = align_points.area_of(batch, search)
-        ref, near = before.plane(*before.read(area)), after.plane(*after.read(area))
-        return align_points.look_up(batch, ref, near, search)
+        return align_points.look_up(batch, before.read_plane(area), after.read_plane(area), search)
 
     found: list[Measured] = []
     for done, measured in enumerate(tiles.map_ordered(one, batches, scene.executor, ahead=8), start=1):

@@ -298,7 +298,7 @@ def _buildings(comparison: Comparison) -> dict[str, Any] | None:
 def _alignment(comparison: Comparison) -> dict[str, Any]:
     alignment, grid = comparison.alignment, comparison.pair.grid
     evidence = alignment.evidence
-    supported = alignment.supported
+    supported = alignment.supported_share
     return {
         "reason": wording.plain(alignment.reason, 1000),
         "model": alignment.model,
@@ -314,9 +314,7 @@ def _alignment(comparison: Comparison) -> dict[str, Any]:
         "coverage": wording.share(evidence.coverage),
         "score": wording.number(evidence.score),
         "limit": wording.number(evidence.limit),
-        "supported": None
-        if supported is None or not supported.size
-        else wording.share(float(supported.mean())),
+        "supported": None if supported is None else wording.share(supported),
         "figure": _png(figure_residuals.png(comparison)) if len(alignment.tie_points) else None,
     }
 

@@ -42,7 +42,8 @@ def positions(node_rc: FloatArray, window: Window) -> FloatArray:
 def source_window(at_rc: FloatArray, shape: tuple[int, int], reduction: int) -> Window | None:
     """The pixels that sampling at these positions needs, on a lattice of `reduction`; None if there are none.
 
-    `at_rc` and `shape` are in pixels of the file.
+    `at_rc`, (rows, cols, 2), holds file positions at `nodes`, between which all others lie; `shape` is the
+    file's.
     """
     low = np.floor(at_rc.min((0, 1))) - MARGIN_PX * reduction
     high = np.ceil(at_rc.max((0, 1))) + MARGIN_PX * reduction + 1

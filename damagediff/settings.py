@@ -31,8 +31,10 @@ class AlignSettings:
 
     coarse_px: int = 768
     """Longest side of the reduced images on which candidates are found and judged."""
-    model: Literal["auto", "translation", "similarity", "affine", "local"] = "auto"
-    """The richest model allowed; auto takes what held-out points support."""
+    model: Literal["auto", "translation", "similarity", "affine", "homography"] = "auto"
+    """The richest global model allowed; auto takes what points left out of the fit support."""
+    local: bool = True
+    """Whether a smooth local field may be added to the global model."""
     max_shift_px: float | None = None
     """Refuse an alignment that moves the centre of the image by more; None: no limit."""
     window_px: int = 128

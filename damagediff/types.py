@@ -95,6 +95,8 @@ class Case:
     title: str = ""
     footprints: Path | None = None
     """GeoJSON of building outlines, lon/lat."""
+    tie_points: Path | None = None
+    """CSV of places marked by hand in both images."""
     gsd_m: float | None = None
     """Ground sample distance of the *before* image, stated by the user for pictures without georeference."""
 
@@ -212,6 +214,8 @@ class Evidence:
     """-log10_chance plus the stacked peak beyond 5: what is compared with the limit."""
     limit: float
     """The score needed to accept."""
+    log10_chance_full: float | None = None
+    """The same chance for the tie points at full resolution; None when they were not looked up."""
     rival: float = 0.0
     """Correlation at the best other position over that at this one: near 1 where the content repeats."""
 
@@ -237,8 +241,10 @@ class Alignment:
     """Radius that holds 90 % of the check points' residuals."""
     windows_unused: dict[str, int] = field(default_factory=dict)
     """How many windows gave no tie point, by reason."""
-    supported: BoolArray | None = None
-    """Coarse map over the working grid (any shape, stretched over it): where tie points support the model."""
+    supported_rc: tuple[tuple[float, float], ...] = ()
+    """Closed convex ring on the working grid: inside it tie points support the model. Empty when refused."""
+    supported_share: float | None = None
+    """Share of the working grid inside that ring."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ FLOOR = {
     "wording": 2,
     "cells": 3,
     "footprints": 3,
+    "hand_points": 3,
     "raster": 3,
     "align": 4,
     "diff": 4,

@@ -19,7 +19,7 @@ def file_from_grid(rc):
 def sample(image, window, mapping=file_from_grid, reduction=1, exact=False):
     """One band of `image` sampled on a window of the grid."""
     at = resample.positions(mapping(resample.nodes(window)), window)
-    needed = resample.source_window(at, image.shape, reduction)
+    needed = resample.source_window(mapping(resample.nodes(window)), image.shape, reduction)
     spans = list(zip(needed[:2], needed[2:], image.shape, strict=True))
     rows, cols = (resample.mirrored(first, n, size) for first, n, size in spans)
     inside = [

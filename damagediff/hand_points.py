@@ -1,0 +1,54 @@
+"""Places that somebody marked by hand in both images."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import InputError
+from .types import FloatArray, Image
+
+COLUMNS = ("before_row", "before_col", "after_row", "after_col")
+MIN_POINTS = 3
+MAX_POINTS = 10_000
+
+
+@dataclass(frozen=True)
+class HandPoints:
+    """N places in pixels of both files as shown, the centre of the first pixel at (0, 0)."""
+
+    before_rc: FloatArray
+    after_rc: FloatArray
+
+
+def read(path: Path, before: Image, after: Image) -> HandPoints:
+    """Read a CSV with the columns before_row, before_col, after_row, after_col.
+
+    Raises
+    ------
+    InputError
+        The file is missing or not such a table, holds fewer than three places, or one outside its image.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        values = np.array([[float(row[name]) for name in COLUMNS] for row in rows]).reshape(-1, 4)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path.name}: not a readable CSV file: {error}") from None
+    except (KeyError, TypeError, ValueError):
+        columns = ", ".join(COLUMNS)
+        raise InputError(f"{path.name}: needs the columns {columns} with a number in each") from None
+    if not MIN_POINTS <= len(values) <= MAX_POINTS:
+        raise InputError(f"{path.name}: holds {len(values)} places, {MIN_POINTS} to {MAX_POINTS:,} needed")
+    for image, rc in ((before, values[:, :2]), (after, values[:, 2:])):
+        outside = ~((rc >= -0.5) & (rc <= np.array(image.shape) - 0.5)).all(1)
+        if outside.any():
+            line = int(np.flatnonzero(outside)[0]) + 2
+            raise InputError(
+                f"{path.name}: line {line} lies outside {image.name}, which has {image.shape[0]} rows and "
+                f"{image.shape[1]} columns"
+            )
+    return HandPoints(values[:, :2], values[:, 2:])
