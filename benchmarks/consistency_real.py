@@ -12,7 +12,8 @@ For every folder of DIR with before.* and after.* (taken as plain pixels, withou
 
 Agreement does not prove that both are right, but disagreement proves that one is wrong. The pairs in
 GEOREFERENCED are also aligned as they are, and that answer counts for them among the accepted: the pixels
-of one are degrees, a quarter longer than wide, which without a georeference nothing can know. ``--pictures`` gets a checkerboard of every accepted pair.
+of one are degrees, a quarter longer than wide, which without a georeference nothing can know.
+``--pictures`` gets a checkerboard of every accepted pair.
 """
 
 from __future__ import annotations

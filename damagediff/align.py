@@ -35,6 +35,9 @@ SURE = -14.0
 """A vote with a log10 chance below this makes the search over all rotations unnecessary."""
 FULL_CHANCE = -3.0
 """Tie points at full resolution must agree more than chance would give once in a thousand pairs."""
+NO_TIE_POINTS = TiePoints(
+    np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0), np.zeros(0, bool)
+)
 LADDER = ("translation", "similarity", "affine", "homography")
 
 
@@ -392,6 +395,7 @@ def accepted(
         evidence=evidence,
         rmse_px=rmse,
         ce90_px=ce90,
+        ce90_held_out_px=_percentile(tie_points.residual_px[tie_points.held_out]),
         windows_unused=windows_unused,
         supported_rc=align_points.supported(tie_points),
     )
@@ -406,7 +410,7 @@ def refused(evidence: Evidence, moving_from_reference: FloatArray, why: str) -> 
         model_reason="the alignment was refused",
         moving_from_reference=moving_from_reference / moving_from_reference[2, 2],
         local=None,
-        tie_points=TiePoints(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0)),
+        tie_points=NO_TIE_POINTS,
         evidence=evidence,
         rmse_px=None,
         ce90_px=None,
@@ -418,4 +422,8 @@ def check_residual(points: TiePoints) -> tuple[float | None, float | None]:
     residual = points.residual_px[np.array([role == "check" for role in points.role], bool)]
     if not len(residual):
         return None, None
-    return float(np.sqrt((residual**2).mean())), float(np.percentile(residual, 90))
+    return float(np.sqrt((residual**2).mean())), _percentile(residual)
+
+
+def _percentile(residual: FloatArray) -> float | None:
+    return float(np.percentile(residual, 90)) if len(residual) else None

@@ -19,7 +19,7 @@ from scipy.interpolate import BSpline
 from .types import FloatArray, LocalField
 
 PARAMETERS = {"translation": 2, "similarity": 4, "affine": 6, "homography": 8}
-NEEDED = {"translation": 2, "similarity": 8, "affine": 16, "homography": 32, "local": 80}
+NEEDED = {"translation": 2, "similarity": 8, "affine": 16, "homography": 32, "local": 60}
 """Consistent points a model needs before it is tried: about four times its parameters."""
 
 
@@ -82,19 +82,26 @@ def _matrix(model: str, s: FloatArray) -> FloatArray:
 def robust(
     model: str, p: FloatArray, q: FloatArray, weight: FloatArray, start: FloatArray, radius: float = 6.0
 ) -> FloatArray:
-    """Fit `model` by re-weighting, from `start` and a generous `radius` (px) down to 2 px.
+    """Fit `model` by re-weighting, from `start` and a generous `radius` (px) down to the points' own spread.
 
     Returns `start` unchanged when too few points stay within reach.
     """
     matrix = start
-    for step in range(8):
-        reach = 2 * max(radius * 0.75**step, 2.0)
+    for step in range(10):
         residual = np.hypot(*(apply(matrix, p) - q).T)
+        reach = 2 * radius * 0.75**step if step < 6 else _reach(residual, 4.0)
         tukey = weight * np.maximum(0, 1 - (residual / reach) ** 2) ** 2
         if (tukey > 0).sum() <= PARAMETERS[model]:
             return start
         matrix = least_squares(model, p, q, tukey)
     return matrix
+
+
+def _reach(residual: FloatArray, widest: float) -> float:
+    """Beyond which a residual no longer counts: 4.7 robust standard deviations, half a pixel to `widest`."""
+    near = residual[residual < widest]
+    spread = 1.4826 * float(np.median(near)) if len(near) else widest
+    return float(np.clip(4.685 * spread, 0.5, widest))
 
 
 def plausible(matrix: FloatArray, shape: tuple[int, int]) -> bool:
@@ -199,8 +206,9 @@ def fit_local(
     basis = _tensor_basis(p, shape, pieces)
     smooth = penalty * _roughness(pieces) + 1e-6 * np.eye(basis.shape[1])
     solution = np.zeros((basis.shape[1], 2))
-    for reach in (12.0, 8.0, 6.0, 4.0, 4.0):
+    for widest in (12.0, 8.0, 6.0, 4.0, 4.0, 4.0):
         left = np.hypot(*(residual_rc - basis @ solution).T)
+        reach = _reach(left, widest) if widest == 4.0 else widest
         tukey = weight * np.maximum(0, 1 - (left / reach) ** 2) ** 2
         normal = basis.T @ (basis * tukey[:, None]) + smooth
         solution = np.linalg.solve(normal, basis.T @ (residual_rc * tukey[:, None]))

@@ -30,9 +30,11 @@ BATCH_WINDOWS = 12
 """Lattice places a side that are read together; more costs memory, fewer reads margins twice."""
 MIN_QUALITY = 0.10
 """Correlation of structure below which a match is not told from noise (mirrored decoys: median .08)."""
+CHECK_EVERY = 5
+"""Check windows stand on every fifth row and column of the lattice; their neighbours are left out."""
 BACK_PX = 1.0
 """A match looked up the other way round must lead back to within this."""
-PENALTIES = (0.01, 0.03, 0.3, 3.0, 30.0)
+PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.3, 3.0, 30.0)
 """Stiffness of the local field tried; cross-validation on the fit points chooses."""
 MIN_GAIN = 0.05
 """A richer model must lower the residual of points left out by this share and two standard errors."""
@@ -81,7 +83,7 @@ class Site:
 def plan_sites(shape: tuple[int, int], settings: AlignSettings, per_side: int) -> tuple[Site, ...]:
     """Square windows on a lattice of at most `per_side` a side; small grids, small windows.
 
-    Windows may overlap by half. Every fourth one in each direction is a check window; those that overlap
+    Windows may overlap by half. Every fifth one in each direction is a check window; those that overlap
     it are left out, so that the check points share no pixel with the fit.
     """
     side = int(np.clip(np.sqrt(shape[0] * shape[1]) / 12 // 16 * 16, 32, settings.window_px))
@@ -89,7 +91,7 @@ def plan_sites(shape: tuple[int, int], settings: AlignSettings, per_side: int) -
     sites = []
     for i, row in enumerate(starts[0]):
         for j, col in enumerate(starts[1]):
-            check = i % 4 == 2 and j % 4 == 2
+            check = _is_check(i) and _is_check(j)
             window = Window(int(row), int(col), side, side)
             if check or not any(_overlap(window, w) for w in _checks_near(starts, i, j, side)):
                 sites.append(Site(window, check))
@@ -105,10 +107,15 @@ def _starts(length: int, side: int, per_side: int) -> FloatArray:
 def _checks_near(starts: list[FloatArray], i: int, j: int, side: int) -> list[Window]:
     """The check windows among the neighbours of lattice place (i, j)."""
     near = [
-        [n for n in (k - 1, k, k + 1) if n % 4 == 2 and 0 <= n < len(line)]
+        [n for n in (k - 1, k, k + 1) if _is_check(n) and 0 <= n < len(line)]
         for k, line in zip((i, j), starts, strict=True)
     ]
     return [Window(int(starts[0][r]), int(starts[1][c]), side, side) for r in near[0] for c in near[1]]
+
+
+def _is_check(n: int) -> bool:
+    """Whether lattice row or column `n` holds check windows."""
+    return n % CHECK_EVERY == CHECK_EVERY // 2
 
 
 def _overlap(a: Window, b: Window) -> bool:
@@ -385,5 +392,10 @@ def as_tie_points(points: Points, model: Model) -> TiePoints:
         for far, held in zip(residual > GROSS_PX, points.check, strict=True)
     ]
     return TiePoints(
-        points.reference_rc, points.moving_rc - points.reference_rc, points.quality, tuple(roles), residual
+        points.reference_rc,
+        points.moving_rc - points.reference_rc,
+        points.quality,
+        tuple(roles),
+        residual,
+        points.check,
     )

@@ -15,10 +15,12 @@ from .scene import Scene
 from .settings import AlignSettings
 from .types import Alignment, FloatArray
 
-FIRST_LOOK = 12
+FIRST_LOOK = 16
 """Windows a side of the first, sparse look, which may search far."""
 SEARCH_PX = 8
 """Search of the second, dense look: what the first one's model may still be wrong by, relief included."""
+LAST_SEARCH_PX = 6
+"""Search of the last look, through the model of the second: near zero a parabola has no bias."""
 MAX_SEARCH_PX = 48
 
 
@@ -37,9 +39,15 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
     why = align.refusal(coarse, matrix, (np.array(pair.grid.shape) - 1) / 2, settings)
     if why is not None:
         return align.refused(coarse.evidence, matrix, why), model
-    model = _refine(scene, model, hand, _Look(FIRST_LOOK, reach, local=False)).model
-    found = _refine(scene, model, hand, _Look(settings.windows_per_side, SEARCH_PX, settings.local))
-    chance, why = align.disagreement(found.points, found.model, SEARCH_PX)
+    looks = (
+        _Look(FIRST_LOOK, reach, settings.local),
+        _Look(settings.windows_per_side, SEARCH_PX, settings.local),
+        _Look(settings.windows_per_side, LAST_SEARCH_PX, settings.local),
+    )
+    for look in looks:
+        found = _refine(scene, model, hand, look)
+        model = found.model
+    chance, why = align.disagreement(found.points, found.model, looks[-1].search)
     evidence = replace(coarse.evidence, log10_chance_full=chance)
     if why is not None:
         return align.refused(evidence, found.model.matrix, why), found.model

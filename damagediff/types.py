@@ -177,6 +177,8 @@ class TiePoints:
     """``fit`` (used), ``check`` (held out), ``rejected`` (disagrees with the rest)."""
     residual_px: FloatArray
     """(N,) distance from the model's prediction, px of the working grid."""
+    held_out: BoolArray
+    """(N,) took no part in the fit; role ``check`` if it agrees with the model, else ``rejected``."""
 
     def __len__(self) -> int:
         return len(self.role)
@@ -239,6 +241,8 @@ class Alignment:
     """Root mean square residual of the held-out check points; None without any."""
     ce90_px: float | None
     """Radius that holds 90 % of the check points' residuals."""
+    ce90_held_out_px: float | None = None
+    """The same of all held-out points, also those rejected as mismatches, leaning roofs or change."""
     windows_unused: dict[str, int] = field(default_factory=dict)
     """How many windows gave no tie point, by reason."""
     supported_rc: tuple[tuple[float, float], ...] = ()

@@ -226,7 +226,7 @@ def test_residual_arrows_show_what_the_model_leaves() -> None:
 
 def test_residuals_of_nothing() -> None:
     alignment = scenes.alignment((320, 480), accepted=False)
-    empty = types.TiePoints(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0))
+    empty = align.NO_TIE_POINTS
     comparison = scenes.comparison(accepted=False)
     comparison = dataclasses.replace(comparison, alignment=dataclasses.replace(alignment, tie_points=empty))
     assert figure_residuals.png(comparison)
