@@ -10,12 +10,11 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image as PillowImage
 from rasterio.errors import NotGeoreferencedWarning
@@ -23,8 +22,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from damagediff import pipeline, raster, registration, settings, tiles, types, versions
 from damagediff.align_points import Model
 from damagediff.errors import InputError
-from damagediff.feed import Feed, open_feed
-from damagediff.scene import Scene, silent
+from damagediff.feed import Feed
+from damagediff.scene import Scene
 
 GEOREFERENCED = ("joplin_mosaic", "landsat_peru_1985_2020", "puertorico_maria_0_107")
 ONE_CORE = settings.Settings(workers=1)
@@ -75,20 +74,11 @@ class Found:
 
 @contextmanager
 def opened(before: Path, after: Path, options: settings.Settings) -> Iterator[Scene]:
-    """A pair opened for reading, as `pipeline.compare` does it before it aligns."""
+    """A pair opened for reading, without the warning that plain pictures have no georeference."""
     warnings.simplefilter("ignore", NotGeoreferencedWarning)
-    cv2.setNumThreads(1)
     case = types.Case(types.Source(before), types.Source(after))
-    pair = pipeline.open_pair(case, options)
-    longest = 2 * options.align.coarse_px
-    with ExitStack() as stack:
-        first, second = (stack.enter_context(raster.Reader(i, pair.roles)) for i in (pair.before, pair.after))
-        executor = stack.enter_context(tiles.pool(options.workers))
-        feeds = (
-            open_feed(pair.before, first, pair.grid, pair.before.georeferenced, longest),
-            open_feed(pair.after, second, pair.grid, not pair.moving_is_file, longest),
-        )
-        yield Scene(case, options, pair, *feeds, executor, silent)
+    with pipeline.open_scene(case, options) as scene:
+        yield scene
 
 
 def align(

@@ -77,8 +77,11 @@ def alignment_error(found: types.Comparison, folder: Path, after_from_before: np
     truth = before @ after_from_before[:2, :2].T + after_from_before[:2, 2]
     apart = np.hypot(*np.moveaxis(ours - truth, -1, 0))
     apart = apart[np.isfinite(apart)]
-    return {"RMS": float(np.sqrt((apart**2).mean())), "p95": float(np.percentile(apart, 95)),
-            "max": float(apart.max())}
+    return {
+        "RMS": float(np.sqrt((apart**2).mean())),
+        "p95": float(np.percentile(apart, 95)),
+        "max": float(apart.max()),
+    }
 
 
 def on_working_grid(path: Path, like: Path) -> np.ndarray:

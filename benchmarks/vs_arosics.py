@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import _pairs
-import accuracy_simulated as simulated
+import _simulated as simulated
 import numpy as np
 
 from damagediff import registration, settings, tiles

@@ -77,6 +77,8 @@ MIDPOINT = 0.8
 """Normalised measure with score .5: a fifth short of what unrelated places score."""
 STEEPNESS = 6.0
 """Logistic slope: the best-kept fifth of a pair scores below .01, unrelated places .77."""
+TAIL = 6.0
+"""Logistic argument beyond which it grows by its logarithm: float32 would round scores to 1 and lose ranks."""
 THRESHOLDS = (0.3, 0.5)
 """Least and greatest automatic threshold: the greatest serves scenes in which much differs anyway."""
 USUAL_SHARE = 0.95
@@ -332,8 +334,10 @@ def score(measures: Measures, calibration: Calibration) -> FloatArray:
     for name in SCORED:
         gap = max(calibration.ceiling[name] - calibration.floor[name], MIN_GAP)
         total += (getattr(measures, name) - np.float32(calibration.floor[name])) / np.float32(gap)
-    odds = np.exp(np.float32(-STEEPNESS) * (total / len(SCORED) - np.float32(MIDPOINT)))
-    return np.where(measures.valid, 1 / (1 + odds), np.float32(np.nan)).astype(np.float32)
+    steps = np.float32(STEEPNESS) * (total / len(SCORED) - np.float32(MIDPOINT))
+    far = np.maximum(np.abs(steps) - np.float32(TAIL), 0)
+    steps = np.sign(steps) * (np.minimum(np.abs(steps), np.float32(TAIL)) + np.log1p(far))
+    return np.where(measures.valid, 1 / (1 + np.exp(-steps)), np.float32(np.nan)).astype(np.float32)
 
 
 def min_region_px(grid: Grid, settings: Settings) -> int:
