@@ -38,6 +38,8 @@ FULL_CHANCE = -3.0
 NO_TIE_POINTS = TiePoints(
     np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0), np.zeros(0, bool)
 )
+CERTAIN = -30.0
+"""A vote with a log10 chance below this needs no second candidate to be refined beside it."""
 LADDER = ("translation", "similarity", "affine", "homography")
 
 
@@ -135,7 +137,8 @@ def find(
         )
         ranked = sorted(ranked + [vote(bench, c, rng) for c in everywhere], key=lambda item: item[0])
     fine = _bench(ref, mov, settings.coarse_px)
-    refined = [_refine(fine, c, settings, rng) for chance, c in ranked[:2] if chance < 0]
+    stand = 1 if ranked[0][0] < CERTAIN else 2
+    refined = [_refine(fine, c, settings, rng) for chance, c in ranked[:stand] if chance < 0]
     return max(refined, key=lambda r: r.evidence.score, default=_nothing(settings))
 
 

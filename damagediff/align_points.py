@@ -279,11 +279,15 @@ def choose(
             needed = align_fit.NEEDED[kind]
             why = f"{consistent} consistent tie points are too few for {_a(kind)} ({needed} needed)"
             continue
-        error = _left_out(kind, fit, best, shape)
+        stiffness, error = _left_out(kind, fit, best, shape)
         gain, doubt = _mean_and_error(best_error - error)
         refit = kind == best.kind and gain > 0
         if refit or (gain > 2 * doubt and gain > MIN_GAIN * best_error.mean()):
-            best, best_error, why = fit_one(kind, fit, best, shape), error, "no richer model was allowed"
+            best, best_error, why = (
+                fit_one(kind, fit, best, shape, stiffness),
+                error,
+                "no richer model was allowed",
+            )
         else:
             why = f"{_a(kind)} changes the residual of points left out by {-gain:+.2f} ± {doubt:.2f} px"
     return best, why
@@ -294,17 +298,18 @@ def _a(kind: str) -> str:
     return f"an {named}" if named == "affine" else f"a {named}"
 
 
-def _left_out(kind: str, points: Points, base: Model, shape: tuple[int, int]) -> FloatArray:
-    """(N,) truncated residual of each point under a fit to the other folds."""
+def _left_out(kind: str, points: Points, base: Model, shape: tuple[int, int]) -> tuple[float, FloatArray]:
+    """The best stiffness of a local field, and (N,) truncated residual of each point under the others' fit."""
     folds = _folds(points.reference_rc, shape)
-    error = np.zeros(len(folds))
-    for fold in range(FOLDS):
-        out = folds == fold
-        if not out.any():
-            continue
-        model = fit_one(kind, points.subset(~out), base, shape)
-        error[out] = residuals(model, points.subset(out))
-    return np.minimum(error, GROSS_PX)
+    errors = {}
+    for stiffness in PENALTIES if kind == "local" else (0.0,):
+        errors[stiffness] = np.zeros(len(folds))
+        for fold in np.unique(folds):
+            out = folds == fold
+            model = fit_one(kind, points.subset(~out), base, shape, stiffness)
+            errors[stiffness][out] = np.minimum(residuals(model, points.subset(out)), GROSS_PX)
+    best = min(errors, key=lambda stiffness: float(errors[stiffness].mean()))
+    return best, errors[best]
 
 
 def _folds(rc: FloatArray, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -317,36 +322,19 @@ def _mean_and_error(fall: FloatArray) -> tuple[float, float]:
     return float(fall.mean()), float(fall.std(ddof=1) / np.sqrt(len(fall)))
 
 
-def fit_one(kind: str, points: Points, base: Model, shape: tuple[int, int]) -> Model:
+def fit_one(kind: str, points: Points, base: Model, shape: tuple[int, int], stiffness: float = 0.0) -> Model:
     """One kind of model through all the points given, starting from `base`."""
     p, q, weight = points.reference_rc, points.moving_rc, points.weight
     if kind == "local":
-        return _fit_local(p, q, weight, Model(base.kind, base.matrix), shape)
+        left = q - align_fit.apply(base.matrix, p)
+        spline = align_fit.fit_local(p, left, weight, shape, stiffness)
+        return Model("local", base.matrix, spline.sampled())
     start = base.matrix
     if kind == "translation":
         shift = np.median(q - p, axis=0)
         start = np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1.0]])
     size = align_fit.scale_of(base.matrix)
     return Model(kind, align_fit.robust(kind, p, q, weight, start, 4 * size))
-
-
-def _fit_local(
-    p: FloatArray, q: FloatArray, weight: FloatArray, base: Model, shape: tuple[int, int]
-) -> Model:
-    left = q - base.moving_from_grid(p)
-    folds = _folds(p, shape)
-    errors = []
-    for penalty in PENALTIES:
-        error = np.zeros(len(p))
-        for fold in range(FOLDS):
-            rest = folds != fold
-            if rest.all():
-                continue
-            spline = align_fit.fit_local(p[rest], left[rest], weight[rest], shape, penalty)
-            error[~rest] = np.hypot(*(spline.at(p[~rest]) - left[~rest]).T)
-        errors.append(np.minimum(error, GROSS_PX).mean())
-    penalty = PENALTIES[int(np.argmin(errors))]
-    return Model("local", base.matrix, align_fit.fit_local(p, left, weight, shape, penalty).sampled())
 
 
 def marked(before_rc: FloatArray, after_rc: FloatArray) -> Points:

@@ -19,8 +19,6 @@ FIRST_LOOK = 16
 """Windows a side of the first, sparse look, which may search far."""
 SEARCH_PX = 8
 """Search of the second, dense look: what the first one's model may still be wrong by, relief included."""
-LAST_SEARCH_PX = 6
-"""Search of the last look, through the model of the second: near zero a parabola has no bias."""
 MAX_SEARCH_PX = 48
 
 
@@ -42,7 +40,6 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
     looks = (
         _Look(FIRST_LOOK, reach, settings.local),
         _Look(settings.windows_per_side, SEARCH_PX, settings.local),
-        _Look(settings.windows_per_side, LAST_SEARCH_PX, settings.local),
     )
     for look in looks:
         found = _refine(scene, model, hand, look)
