@@ -172,8 +172,9 @@ def _surfaces(ref: Array, mov: Array, windows: list[Window], search: int) -> Arr
 
 
 def _box_sums(values: Array, side: int) -> Array:
-    total = np.pad(values.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    return total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    """Sums over the square window that starts at each pixel, where it lies inside."""
+    sums = cv2.boxFilter(values, cv2.CV_64F, (side, side), anchor=(0, 0), normalize=False)
+    return sums[: values.shape[0] - side + 1, : values.shape[1] - side + 1]
 
 
 def _read_peaks(centre: Array, surfaces: Array, search: int, far_px: float) -> Matches:

@@ -38,6 +38,7 @@ PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.3, 3.0, 30.0)
 """Stiffness of the local field tried; cross-validation on the fit points chooses."""
 MIN_GAIN = 0.05
 """A richer model must lower the residual of points left out by this share and two standard errors."""
+RICHEST = "it is the richest model allowed"
 FOLDS = 5
 FOLD_BLOCKS = 12
 """Blocks along the longer side; all points of a block are left out together."""
@@ -263,34 +264,36 @@ def choose(
 ) -> tuple[Model, str]:
     """Climb the ladder of models while points left out of the fit get better by more than their uncertainty.
 
-    Each fit point is left out once (5-fold cross-validation). The check points take no part, so what they
-    say of the model in the end has not chosen it.
+    Each fit point is left out once (5-fold cross-validation by blocks). The check points then have a veto:
+    a model under which they get worse is not taken, whatever the fit points say.
 
     Returns
     -------
     (the model, one sentence that says why none richer was taken)
     """
-    fit = points.subset(~points.check)
+    fit, check = points.subset(~points.check), points.subset(points.check)
     consistent = int((residuals(start, fit) < 2 * GROSS_PX).sum())
-    best, why = start, "no richer model was allowed"
-    best_error = np.minimum(residuals(start, fit), GROSS_PX)
+    best, best_error, why = start, _truncated(start, fit), RICHEST
     for kind in ladder:
-        if consistent < align_fit.NEEDED[kind]:
-            needed = align_fit.NEEDED[kind]
+        needed = align_fit.NEEDED[kind]
+        if consistent < needed:
             why = f"{consistent} consistent tie points are too few for {_a(kind)} ({needed} needed)"
             continue
         stiffness, error = _left_out(kind, fit, best, shape)
         gain, doubt = _mean_and_error(best_error - error)
-        refit = kind == best.kind and gain > 0
-        if refit or (gain > 2 * doubt and gain > MIN_GAIN * best_error.mean()):
-            best, best_error, why = (
-                fit_one(kind, fit, best, shape, stiffness),
-                error,
-                "no richer model was allowed",
-            )
-        else:
+        trial = fit_one(kind, fit, best, shape, stiffness)
+        better = gain > 0 if kind == best.kind else gain > max(2 * doubt, MIN_GAIN * best_error.mean())
+        if not better:
             why = f"{_a(kind)} changes the residual of points left out by {-gain:+.2f} ± {doubt:.2f} px"
+        elif len(check.check) and _truncated(trial, check).mean() > _truncated(best, check).mean():
+            why = f"under {_a(kind)} the check points would lie further off"
+        else:
+            best, best_error, why = trial, error, RICHEST
     return best, why
+
+
+def _truncated(model: Model, points: Points) -> FloatArray:
+    return np.minimum(residuals(model, points), GROSS_PX)
 
 
 def _a(kind: str) -> str:
@@ -299,7 +302,7 @@ def _a(kind: str) -> str:
 
 
 def _left_out(kind: str, points: Points, base: Model, shape: tuple[int, int]) -> tuple[float, FloatArray]:
-    """The best stiffness of a local field, and (N,) truncated residual of each point under the others' fit."""
+    """The best stiffness of a local field, and (N,) truncated residual of each point under the rest."""
     folds = _folds(points.reference_rc, shape)
     errors = {}
     for stiffness in PENALTIES if kind == "local" else (0.0,):
@@ -307,7 +310,7 @@ def _left_out(kind: str, points: Points, base: Model, shape: tuple[int, int]) ->
         for fold in np.unique(folds):
             out = folds == fold
             model = fit_one(kind, points.subset(~out), base, shape, stiffness)
-            errors[stiffness][out] = np.minimum(residuals(model, points.subset(out)), GROSS_PX)
+            errors[stiffness][out] = _truncated(model, points.subset(out))
     best = min(errors, key=lambda stiffness: float(errors[stiffness].mean()))
     return best, errors[best]
 

@@ -36,7 +36,10 @@ def positions(node_rc: FloatArray, window: Window) -> FloatArray:
     r, c = row.astype(int), col.astype(int)
     down = node_rc[r] * (1 - u)[:, None, None] + node_rc[r + 1] * u[:, None, None]
     both = down[:, c] * (1 - v)[None, :, None] + down[:, c + 1] * v[None, :, None]
-    return np.asarray(np.round(both * STEPS) / STEPS)
+    both *= STEPS
+    np.rint(both, out=both)
+    both /= STEPS
+    return np.asarray(both)
 
 
 def source_window(at_rc: FloatArray, shape: tuple[int, int], reduction: int) -> Window | None:
