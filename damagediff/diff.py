@@ -78,7 +78,7 @@ MIDPOINT = 0.8
 STEEPNESS = 6.0
 """Logistic slope: the best-kept fifth of a pair scores below .01, unrelated places .77."""
 TAIL = 6.0
-"""Logistic argument beyond which it grows by its logarithm: float32 would round scores to 1 and lose ranks."""
+"""Logistic argument beyond which it grows by its logarithm: float32 would round to 1 and lose ranks."""
 THRESHOLDS = (0.3, 0.5)
 """Least and greatest automatic threshold: the greatest serves scenes in which much differs anyway."""
 USUAL_SHARE = 0.95
@@ -112,6 +112,8 @@ class Calibration:
     """What unrelated content scores (median), by measure."""
     comparability: float
     """1 - median / ceiling of the structure measure; 0 when there was nothing to calibrate on."""
+    median_structure: float
+    """What the typical textured cell scores in the structure measure."""
     texture_floor: float
     """Variance of the before image above which a cell counts as textured."""
 
@@ -119,7 +121,10 @@ class Calibration:
         """Flat, ready for JSON and `ChangeMap.calibration`."""
         named = {f"floor_{k}": v for k, v in self.floor.items()}
         named |= {f"ceiling_{k}": v for k, v in self.ceiling.items()}
-        return named | {"texture_floor_grey2": self.texture_floor}
+        return named | {
+            "median_structure": self.median_structure,
+            "texture_floor_grey2": self.texture_floor,
+        }
 
 
 Cell = TypeVar("Cell", bound=np.generic)
@@ -297,7 +302,7 @@ def calibrate(measures: Measures, ceiling: list[Measures]) -> Calibration:
         top[name] = _quantile(unrelated, 0.5, MAX_MEASURE)
         median = _quantile(own, 0.5, MAX_MEASURE) if name == "structure" else median
     ratio = median / top["structure"] if top["structure"] > 0 else 1.0
-    return Calibration(floor, top, max(0.0, 1 - ratio), texture_floor**2)
+    return Calibration(floor, top, max(0.0, 1 - ratio), median, texture_floor**2)
 
 
 def _deviation(variance: FloatArray) -> FloatArray:
@@ -381,6 +386,7 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
         threshold_rule=AUTOMATIC_RULE if fixed is None else FIXED_RULE,
         comparability=calibration.comparability,
         calibration=calibration.to_dict(),
+        min_region_px=least * CELL**2,
     )
 
 

@@ -83,7 +83,7 @@ def draw_comparison(comparison: Comparison, annotated: bool = True) -> Figure:
     Parameters
     ----------
     comparison : Comparison
-        A refused one is drawn as before and after as delivered, marked "not comparable".
+        A refused one is drawn as before and after by themselves, marked "not comparable".
     annotated : bool
         False leaves out everything that was found: no boxes, no insets.
 
@@ -118,9 +118,12 @@ def _heading(comparison: Comparison, annotated: bool) -> list[Block]:
     blocks = [_paragraph(summary.title(comparison), 15, width, bold=True)]
     if summary.synthetic(comparison):
         blocks.append(_banner(SYNTHETIC, "#b00020"))
-    if comparison.change is None:
-        blocks.append(_banner("NOT COMPARABLE", INK))
+    verdict = summary.verdict_line(comparison)
+    if verdict is not None:
+        blocks.append(_banner(verdict, INK if comparison.verdict == "not comparable" else "#8a5a00"))
     blocks.append(_paragraph(summary.bracket(comparison), 10, width, color=MUTED))
+    if comparison.pair.identical:
+        blocks.append(_paragraph("Both files are identical, byte for byte.", 10, width, bold=True))
     if annotated:
         blocks.append(_paragraph(summary.finding(comparison), 10, width))
     return [*blocks, Block(GAP // 2, _nothing)]
@@ -155,10 +158,10 @@ def _panel_list(comparison: Comparison, annotated: bool) -> list[Panel]:
     pair, pictures = comparison.pair, comparison.pictures
     accepted = comparison.change is not None
     before = Panel(
-        "BEFORE" if accepted else "BEFORE, as delivered", pair.before, pictures.before, scale=not accepted
+        "BEFORE" if accepted else "BEFORE, not aligned", pair.before, pictures.before, scale=not accepted
     )
     after = Panel(
-        "AFTER, aligned" if accepted else "AFTER, as delivered",
+        "AFTER, aligned" if accepted else "AFTER, not aligned",
         pair.after,
         pictures.after,
         scale=accepted and not annotated,
@@ -456,12 +459,11 @@ def footer(comparison: Comparison, annotated: bool = True) -> tuple[str, ...]:
     parts = ["outlines: visible change found automatically, not verified on the ground"]
     if not annotated or comparison.change is None:
         parts = []
-    ce90 = comparison.alignment.ce90_px
-    known = "error not measured" if ce90 is None else f"CE90 {wording.error(ce90, comparison.pair.grid)}"
+    aligned = comparison.change is not None
     return (
         *parts,
-        "not aligned: as delivered" if comparison.change is None else f"co-registered, {known}",
-        "contrast stretched p2–p98, both alike",
+        f"co-registered, {summary.held_out(comparison)}" if aligned else "not aligned",
+        f"contrast stretched p2–p98, {'both alike' if aligned else 'each by itself'}",
         f"damagediff {comparison.versions.get('damagediff', '')}".strip(),
         f"id {outputs.evidence_id(comparison)}",
     )

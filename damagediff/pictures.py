@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from .types import Array, BoolArray, ByteArray, FloatArray, Grid, Pictures, Window
 
 STRETCH = (2.0, 98.0)
 """Percentiles of the before image that are drawn black and white, in both pictures."""
+NEUTRAL = 160
+"""Grey of places without pixels."""
 CROP_MARGIN = 0.6
 """Surroundings shown around a region, as a share of its longer side."""
 MIN_CROP_PX = 96
@@ -47,6 +50,38 @@ def finish(
     """Pictures from reduced bands on one radiometric scale; `shown` are the bands for red, green and blue."""
     stretch = tuple(_limits(before[band], valid) for band in shown)
     return Pictures(draw(before, shown, stretch), draw(after, shown, stretch), valid, reduction, stretch)
+
+
+def apart(
+    before: tuple[Array, BoolArray], after: tuple[Array, BoolArray], reduction: float, shown: tuple[int, ...]
+) -> Pictures:
+    """Pictures of two images that could not be aligned: each with its own stretch, grey without pixels.
+
+    `before` and `after` are bands and validity. The after image is fitted into the frame of the before image
+    with its proportions kept.
+    """
+    stretch = tuple(_limits(before[0][band], before[1]) for band in shown)
+    first = _where_valid(draw(before[0], shown, stretch), before[1])
+    own = tuple(_limits(after[0][band], after[1]) for band in shown)
+    second = _fitted(_where_valid(draw(after[0], shown, own), after[1]), before[1].shape)
+    return Pictures(first, second, np.ones(before[1].shape, bool), reduction, stretch)
+
+
+def _where_valid(picture: ByteArray, valid: BoolArray) -> ByteArray:
+    return np.where(valid[..., None], picture, NEUTRAL).astype(np.uint8)
+
+
+def _fitted(picture: ByteArray, shape: tuple[int, ...]) -> ByteArray:
+    """The picture as large as it fits into a frame of `shape`, centred on neutral grey."""
+    scale = min(frame / side for frame, side in zip(shape, picture.shape, strict=False))
+    rows, cols = (max(1, round(side * scale)) for side in picture.shape[:2])
+    small = cv2.resize(
+        picture, (cols, rows), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    )
+    frame = np.full((*shape, 3), NEUTRAL, np.uint8)
+    top, left = (shape[0] - rows) // 2, (shape[1] - cols) // 2
+    frame[top : top + rows, left : left + cols] = small
+    return frame
 
 
 def _limits(band: Array, valid: BoolArray) -> tuple[float, float]:

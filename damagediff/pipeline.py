@@ -149,15 +149,17 @@ def open_pair(case: Case, settings: Settings) -> Pair:
 
 
 def _refused(scene: Scene, alignment: Alignment) -> Comparison:
-    """Both pictures as they are, each on its own, and no word about change."""
-    shape = scene.pair.grid.shape
-    factor = max(1, -(-max(shape) // scene.settings.report.picture_px))
-    before, _ = scene.before.overview(factor, shape)
-    after, after_valid = replace(scene.after, model=None).overview(factor, shape)
-    apart = diff.fit_radiometry(before, after, np.zeros_like(after_valid), scene.pair.roles)
-    drawn = pictures.finish(
-        apart.before_8bit(before), apart.after_8bit(after), after_valid, factor, scene.shown
-    )
+    """Both pictures as they are, each on its own, and no word about change.
+
+    Georeferenced images lie as their georeferences say, others in their own frames.
+    """
+    shapes = scene.pair.grid.shape, scene.pair.grid.shape
+    if scene.pair.moving_is_file:
+        shapes = scene.pair.grid.shape, scene.pair.after.shape
+    factors = [max(1, -(-max(shape) // scene.settings.report.picture_px)) for shape in shapes]
+    before = scene.before.overview(factors[0], shapes[0])
+    after = replace(scene.after, model=None).overview(factors[1], shapes[1])
+    drawn = pictures.apart(before, after, factors[0], scene.shown)
     return _comparison(scene, alignment, None, (), (), drawn)
 
 

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import wording
-from .types import NOT_ANALYSED, OTHER_CHANGE, STRUCTURAL_CHANGE, ChangeMap, Comparison, Grid, Region
+from .types import (
+    NOT_ANALYSED,
+    OTHER_CHANGE,
+    STRUCTURAL_CHANGE,
+    Alignment,
+    ChangeMap,
+    Comparison,
+    Grid,
+    Region,
+)
 
 
 @dataclass(frozen=True)
@@ -95,13 +104,36 @@ def synthetic(comparison: Comparison) -> bool:
     return any(re.search(r"\bsynthetic\b", note, re.IGNORECASE) for note in comparison.notes)
 
 
+def verdict_line(comparison: Comparison) -> str | None:
+    """What a figure must say of the verdict: nothing when the pair is comparable without reservations."""
+    if comparison.verdict == "comparable":
+        return None
+    failed = [check.name for check in comparison.trust.checks if check.passed is False]
+    named = f": {', '.join(failed)}" if failed else ""
+    return f"{comparison.verdict.upper()}{named}"
+
+
+def agreeing(alignment: Alignment) -> str:
+    """How many of the held-out points agree with the model."""
+    return f"{alignment.tie_points.count('check'):,} of {int(alignment.tie_points.held_out.sum()):,}"
+
+
+def held_out(comparison: Comparison) -> str:
+    """How held-out points judge the alignment, in few words."""
+    alignment, grid = comparison.alignment, comparison.pair.grid
+    held, agreeing = int(alignment.tie_points.held_out.sum()), alignment.tie_points.count("check")
+    if alignment.ce90_px is None:
+        return "error not measured"
+    of = f"all {held}" if agreeing == held else f"the {agreeing} of {held}"
+    which = "check points" if agreeing == held else "check points that agree"
+    return f"CE90 {wording.error(alignment.ce90_px, grid)} of {of} {which}"
+
+
 def min_region(comparison: Comparison) -> str:
-    """The smallest region that is reported, in m² or px."""
-    regions = comparison.settings.get("regions", {})
-    grid = comparison.pair.grid
-    if grid.gsd_m is not None and "min_region_m2" in regions:
-        return wording.area(0, float(regions["min_region_m2"]))
-    return wording.area(float(regions.get("min_region_px", 0)), None)
+    """The smallest region that can be reported, in m² or px."""
+    least = 0 if comparison.change is None else comparison.change.min_region_px
+    area = comparison.pair.grid.pixel_area_m2
+    return wording.area(least, None if area is None else least * area)
 
 
 def finding(comparison: Comparison) -> str:
@@ -115,7 +147,7 @@ def finding(comparison: Comparison) -> str:
     structural, other = tier_regions(comparison, "structural"), tier_regions(comparison, "other")
     if not comparison.regions:
         return (
-            f"No visible change above {min_region(comparison)} was found in the "
+            f"No region of change of {min_region(comparison)} or more was found in the "
             f"{wording.share(seen.analysed_share)} of the scene that was analysed. {doubt(comparison)}"
         )
     first = f"{wording.count(len(structural), 'region')} of visible change"

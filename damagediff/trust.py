@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from . import grid
 from .types import Alignment, ChangeMap, Check, Pair, Trust, Verdict
 
 MIN_ANALYSED = 0.5
@@ -17,6 +18,11 @@ MAX_CE90_PX = 2.0
 """Half of the search that the structure measure makes around each place."""
 RESERVED_COMPARABILITY = 0.16
 """Twice the limit: a pair between the two is compared with reservations."""
+
+MIN_HELD_OUT = 8
+"""Held-out points below which their residuals say little."""
+MIN_AGREEING = 0.7
+"""Share of the held-out points that should lie within 3 px of the model."""
 
 DECIDING = ("alignment", "comparability")
 """Checks without which nothing may be said; failing any other one is a reservation."""
@@ -37,10 +43,11 @@ def judge(
     checks = (
         _alignment(alignment),
         _residual(alignment),
+        _agreement(alignment),
         _comparability(change, limit),
         _room_above(change),
         _analysed(overlap_share),
-        _resolution(pair),
+        _resolution(pair, alignment),
         _dates(pair),
         _different(pair),
     )
@@ -62,18 +69,28 @@ def _alignment(alignment: Alignment) -> Check:
 
 
 def _residual(alignment: Alignment) -> Check:
-    question = "Do places held out of the fit lie where the alignment says?"
+    question = "Do held-out places that agree with the alignment lie close to where it says?"
     measured = alignment.ce90_px
     passed = None if measured is None else measured <= MAX_CE90_PX
     return Check("check points", question, measured, MAX_CE90_PX, "px (CE90)", passed)
 
 
+def _agreement(alignment: Alignment) -> Check:
+    held = int(alignment.tie_points.held_out.sum())
+    question = f"Do most of the {held} held-out places agree, and are they {MIN_HELD_OUT} or more?"
+    if not held:
+        return Check("held-out agreement", question, None, MIN_AGREEING, "share within 3 px", None)
+    share = alignment.tie_points.count("check") / held
+    passed = share >= MIN_AGREEING and held >= MIN_HELD_OUT
+    return Check("held-out agreement", question, share, MIN_AGREEING, "share within 3 px", passed)
+
+
 def _comparability(change: ChangeMap | None, limit: float) -> Check:
     question = "Do the images resemble each other more than unrelated places do?"
     if change is None:
-        return Check("comparability", question, None, limit, "1 - floor / ceiling", None)
+        return Check("comparability", question, None, limit, "1 - median / ceiling", None)
     passed = change.comparability >= limit
-    return Check("comparability", question, change.comparability, limit, "1 - floor / ceiling", passed)
+    return Check("comparability", question, change.comparability, limit, "1 - median / ceiling", passed)
 
 
 def _room_above(change: ChangeMap | None) -> Check:
@@ -81,7 +98,7 @@ def _room_above(change: ChangeMap | None) -> Check:
     measured = None if change is None else change.comparability
     passed = None if measured is None else measured >= RESERVED_COMPARABILITY
     return Check(
-        "contrast of change", question, measured, RESERVED_COMPARABILITY, "1 - floor / ceiling", passed
+        "contrast of change", question, measured, RESERVED_COMPARABILITY, "1 - median / ceiling", passed
     )
 
 
@@ -91,26 +108,35 @@ def _analysed(share: float | None) -> Check:
     return Check("analysed share", question, share, MIN_ANALYSED, "share of the working grid", passed)
 
 
-def _resolution(pair: Pair) -> Check:
+def _resolution(pair: Pair, alignment: Alignment) -> Check:
     question = "Are the two images about equally fine?"
-    ratio = _gsd_ratio(pair)
+    ratio = _pixel_ratio(pair, alignment)
     passed = None if ratio is None else ratio <= MAX_GSD_RATIO
     return Check("resolution", question, ratio, MAX_GSD_RATIO, "ratio of pixel sizes", passed)
 
 
-def _gsd_ratio(pair: Pair) -> float | None:
-    sizes = [abs(image.transform.determinant) ** 0.5 for image in (pair.before, pair.after)]
-    if not (pair.before.georeferenced and pair.before.crs == pair.after.crs) or min(sizes) <= 0:
+def _pixel_ratio(pair: Pair, alignment: Alignment) -> float | None:
+    """Larger over smaller pixel: by the georeferences, else by the scale of the accepted alignment."""
+    if not pair.moving_is_file and pair.grid.crs is not None:
+        sizes = [grid.ground_sample_distance(image, pair.grid.crs) for image in (pair.before, pair.after)]
+        return max(sizes) / min(sizes)
+    if not alignment.accepted:
         return None
-    return max(sizes) / min(sizes)
+    (a, b), (c, d) = alignment.moving_from_reference[:2, :2]
+    scale = abs(float(a * d - b * c)) ** 0.5
+    return max(scale, 1 / scale)
 
 
 def _dates(pair: Pair) -> Check:
     question = "Was the before image taken before the after image?"
-    first, second = pair.before.acquisition.acquired, pair.after.acquisition.acquired
-    if first is None or second is None:
+    first, second = pair.before.acquisition, pair.after.acquisition
+    if first.acquired is None or second.acquired is None:
         return Check("dates", question, None, 0.0, "days between", None)
-    days = (second - first).total_seconds() / 86400
+    if "day" in (first.precision, second.precision):
+        days = float((second.acquired.date() - first.acquired.date()).days)
+        passed = None if days == 0 else days > 0
+        return Check("dates", question, days, 0.0, "days between", passed)
+    days = (second.acquired - first.acquired).total_seconds() / 86400
     return Check("dates", question, round(days, 2), 0.0, "days between", days > 0)
 
 

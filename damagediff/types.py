@@ -241,14 +241,14 @@ class Alignment:
     """Root mean square residual of the held-out check points; None without any."""
     ce90_px: float | None
     """Radius that holds 90 % of the check points' residuals."""
-    ce90_held_out_px: float | None = None
-    """The same of all held-out points, also those rejected as mismatches, leaning roofs or change."""
     windows_unused: dict[str, int] = field(default_factory=dict)
     """How many windows gave no tie point, by reason."""
     supported_rc: tuple[tuple[float, float], ...] = ()
     """Closed convex ring on the working grid: inside it tie points support the model. Empty when refused."""
     supported_share: float | None = None
     """Share of the working grid inside that ring."""
+    ce90_held_out_px: float | None = None
+    """Radius that holds 90 % of all held-out points, also those rejected as mismatches, leaning roofs or change."""
 
 
 @dataclass(frozen=True)
@@ -268,6 +268,8 @@ class ChangeMap:
     """1 - floor / ceiling of the structure measure; below about .08 nothing can be said."""
     calibration: dict[str, float]
     """Floors and ceilings of the measures, and what else the score was normalised with."""
+    min_region_px: int = 0
+    """Smaller regions are not reported: the minimum mapping unit, in whole cells."""
 
 
 @dataclass(frozen=True)

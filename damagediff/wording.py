@@ -158,7 +158,8 @@ def bracket(before: Acquisition, after: Acquisition) -> str:
     if after.acquired is None:
         return f"not earlier than {date_iso(before)}; the date of the after image is not known"
     days = (after.acquired.date() - before.acquired.date()).days
-    if after.acquired < before.acquired:
+    by_day = "day" in (before.precision, after.precision)
+    if days < 0 if by_day else after.acquired < before.acquired:
         return (
             f"the before image ({date_iso(before)}) is dated later than the after image ({date_iso(after)}): "
             "check the dates"

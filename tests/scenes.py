@@ -66,6 +66,7 @@ def alignment(shape: tuple[int, int], accepted: bool, seed: int = 3) -> types.Al
         quality=rng.uniform(0.4, 0.9, count),
         role=tuple(("fit", "fit", "check", "fit")[k % 4] for k in range(count)),
         residual_px=np.hypot(*error_rc.T),
+        held_out=np.arange(count) % 4 == 2,
     )
     matrix = np.eye(3)
     matrix[:2, 2] = (2, -1.5)
@@ -165,6 +166,7 @@ def change_map(shape: tuple[int, int], found: tuple[types.Region, ...], cell_px:
         "floor plus half of the way to the ceiling",
         0.31,
         {"floor": 0.42, "ceiling": 0.61, "unset": float("nan")},
+        min_region_px=400,
     )
 
 

@@ -277,3 +277,57 @@ def test_every_site_is_read_in_exactly_one_batch(shape):
     read = [site for batch in align_points.batches(sites) for site in batch]
     assert sorted(site.window for site in read) == sorted(site.window for site in sites)
     assert all(site.window.row >= 0 and site.window.row + site.window.rows <= shape[0] for site in sites)
+
+
+def test_check_points_veto_a_field_that_only_the_fit_points_ask_for():
+    shape, still = (800, 800), Model("translation", np.eye(3))
+
+    def field(c):
+        return np.array([1.5 * np.sin(c[1] / 130), 1.5 * np.cos(c[0] / 150)])
+
+    found = measured_field(field, shape, 2, wrong=0.0)
+    lying = [m if not m.check else Measured(m.centre_rc, m.centre_rc, 0.5, 0.4, True, None) for m in found]
+    model, why = align.fit(collected(lying, still), still, shape, SETTINGS, local=True)
+    assert model.kind != "local" and "check points" in why
+
+
+def test_too_little_agreement_at_full_resolution_is_refused():
+    shape, still = (800, 800), Model("translation", np.eye(3))
+    rng = np.random.default_rng(5)
+    random = measured_field(lambda c: rng.uniform(-8, 8, 2), shape, 6, wrong=0.0)
+    chance, why = align.disagreement(collected(random, still), still, search=8)
+    assert chance > -3 and "by chance" in why
+    right = measured_field(lambda c: np.zeros(2), shape, 7, wrong=0.3)
+    chance, why = align.disagreement(collected(right, still), still, search=8)
+    assert chance < -20 and why is None
+
+
+def test_support_is_the_hull_of_agreeing_points_and_a_margin():
+    shape, still = (3000, 3000), Model("translation", np.eye(3))
+    found = [m for m in measured_field(lambda c: np.zeros(2), shape, 8, wrong=0.0) if m.centre_rc[1] < 1000]
+    points = align_points.as_tie_points(collected(found, still), still)
+    ring = align_points.supported(points)
+    assert max(col for _, col in ring) < 1500 and min(col for _, col in ring) < 0
+    share = align_points.supported_share(ring, shape)
+    assert 0.35 < share < 0.5
+    assert align_points.supported(align.NO_TIE_POINTS) == ()
+    assert align_points.supported_share((), shape) == 0
+
+
+def test_a_model_that_is_forced_on_the_pair_is_kept_to():
+    shape = (800, 800)
+    turned = measured_field(lambda c: np.array([0.004, -0.004]) * (c - 400)[::-1], shape, 1)
+    start = Model("similarity", np.eye(3))
+    only = AlignSettings(model="translation")
+    model, _ = align.fit(collected(turned, start), start, shape, only, local=False)
+    assert model.kind == "translation"
+    assert np.allclose(model.matrix[:2, :2], np.eye(2))
+
+
+def test_places_marked_by_hand_join_the_fit_and_are_judged():
+    right = np.array([[100.0, 100], [100, 700], [700, 100], [700, 700]])
+    hand = align_points.marked(right, right + [2.0, 3.0])
+    both = align_points.together(hand, align_points.marked(right[:1], right[:1] + 50))
+    model = Model("translation", np.array([[1, 0, 2.0], [0, 1, 3.0], [0, 0, 1]]))
+    points = align_points.as_tie_points(both, model)
+    assert points.role == ("fit",) * 4 + ("rejected",) and not points.held_out.any()

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from damagediff import align, figure_residuals, figures, outputs
 from damagediff import figure_labels as labels
-from damagediff import figure_residuals, figures, outputs, types
 from damagediff import figure_sheet as sheets
 
 FRAME = labels.Box(0, 0, 760, 600)
@@ -144,7 +144,7 @@ def test_scale_bars_are_round(longest: float, length: float) -> None:
 def test_a_refused_pair_is_drawn_without_boxes() -> None:
     figure = figures.draw_comparison(scenes.comparison(accepted=False))
     shown = words(figure)
-    assert "NOT COMPARABLE" in shown and "as delivered" in shown and "outlines" not in shown
+    assert "NOT COMPARABLE" in shown and "not aligned" in shown and "outlines" not in shown
     assert len(figure.axes) == 2 and not any(axes.patches for axes in figure.axes)
 
 

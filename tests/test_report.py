@@ -189,7 +189,7 @@ def test_a_refused_pair_is_not_comparable_and_says_why() -> None:
 
 def test_nothing_found_is_not_nothing_changed() -> None:
     words = page(scenes.comparison(count=0)).words
-    assert "No visible change above 80 m²" in words and "is not shown to be unchanged" in words
+    assert "No region of change of 100 m² or more" in words and "is not shown to be unchanged" in words
 
 
 def test_doubt_is_written_once_it_is_measured() -> None:
