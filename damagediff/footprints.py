@@ -24,8 +24,8 @@ class Footprint:
     """One outline as the file gives it, in pixels of the working grid."""
 
     id: str
-    rings_rc: tuple[Ring, ...]
-    """Closed rings of (row, col): outer rings and holes of all parts, to be filled by the even-odd rule."""
+    parts_rc: tuple[tuple[Ring, ...], ...]
+    """Polygons, each an outer ring and its holes: closed rings of (row, col)."""
     properties: dict[str, Any]
 
 
@@ -43,16 +43,20 @@ def read(path: Path, on: Grid) -> tuple[Footprint, ...]:
     features = _features(path)
     found = []
     for number, feature in enumerate(features, start=1):
-        geometry = feature.get("geometry") or {}
-        rings = tuple(_on_grid(ring, on, path, number) for ring in _rings(geometry))
-        if rings and _touches(rings, on):
-            properties = feature.get("properties") or {}
-            found.append(Footprint(_identity(feature, properties, number), rings, properties))
+        parts = tuple(
+            tuple(_on_grid(ring, on, path, number) for ring in polygon)
+            for polygon in _polygons(feature, path, number)
+        )
+        if any(_touches(part, on) for part in parts):
+            properties = feature.get("properties")
+            properties = properties if isinstance(properties, dict) else {}
+            found.append(Footprint(_identity(feature, properties, number), parts, properties))
     if not found:
         raise InputError(
             f"{path.name}: none of its {len(features)} features is a polygon on the images. "
             "Coordinates must be " + ("longitude, latitude" if on.crs else "pixels x, y of the before image")
         )
+    _check_frame(found, on, path)
     return tuple(found)
 
 
@@ -62,8 +66,12 @@ def _features(path: Path) -> list[dict[str, Any]]:
             raise InputError(
                 f"{path.name}: {path.stat().st_size:,} bytes, more than the {MAX_BYTES:,} allowed"
             )
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: not UTF-8, not JSON, an endless number
         raise InputError(f"{path.name}: not a readable GeoJSON file: {error}") from None
     features = content.get("features") if isinstance(content, dict) else None
     if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
@@ -71,19 +79,27 @@ def _features(path: Path) -> list[dict[str, Any]]:
     return features
 
 
-def _rings(geometry: dict[str, Any]) -> list[Any]:
-    coordinates = geometry.get("coordinates") or []
-    if geometry.get("type") == "Polygon":
-        return list(coordinates)
-    if geometry.get("type") == "MultiPolygon":
-        return [ring for polygon in coordinates for ring in polygon]
-    return []
+def _polygons(feature: dict[str, Any], path: Path, number: int) -> list[list[Any]]:
+    """Lists of rings: one of a Polygon, several of a MultiPolygon, none of anything else."""
+    geometry = feature.get("geometry")
+    if geometry is None:
+        return []
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind not in ("Polygon", "MultiPolygon"):
+        if isinstance(kind, str):
+            return []
+        raise InputError(f"{path.name}: feature {number} has a geometry that is no GeoJSON geometry")
+    coordinates = geometry.get("coordinates")
+    polygons = [coordinates] if kind == "Polygon" else coordinates
+    if not isinstance(polygons, list) or not all(isinstance(rings, list) and rings for rings in polygons):
+        raise InputError(f"{path.name}: feature {number} has coordinates that are no list of rings")
+    return polygons
 
 
 def _on_grid(ring: Any, on: Grid, path: Path, number: int) -> Ring:
     try:
         xy = np.array([point[:2] for point in ring], np.float64)
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError):
         xy = np.zeros((0, 2))
     if xy.ndim != 2 or xy.shape[0] < 4 or xy.shape[1] != 2 or not np.isfinite(xy).all():
         raise InputError(
@@ -94,8 +110,18 @@ def _on_grid(ring: Any, on: Grid, path: Path, number: int) -> Ring:
 
 
 def _touches(rings: tuple[Ring, ...], on: Grid) -> bool:
-    rc = np.array([point for ring in rings for point in ring])
+    rc = np.array(rings[0])
     return bool(np.isfinite(rc).all() and (rc.max(0) >= 0).all() and (rc.min(0) < on.shape).all())
+
+
+def _check_frame(found: list[Footprint], on: Grid, path: Path) -> None:
+    """Refuse longitudes and latitudes given for pictures without georeference: they would pass as pixels."""
+    rc = np.array([point for f in found for part in f.parts_rc for point in part[0]])
+    if on.crs is None and (np.abs(rc) <= [90, 180]).all() and (np.ptp(rc, axis=0) < 1).all():
+        raise InputError(
+            f"{path.name}: its coordinates look like longitude and latitude, but the images have no "
+            "georeference: give pixels x, y of the before image"
+        )
 
 
 def _identity(feature: dict[str, Any], properties: dict[str, Any], number: int) -> str:

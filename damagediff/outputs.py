@@ -334,7 +334,7 @@ def _region(region: Region) -> dict[str, Any]:
 
 
 def _building(building: Building) -> dict[str, Any]:
-    return {key: value for key, value in _fields(building).items() if key not in ("outline_rc", "properties")}
+    return {key: value for key, value in _fields(building).items() if key not in ("parts_rc", "properties")}
 
 
 class _Exact:
@@ -402,7 +402,7 @@ def write_regions(comparison: Comparison, path: Path) -> None:
     """regions.geojson: one feature a region, lon/lat when georeferenced, else pixels (x = col, y = row)."""
     grid = comparison.pair.grid
     features = [
-        _feature(region.outline_rc, grid, _region(region) | {"label": wording.TIERS[region.tier]})
+        _feature((region.outline_rc,), grid, _region(region) | {"label": wording.TIERS[region.tier]})
         for region in comparison.regions
     ]
     _write(path, _collection(features, grid))
@@ -412,16 +412,16 @@ def write_buildings(comparison: Comparison, folder: Path) -> None:
     """buildings.csv and buildings.geojson: one row or feature a footprint, in the order of the footprints."""
     grid = comparison.pair.grid
     features = [
-        _feature(b.outline_rc, grid, _building(b) | {"source": b.properties}) for b in comparison.buildings
+        _feature(b.parts_rc, grid, _building(b) | {"source": b.properties}) for b in comparison.buildings
     ]
     _write(folder / "buildings.geojson", _collection(features, grid))
-    header = ("id", "label", "score", "analysed_share", "area_m2")
+    header = ("id", "label", "score", "analysed_share", "area_m2", "why")
     _write(
         folder / "buildings.csv",
         _csv(
             header,
             (
-                (b.id, b.label, _short(b.score), _short(b.analysed_share), _short(b.area_m2))
+                (b.id, b.label, _short(b.score), _short(b.analysed_share), _short(b.area_m2), b.why)
                 for b in comparison.buildings
             ),
         ),
@@ -461,18 +461,26 @@ def _collection(features: list[dict[str, Any]], grid: Grid) -> str:
     return to_json(collection)
 
 
-def _feature(outline_rc: Sequence[Ring], grid: Grid, properties: dict[str, Any]) -> dict[str, Any]:
-    frame: dict[str, Any] = {} if grid.crs else {"crs": None}
-    return {"type": "Feature", "geometry": geometry(outline_rc, grid), "properties": properties | frame}
+def _feature(parts_rc: Sequence[Sequence[Ring]], grid: Grid, properties: dict[str, Any]) -> dict[str, Any]:
+    frame = {} if grid.crs is not None else {"crs": None}
+    return {"type": "Feature", "geometry": geometry(parts_rc, grid), "properties": properties | frame}
 
 
-def geometry(outline_rc: Sequence[Ring], grid: Grid) -> dict[str, Any] | None:
-    """GeoJSON polygon of an outline (outer ring, then holes); None without one.
+def geometry(parts_rc: Sequence[Sequence[Ring]], grid: Grid) -> dict[str, Any] | None:
+    """GeoJSON polygon or multipolygon of parts (outer ring, then holes each); None without any.
 
-    Rings are closed; the outer one runs counter-clockwise and holes clockwise, as RFC 7946 asks.
+    Rings are closed; outer ones run counter-clockwise and holes clockwise, as RFC 7946 asks.
     """
-    rings = [_ring(ring, grid, hole=k > 0) for k, ring in enumerate(outline_rc) if len(ring) >= 3]
-    return {"type": "Polygon", "coordinates": _Exact(rings)} if rings else None
+    polygons = [
+        [_ring(ring, grid, hole=k > 0) for k, ring in enumerate(rings) if len(ring) >= 3]
+        for rings in parts_rc
+    ]
+    polygons = [rings for rings in polygons if rings]
+    if not polygons:
+        return None
+    if len(polygons) == 1:
+        return {"type": "Polygon", "coordinates": _Exact(polygons[0])}
+    return {"type": "MultiPolygon", "coordinates": _Exact(polygons)}
 
 
 def _ring(ring_rc: Ring, grid: Grid, hole: bool) -> list[list[float]]:

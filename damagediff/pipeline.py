@@ -177,7 +177,7 @@ def _compare_aligned(
     _write_geometry(scene, folder)
     scene.progress("finding change", 0.5)
     crops = _crops(scene, found, radiometry, drawn)
-    listed = [(outline.id, outline.rings_rc, outline.properties) for outline in outlines]
+    listed = [(outline.id, outline.parts_rc, outline.properties) for outline in outlines]
     buildings = regions.measure_buildings(listed, change, scene.pair.grid)
     return _comparison(scene, alignment, change, found, buildings, replace(drawn, crops=crops))
 

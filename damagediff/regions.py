@@ -241,14 +241,16 @@ def _repaint(changed: ByteArray, side: int, region: Region) -> None:
 
 
 def measure_buildings(
-    footprints: Sequence[tuple[str, Sequence[Ring], Mapping[str, Any]]], change: ChangeMap, grid: Grid
+    footprints: Sequence[tuple[str, Sequence[Sequence[Ring]], Mapping[str, Any]]],
+    change: ChangeMap,
+    grid: Grid,
 ) -> tuple[Building, ...]:
     """The change inside each building footprint.
 
     Parameters
     ----------
-    footprints : sequence of (id, rings, properties)
-        Rings of (row, col) in pixel-centre coordinates, the outer ring first, then holes.
+    footprints : sequence of (id, parts, properties)
+        Parts are polygons: rings of (row, col) in pixel-centre coordinates, the outer one first, then holes.
     change : ChangeMap
         Gives score and threshold, and which cells were analysed.
     grid : Grid
@@ -263,34 +265,40 @@ def measure_buildings(
     """
     analysed = (change.changed != NOT_ANALYSED) & np.isfinite(change.score)
     return tuple(
-        _building(name, rings, properties, (change, analysed), grid) for name, rings, properties in footprints
+        _building(name, parts, properties, (change, analysed), grid) for name, parts, properties in footprints
     )
 
 
 def _building(
     name: str,
-    rings: Sequence[Ring],
+    parts: Sequence[Sequence[Ring]],
     properties: Mapping[str, Any],
     measured: tuple[ChangeMap, BoolArray],
     grid: Grid,
 ) -> Building:
     change, analysed = measured
-    shape = _polygon(rings)
-    rows, cols = _pixels_inside(shape)
-    on = (rows >= 0) & (rows < grid.shape[0]) & (cols >= 0) & (cols < grid.shape[1])
-    at = rows[on] // change.cell_px, cols[on] // change.cell_px
+    shape = _polygons(parts)
+    rows, cols = _pixels_inside(shape, grid)
+    at = rows // change.cell_px, cols // change.cell_px
     scores = change.score[at][analysed[at]]
-    share = len(scores) / len(rows) if len(rows) else 0.0
-    measurable = share >= MIN_BUILDING_SHARE and len(rows) >= change.cell_px**2
-    score = float(np.median(scores)) if measurable else None
+    share = min(1.0, len(scores) / max(shape.area, len(rows), 1))
+    why = ""
+    if share < MIN_BUILDING_SHARE:
+        why = "less than half of it was analysed"
+    elif shape.area < change.cell_px**2:
+        why = f"smaller than can be measured ({change.cell_px**2} px)"
+    score = None if why else float(np.median(scores))
     return Building(
         id=name,
         score=score,
         analysed_share=share,
         area_m2=None if grid.pixel_area_m2 is None else float(shape.area) * grid.pixel_area_m2,
         label=_label(score, change.threshold),
-        outline_rc=tuple(tuple((float(r), float(c)) for r, c in ring) for ring in rings),
+        parts_rc=tuple(
+            tuple(tuple((float(r), float(c)) for r, c in ring) for ring in rings) for rings in parts
+        ),
         properties=dict(properties),
+        why=why,
     )
 
 
@@ -300,19 +308,26 @@ def _label(score: float | None, threshold: float) -> str:
     return "visible change" if score > threshold else "no visible change above the limit"
 
 
-def _polygon(rings: Sequence[Ring]) -> shapely.Geometry:
-    """A valid polygon (x = col, y = row), or what can be saved of it."""
-    outer, *holes = [[(c, r) for r, c in ring] for ring in rings]
-    return shapely.make_valid(shapely.Polygon(outer, holes))
+def _polygons(parts: Sequence[Sequence[Ring]]) -> shapely.Geometry:
+    """Valid geometry (x = col, y = row) of all parts, or what can be saved of them."""
+    shapes = []
+    for rings in parts:
+        outer, *holes = [[(c, r) for r, c in ring] for ring in rings]
+        shapes.append(shapely.make_valid(shapely.Polygon(outer, holes)))
+    return shapely.union_all(shapes)
 
 
-def _pixels_inside(shape: shapely.Geometry) -> tuple[IntArray, IntArray]:
-    """(rows, cols) of the pixels whose centres lie inside; of all it touches when there are none."""
-    left, top, right, bottom = (int(v) for v in np.floor(np.array(shape.bounds) + 0.5))
-    size = (bottom - top + 1, right - left + 1)
+def _pixels_inside(shape: shapely.Geometry, grid: Grid) -> tuple[IntArray, IntArray]:
+    """(rows, cols) of the grid's pixels whose centres lie inside; of all it touches when there are none."""
+    none = np.zeros(0, np.int64)
+    on_grid = shape.intersection(shapely.box(-0.5, -0.5, grid.shape[1] - 0.5, grid.shape[0] - 0.5))
+    if on_grid.is_empty:
+        return none, none
+    left, top, right, bottom = (int(v) for v in np.floor(np.array(on_grid.bounds) + 0.5))
+    size = (min(bottom, grid.shape[0] - 1) - top + 1, min(right, grid.shape[1] - 1) - left + 1)
     corner = Affine.translation(left - 0.5, top - 0.5)
     for touched in (False, True):
-        inside = rasterio.features.rasterize([shape], size, transform=corner, all_touched=touched)
+        inside = rasterio.features.rasterize([on_grid], size, transform=corner, all_touched=touched)
         if inside.any():
             break
     rows, cols = np.nonzero(inside)

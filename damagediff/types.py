@@ -248,7 +248,7 @@ class Alignment:
     supported_share: float | None = None
     """Share of the working grid inside that ring."""
     ce90_held_out_px: float | None = None
-    """Radius that holds 90 % of all held-out points, also those rejected as mismatches, leaning roofs or change."""
+    """Radius that holds 90 % of all held-out points, also of those rejected."""
 
 
 @dataclass(frozen=True)
@@ -301,9 +301,12 @@ class Building:
     area_m2: float | None
     label: str
     """``visible change``, ``no visible change above the limit`` or ``not analysed``."""
-    outline_rc: tuple[tuple[tuple[float, float], ...], ...]
+    parts_rc: tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
+    """Polygons, each an outer ring and its holes, of (row, col) in pixel-centre coordinates."""
     properties: dict[str, Any]
     """What the footprint file said of it."""
+    why: str = ""
+    """Why it was not analysed; empty when it was."""
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,12 @@ def test_longitude_and_latitude_land_on_the_grid(tmp_path):
     lonlat = grid.lonlat_from_grid(UTM, SQUARE_RC)
     (found,) = footprints.read(write(tmp_path / "f.geojson", [polygon(lonlat, id="a", roof="red")]), UTM)
     assert found.id == "a" and found.properties["roof"] == "red"
-    assert np.array(found.rings_rc[0]) == pytest.approx(SQUARE_RC, abs=1e-3)
+    assert np.array(found.parts_rc[0][0]) == pytest.approx(SQUARE_RC, abs=1e-3)
 
 
 def test_pixels_without_georeference(tmp_path):
     (found,) = footprints.read(write(tmp_path / "f.geojson", [polygon(SQUARE_RC[:, ::-1])]), PLAIN)
-    assert found.id == "1" and np.array(found.rings_rc[0]) == pytest.approx(SQUARE_RC)
+    assert found.id == "1" and np.array(found.parts_rc[0][0]) == pytest.approx(SQUARE_RC)
 
 
 def test_buildings_elsewhere_are_left_out(tmp_path):
@@ -42,9 +42,34 @@ def test_buildings_elsewhere_are_left_out(tmp_path):
     assert [f.id for f in footprints.read(write(tmp_path / "f.geojson", [near, far]), PLAIN)] == ["1"]
 
 
+def test_the_parts_of_a_multipolygon_stay_apart(tmp_path):
+    rings = [[list(p) for p in (SQUARE_RC[:, ::-1] + shift).tolist()] for shift in (0, 100)]
+    geometry = {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
+    feature = {"type": "Feature", "properties": None, "geometry": geometry}
+    (found,) = footprints.read(write(tmp_path / "f.geojson", [feature]), PLAIN)
+    assert len(found.parts_rc) == 2 and all(len(part) == 1 for part in found.parts_rc)
+
+
+def test_degrees_on_pictures_without_georeference_are_refused(tmp_path):
+    degrees = polygon([[46.36, 40.68], [46.3601, 40.68], [46.3601, 40.6801], [46.36, 40.68]])
+    with pytest.raises(InputError, match="longitude"):
+        footprints.read(write(tmp_path / "f.geojson", [degrees]), PLAIN)
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path):
+    path = write(tmp_path / "f.geojson", [polygon(SQUARE_RC[:, ::-1])])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(footprints.read(path, PLAIN)) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ('{"features": [{"geometry": "x"}]}', "feature 1"),
+        ('{"features": [{"geometry": {"type": "Polygon", "coordinates": 5}}]}', "feature 1"),
+        ('{"features": [{"geometry": {"type": "MultiPolygon", "coordinates": [5]}}]}', "feature 1"),
+        ('{"features": [{"geometry": {"type": "Polygon", "coordinates": [[[%s, 0]]]}}]}' % (10**400), "feature 1"),
+        ('{"features": [%s]}' % ("9" * 5000), "GeoJSON"),
         ("not json", "GeoJSON"),
         ("[1, 2]", "FeatureCollection"),
         ('{"features": []}', "none of its 0 features"),

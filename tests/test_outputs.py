@@ -249,7 +249,8 @@ def test_regions_lie_where_they_are(tmp_path: Path) -> None:
 
 
 def test_pixel_coordinates_put_the_column_first() -> None:
-    geometry = outputs.geometry((((1.0, 7.0), (1.0, 9.0), (3.0, 9.0), (3.0, 7.0)),), types.Grid((20, 20)))
+    square = ((1.0, 7.0), (1.0, 9.0), (3.0, 9.0), (3.0, 7.0))
+    geometry = outputs.geometry(((square,),), types.Grid((20, 20)))
     assert geometry is not None
     assert shape(json.loads(outputs.to_json(geometry))).bounds == (7, 1, 9, 3)
 

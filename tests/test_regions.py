@@ -190,7 +190,7 @@ def square(row: float, col: float, side: float) -> tuple[tuple[float, float], ..
 
 
 def building(rings, drawn: types.ChangeMap, grid: types.Grid) -> types.Building:
-    (result,) = regions.measure_buildings([("7", rings, {"use": "school"})], drawn, grid)
+    (result,) = regions.measure_buildings([("7", (rings,), {"use": "school"})], drawn, grid)
     return result
 
 
@@ -203,7 +203,7 @@ def test_buildings_take_the_median_inside() -> None:
     hit = building([square(8, 8, 8)], drawn, grid)
     assert hit.score == pytest.approx(0.9) and hit.label == "visible change"
     assert hit.analysed_share == 1 and hit.area_m2 == pytest.approx(16)
-    assert hit.id == "7" and hit.properties == {"use": "school"} and len(hit.outline_rc) == 1
+    assert hit.id == "7" and hit.properties == {"use": "school"} and len(hit.parts_rc) == 1
     assert building([square(8, 11, 8)], drawn, grid).score == pytest.approx(0.9)
     beside = building([square(8, 13, 8)], drawn, grid)
     assert beside.score == pytest.approx(0.1) and beside.label == "no visible change above the limit"
@@ -215,9 +215,21 @@ def test_buildings_take_the_median_inside() -> None:
 def test_a_footprint_smaller_than_a_cell_is_not_analysed() -> None:
     score = np.full((12, 16), 0.7)
     tiny = building([square(13.3, 13.3, 0.2)], change(blank(), score), types.Grid((48, 64)))
+    assert "smaller" in tiny.why
     assert tiny.score is None and tiny.label == "not analysed" and tiny.area_m2 is None
     small = building([square(12, 12, 4)], change(blank(), score), types.Grid((48, 64)))
     assert small.score == pytest.approx(0.7)
+
+
+def test_parts_count_together_and_a_world_wide_footprint_costs_nothing() -> None:
+    score = np.full((12, 16), 0.2)
+    score[:, 8:] = 0.8
+    drawn, grid = change(blank(), score), types.Grid((48, 64))
+    parts = ((square(4, 4, 4),), (square(4, 40, 12),))
+    (both,) = regions.measure_buildings([("m", parts, {})], drawn, grid)
+    assert both.score == pytest.approx(0.8) and len(both.parts_rc) == 2
+    vast = building([square(-5e6, -5e6, 1e7)], drawn, grid)
+    assert vast.label == "not analysed" and "less than half" in vast.why
 
 
 def test_footprints_that_were_not_analysed_have_no_value() -> None:
