@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,21 +30,58 @@ Examples:
 """
 
 
+PATH = click.Path(readable=False, path_type=Path)
+"""Whether it may be read is for the room that reads it to say: an input is exit code 3, not 2."""
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Requests to stop; SIGHUP comes when a terminal closes, and does not exist on Windows."""
+
+
 class Cli(click.Group):
-    """Turns announced failures into one line on stderr and their exit code."""
+    """Turns announced failures into one line on stderr and their exit code, and signals into a clean stop."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with _signals_raise():
+                return super().invoke(ctx)
         except DamagediffError as error:
             click.echo(f"damagediff: {_plain(str(error))}", err=True)
             ctx.exit(error.exit_code)
+        except KeyboardInterrupt as stop:
+            click.echo("damagediff: stopped; what was begun is removed", err=True)
+            ctx.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """The first signal to stop unwinds the run, which removes what it began; later ones are not heard."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only there can signals be handled
+        return
+
+    def stop(number: int, frame: object) -> None:
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt(number)
+
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    heard = [each for each in SIGNALS if before[each] not in (signal.SIG_IGN, None)]  # nohup ignores SIGHUP
+    try:
+        for each in heard:
+            signal.signal(each, stop)
+        yield
+    finally:
+        for each in SIGNALS:
+            if before[each] is not None:
+                signal.signal(each, before[each])
 
 
 def _plain(text: str) -> str:
     """One line without control or bidirectional characters: names of files are hostile text."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+", " ", text).strip()
+    return re.sub(
+        r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+", " ", text
+    ).strip()
 
 
 @click.group(cls=Cli, help=f"{EXAMPLES}Compare two images of one place: align, difference, report.")
@@ -62,9 +101,7 @@ def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="KEY=VALUE",
             help="One setting, e.g. align.window_px=96.",
         ),
-        click.option(
-            "--settings", "settings_file", type=click.Path(path_type=Path), help="TOML file of settings."
-        ),
+        click.option("--settings", "settings_file", type=PATH, help="TOML file of settings."),
     ):
         command = option(command)
     return command
@@ -78,7 +115,7 @@ def _align_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--max-shift", type=float, metavar="PX", help="Refuse to move the centre by more."),
         click.option(
             "--tie-points",
-            type=click.Path(path_type=Path),
+            type=PATH,
             help="CSV of places marked by hand: before_row, before_col, after_row, after_col.",
         ),
     ):
@@ -101,9 +138,10 @@ def _image_options(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in (
             click.option(
                 f"--{side}-world-file",
-                type=click.Path(path_type=Path),
+                type=PATH,
                 help=f"World file of the {side} image.",
             ),
+            click.option(f"--{side}-crs", metavar="EPSG:N", help=f"CRS of a {side} image that names none."),
             click.option(
                 f"--{side}-bands", metavar="R,G,B", help="Role of each band, e.g. blue,green,red,nir."
             ),
@@ -119,14 +157,14 @@ def _image_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @main.command()
-@click.argument("before", type=click.Path(path_type=Path))
-@click.argument("after", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Run folder to write.")
+@click.argument("before", type=PATH)
+@click.argument("after", type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="Run folder to write.")
 @click.option("--title", default="", help="What is compared, for the report.")
 @click.option(
     "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
 )
-@click.option("--footprints", type=click.Path(path_type=Path), help="GeoJSON of building outlines.")
+@click.option("--footprints", type=PATH, help="GeoJSON of building outlines.")
 @_image_options
 @_align_options
 @_output_options
@@ -149,9 +187,9 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
 
 
 @main.command()
-@click.argument("before", type=click.Path(path_type=Path))
-@click.argument("after", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="GeoTIFF to write.")
+@click.argument("before", type=PATH)
+@click.argument("after", type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="GeoTIFF to write.")
 @_image_options
 @_align_options
 @_output_options
@@ -161,11 +199,12 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
 
     Exit codes as for compare; nothing is written when the alignment is refused.
     """
-    from . import outputs, pipeline
+    from . import folders, outputs, pipeline
 
     sources = _source("before", before, given), _source("after", after, given)
     case = Case(*sources, tie_points=given["tie_points"])
-    outputs.check_new_file(out, given["overwrite"])
+    folders.check_new_file(out, given["overwrite"])
+    folders.check_apart(out, _inputs(case))
     with _progress(given["quiet"]) as progress:
         pair, alignment = pipeline.align(case, _settings(given), out, progress)
     if given["as_json"]:
@@ -175,7 +214,7 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
 
 
 @main.command()
-@click.option("-o", "--out", default=Path("reports/demo"), type=click.Path(path_type=Path), show_default=True)
+@click.option("-o", "--out", default=Path("reports/demo"), type=PATH, show_default=True)
 @_output_options
 @_settings_options
 def demo(out: Path, **given: Any) -> None:
@@ -191,7 +230,7 @@ def demo(out: Path, **given: Any) -> None:
 
 
 @main.command()
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
 def info(images: tuple[Path, ...], as_json: bool) -> None:
     """Say what each IMAGE is, without comparing anything."""
@@ -216,17 +255,26 @@ def show_settings(**given: Any) -> None:
 
 def _run(case: Case, settings: options.Settings, out: Path, given: dict[str, Any]) -> None:
     """Compare, write the run folder, say where it is; raises when the alignment was refused."""
-    from . import evidence, figures, outputs, pipeline, report
+    from . import evidence, figures, folders, outputs, pipeline, report
 
     started = datetime.now(UTC)
-    with outputs.run_folder(out, given["overwrite"]) as folder, _progress(given["quiet"]) as progress:
+    evidence.created(started)  # a wrong SOURCE_DATE_EPOCH is told now, not after an hour
+    folders.check_apart(out, _inputs(case))
+    sealed = evidence.seal(case)
+    with folders.run_folder(out, given["overwrite"]) as folder, _progress(given["quiet"]) as progress:
         comparison = pipeline.compare(case, settings, folder, progress)
         progress("writing the report", 0.0)
         figures.write(comparison, folder)
         report.write(comparison, folder)
         outputs.write_results(comparison, folder)
+        evidence.check_unchanged(comparison, sealed)
         evidence.write_manifest(folder, comparison, ["damagediff", *sys.argv[1:]], started)
     _say(comparison, out, given["as_json"])
+
+
+def _inputs(case: Case) -> list[Path]:
+    beside = case.before.world_file, case.after.world_file, case.footprints, case.tie_points
+    return [case.before.path, case.after.path, *(path for path in beside if path is not None)]
 
 
 def _say(comparison: Comparison, out: Path, as_json: bool) -> None:
@@ -290,6 +338,7 @@ def _source(side: str, path: Path, given: dict[str, Any]) -> Source:
         credit=given[f"{side}_credit"],
         bands=tuple(name.strip() for name in bands.split(",")) if bands else None,
         world_file=given[f"{side}_world_file"],
+        crs=given[f"{side}_crs"],
     )
 
 
@@ -299,12 +348,13 @@ def _date(option: str, text: str | None) -> tuple[datetime | None, DatePrecision
         return None, "day"
     try:
         when = datetime.fromisoformat(text)
-    except ValueError:
+        when = (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise SettingsError(f"{option} {text}: not a date like 2020-10-04 or 2020-10-04T07:52Z") from None
     if len(text.strip()) <= len("2020-10-04"):
-        return when.replace(tzinfo=UTC), "day"
-    precision: DatePrecision = "second" if text.count(":") > 1 else "minute"
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC), precision
+        return when, "day"
+    clock = text[10:].split("+")[0].split("-")[0]
+    return when, "second" if clock.count(":") > 1 else "minute"
 
 
 def _positive(option: str, value: float | None) -> float | None:

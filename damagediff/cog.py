@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import os
 import shutil
 import tempfile
@@ -23,6 +25,9 @@ from .errors import OutputError
 from .types import BoolArray, Grid, Window
 
 _BLOCK_PX = 512
+
+FULL_BYTES = 1_000_000
+"""A disk with less room is full: one block of a picture no longer fits."""
 
 
 @dataclass
@@ -64,11 +69,18 @@ class Writer:
             self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
         try:
             with _output_errors(self.path):
+                self._check_room()
                 self._dataset = self._create(self._folder / "tiled.tif")
         except OutputError:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
         return self
+
+    def _check_room(self) -> None:
+        """Tell now what would else be told after hours, and by libtiff in its own words on stderr."""
+        needed = math.prod(self.grid.shape) * self.bands * np.dtype(self.dtype).itemsize
+        if shutil.disk_usage(self._folder).free < needed:
+            raise OSError(errno.ENOSPC, f"No space left on device: {needed / 1e6:,.1f} MB needed")
 
     def _create(self, path: Path) -> Any:
         rows, cols = self.grid.shape
@@ -105,7 +117,7 @@ class Writer:
                     self._dataset.close()
                     self._finish()
             else:  # what went wrong in the block is the news, not what closing adds to it
-                with suppress(*door.GDAL_ERRORS):
+                with suppress(*door.GDAL_ERRORS), rasterio.Env():
                     self._dataset.close()
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -138,7 +150,20 @@ def _check_same(tiled: Path, cog: Path) -> None:
 
 @contextmanager
 def _output_errors(path: Path) -> Iterator[None]:
+    """Whatever GDAL or the system objects to becomes one line; inside ``Env`` GDAL's own go to the log."""
     try:
-        yield
+        with rasterio.Env():
+            yield
     except door.GDAL_ERRORS as error:
-        raise OutputError(f"{tags.printable(path)}: cannot be written ({door.reason(error)})") from error
+        why = door.reason(error) + _room_left(path.parent)
+        advice = "Free some space, or choose another place with -o"
+        raise OutputError(f"{tags.printable(path.name)}: cannot be written ({why}). {advice}") from error
+
+
+def _room_left(folder: Path) -> str:
+    """What GDAL does not say when a disk is full."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return ""
+    return "; the disk is full" if free < FULL_BYTES else f"; {free / 1e6:,.1f} MB are free on that disk"

@@ -41,12 +41,13 @@ import numpy as np
 import rasterio
 from affine import Affine
 from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
 from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as FileWindow
 
 from . import tags
-from .errors import InputError
+from .errors import InputError, SettingsError
 from .settings import ReadSettings
 from .types import BoolArray, Source, Window
 
@@ -240,25 +241,56 @@ def georeference(dataset: Any, source: Source, name: str) -> Place:
     """
     crs, transform, digest = _crs(dataset), dataset.transform, None
     own = not transform.is_identity
+    stated = None if source.crs is None else stated_crs(source.crs)
     if source.world_file is not None:
         transform, digest = _read_world_file(source.world_file)
     elif not own and (dataset.gcps[0] or dataset.rpcs):
         _refuse_points(dataset, name)
-    if crs is None:
+    if crs is None and stated is None:
         return Place(Affine.identity(), None, digest, _why_nowhere(source, own))
     if transform.is_identity:
-        raise InputError(f"{name}: a CRS but no transform. Assign one: gdal_edit.py -a_ullr ULX ULY LRX LRY")
+        raise InputError(
+            f"{name}: a CRS but no transform. Give its world file, or assign one: "
+            "gdal_edit.py -a_ullr ULX ULY LRX LRY"
+        )
     determinant = transform.a * transform.e - transform.b * transform.d
     if not (all(map(math.isfinite, transform[:6])) and determinant != 0):
         numbers = ", ".join(f"{value:g}" for value in transform[:6])
         raise InputError(f"{name}: its transform ({numbers}) has no inverse. Assign a right one")
-    both = digest is not None and own
-    return Place(transform, crs, digest, ("The world file is used in place of its own transform.",) * both)
+    notes = ("The world file is used in place of its own transform.",) * (digest is not None and own)
+    if stated is not None and crs is not None and stated != crs:
+        notes += (f"{stated}, as stated, is used in place of its own CRS.",)
+    elif stated is not None and crs is None:
+        notes += (f"Its CRS {stated} is as stated by the user.",)
+    return Place(transform, stated or crs, digest, notes)
+
+
+def stated_crs(text: str) -> str:
+    """A CRS as a user states it, checked.
+
+    Raises
+    ------
+    SettingsError
+        Not ``EPSG:n``, or not a code of a CRS on Earth.
+    """
+    if not re.fullmatch(r"EPSG:[0-9]{4,6}", text, re.IGNORECASE):
+        raise SettingsError(f"CRS {tags.printable(text)}: give a code like EPSG:32638")
+    try:
+        with rasterio.Env():
+            crs = CRS.from_epsg(int(text[5:]))
+    except (*GDAL_ERRORS, ValueError) as error:
+        raise SettingsError(f"CRS {text}: not known ({reason(error)})") from error
+    if not (crs.is_geographic or crs.is_projected):
+        raise SettingsError(f"CRS {text}: neither geographic nor projected, so it places no image")
+    return text.upper()
 
 
 def _why_nowhere(source: Source, own: bool) -> tuple[str, ...]:
     if source.world_file is not None:
-        return ("A world file names no CRS and the image has none: used without georeference.",)
+        return (
+            "A world file names no CRS and the image has none: used without georeference. "
+            "State it with --before-crs or --after-crs.",
+        )
     return ("It has a transform but no CRS on Earth: used without georeference.",) * own
 
 
@@ -284,6 +316,8 @@ def _read_world_file(path: Path) -> tuple[Affine, str]:
     with input_errors(name, "not a world file"), real.open("rb") as file:
         content = file.read(4096)
         a, d, b, e, x, y = (float(word) for word in content.decode("ascii").split())
+        if not (all(map(math.isfinite, (a, b, d, e, x, y))) and a * e - b * d):
+            raise ValueError("its pixels have no size")
     corner = Affine(a, b, x - (a + b) / 2, d, e, y - (d + e) / 2)
     return corner, hashlib.sha256(content).hexdigest()
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from . import outputs
-from .errors import EvidenceError
-from .types import Comparison, Image
+from . import folders, outputs
+from .errors import InputError, SettingsError
+from .types import Case, Comparison, Image
 
 
 def write_manifest(folder: Path, comparison: Comparison, command: list[str], started: datetime) -> None:
@@ -32,30 +33,39 @@ def write_manifest(folder: Path, comparison: Comparison, command: list[str], sta
 
     Raises
     ------
-    EvidenceError
+    SettingsError
         ``SOURCE_DATE_EPOCH`` is not a number of seconds.
     """
     manifest = {
         "format": outputs.FORMAT,
-        "created": _created(started),
+        "created": created(started),
         "evidence_id": outputs.evidence_id(comparison),
         "command": [public(argument) for argument in command],
         "inputs": _inputs(comparison),
-        "outputs": [_entry(path) for path in sorted(folder.iterdir()) if path.name != outputs.MANIFEST],
+        "outputs": [_entry(path) for path in sorted(folder.iterdir()) if path.name != folders.MANIFEST],
         "settings": comparison.settings,
         "versions": comparison.versions,
         "environment": {"system": platform.system(), "machine": platform.machine()},
     }
-    (folder / outputs.MANIFEST).write_text(outputs.to_json(manifest), encoding="utf-8", newline="\n")
+    (folder / folders.MANIFEST).write_text(
+        outputs.to_json(manifest), encoding="utf-8", errors="replace", newline="\n"
+    )
 
 
-def _created(started: datetime) -> str:
+def created(started: datetime) -> str:
+    """When a run was made: `started`, or ``SOURCE_DATE_EPOCH`` when that is set.
+
+    Raises
+    ------
+    SettingsError
+        ``SOURCE_DATE_EPOCH`` is not a number of seconds.
+    """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch is not None:
         try:
             started = datetime.fromtimestamp(int(epoch), UTC)
         except (ValueError, OverflowError, OSError):
-            raise EvidenceError(f"SOURCE_DATE_EPOCH = {epoch!r}: must be whole seconds since 1970") from None
+            raise SettingsError(f"SOURCE_DATE_EPOCH = {epoch!r}: must be whole seconds since 1970") from None
     return started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -70,14 +80,57 @@ def public(argument: str) -> str:
 
 
 def _inputs(comparison: Comparison) -> list[dict[str, Any]]:
-    pair, case = comparison.pair, comparison.case
+    pair = comparison.pair
     found = _image("before", pair.before) + _image("after", pair.after)
-    for role, source in (("before world file", case.before), ("after world file", case.after)):
-        if source.world_file is not None:
-            found.append({"role": role} | _entry(source.world_file))
-    if case.footprints is not None:
-        found.append({"role": "footprints"} | _entry(case.footprints))
-    return found
+    return found + [{"role": role} | _entry(path) for role, path in _beside(comparison.case)]
+
+
+def _beside(case: Case) -> Iterator[tuple[str, Path]]:
+    """(role, path) of the inputs beside the two images."""
+    roles = "before world file", "after world file", "footprints", "tie points"
+    paths = case.before.world_file, case.after.world_file, case.footprints, case.tie_points
+    yield from ((role, path) for role, path in zip(roles, paths, strict=True) if path is not None)
+
+
+Seal = dict[str, str]
+"""SHA-256 of inputs by role."""
+
+
+def seal(case: Case) -> Seal:
+    """Hashes of the files beside the images, taken before they are read; an unreadable one has none."""
+    return {
+        role: _entry(path)["sha256"]
+        for role, path in _beside(case)
+        if path.is_file() and os.access(path, os.R_OK)
+    }
+
+
+def check_unchanged(comparison: Comparison, sealed: Seal) -> None:
+    """Hash all inputs again: a run on a file that changed meanwhile is evidence of neither version.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Gives the images as they were let in.
+    sealed : dict
+        What `seal` said before the run.
+
+    Raises
+    ------
+    InputError
+        A file changed, or is gone.
+    """
+    images = [(image.path, image.sha256) for image in (comparison.pair.before, comparison.pair.after)]
+    beside = [(path, sealed.get(role)) for role, path in _beside(comparison.case)]
+    for path, digest in images + beside:
+        try:
+            same = _entry(path)["sha256"] == digest
+        except OSError:
+            same = False
+        if not same:
+            raise InputError(
+                f"{path.name}: changed while it was read. Run again on a copy that stays as it is"
+            )
 
 
 def _image(role: str, image: Image) -> list[dict[str, Any]]:

@@ -67,6 +67,11 @@ def drawable(text: str, bold: bool = False) -> str:
     return "".join(c if ord(c) in known else MISSING for c in wording.plain(text, 2000))
 
 
+def lacks(text: str, bold: bool = False) -> bool:
+    """Whether the font lacks a character of `text`."""
+    return drawable(text, bold) != wording.plain(text, 2000)
+
+
 @lru_cache
 def _renderer() -> RendererAgg:
     return RendererAgg(8, 8, DPI)  # type: ignore[no-untyped-call]

@@ -83,7 +83,7 @@ def draw_comparison(comparison: Comparison, annotated: bool = True) -> Figure:
     Parameters
     ----------
     comparison : Comparison
-        A refused one is drawn as before and after by themselves, marked "not comparable".
+        One that is not comparable is drawn as before and after only, and marked so.
     annotated : bool
         False leaves out everything that was found: no boxes, no insets.
 
@@ -92,10 +92,10 @@ def draw_comparison(comparison: Comparison, annotated: bool = True) -> Figure:
     Figure
         2,400 px wide, as high as its content asks.
     """
-    accepted = comparison.change is not None
+    told = summary.told(comparison)
     shown = boxes(comparison) if annotated else ()
     blocks = [*_heading(comparison, annotated), _panels(comparison, annotated, shown)]
-    if annotated and accepted:
+    if annotated and told:
         blocks += [_legend(comparison, shown), *_insets(comparison)]
     blocks.append(_footer(comparison, annotated))
     sheet = Sheet(WIDTH, sum(block.height for block in blocks) + MARGIN)
@@ -143,13 +143,15 @@ def _paragraph(text: str, size: float, width: int, bold: bool = False, color: st
 
 
 def _banner(text: str, color: str) -> Block:
-    height = 62
+    lines = sheets.wrap(text, 13, WIDTH - 2 * MARGIN - 40, bold=True)
+    step = sheets.line_height(13)
+    height = 62 + (len(lines) - 1) * step
 
     def draw(sheet: Sheet, top: int) -> None:
         sheet.strip((MARGIN, top, WIDTH - 2 * MARGIN, height), color)
-        sheet.text(
-            (WIDTH / 2, top + height / 2), text, 13, bold=True, color=PAPER, ha="center", va="center_baseline"
-        )
+        for k, line in enumerate(lines):
+            middle = WIDTH / 2, top + 31 + k * step
+            sheet.text(middle, line, 13, bold=True, color=PAPER, ha="center", va="center_baseline")
 
     return Block(height + 16, draw)
 
@@ -157,16 +159,18 @@ def _banner(text: str, color: str) -> Block:
 def _panel_list(comparison: Comparison, annotated: bool) -> list[Panel]:
     pair, pictures = comparison.pair, comparison.pictures
     accepted = comparison.change is not None
+    three = annotated and summary.told(comparison)
+    apart = "not aligned, placed by its georeference" if summary.placed(comparison) else "not aligned"
     before = Panel(
-        "BEFORE" if accepted else "BEFORE, not aligned", pair.before, pictures.before, scale=not accepted
+        "BEFORE" if accepted else f"BEFORE, {apart}", pair.before, pictures.before, scale=not accepted
     )
     after = Panel(
-        "AFTER, aligned" if accepted else "AFTER, not aligned",
+        "AFTER, aligned" if accepted else f"AFTER, {apart}",
         pair.after,
         pictures.after,
-        scale=accepted and not annotated,
+        scale=accepted and not three,
     )
-    if not (annotated and accepted):
+    if not three:
         return [before, after]
     hidden = not_analysed(comparison, pictures.after.shape[:2])
     marked = sheets.hatched(pictures.after, hidden, pitch=max(6, round(14 * pictures.after.shape[1] / 760)))
@@ -192,22 +196,28 @@ def arrange(comparison: Comparison, panels: int) -> list[tuple[int, int, int, in
     """Left, top, width and height of each picture in px, below the top of the block that holds them.
 
     Upright and square pictures stand in one row. Wider ones would be small there: the numbered one gets
-    a row for itself. The widest stand below one another.
+    a row for itself. The widest stand below one another. A refused pair may have two shapes.
     """
-    rows, cols = comparison.pictures.before.shape[:2]
-    aspect = cols / rows
-    across = 1 if aspect > STACK_ASPECT else 2 if aspect > ROW_ASPECT else panels
+    pictures = comparison.pictures
+    shapes = [rgb.shape for rgb in (pictures.before, pictures.after, pictures.after)][:panels]
+    aspects = [cols / rows for rows, cols, _ in shapes]
+    across = 1 if max(aspects) > STACK_ASPECT else 2 if max(aspects) > ROW_ASPECT else panels
     found: list[tuple[int, int, int, int]] = []
     top = 0
     while len(found) < panels:
-        count = min(across, panels - len(found))
-        slot = (WIDTH - 2 * MARGIN - (count - 1) * GAP) // count
-        height = max(1, min(round(slot / aspect), MAX_PANEL_HEIGHT))
-        width = max(1, min(slot, round(height * aspect)))
-        lefts = [MARGIN + k * (slot + GAP) + (slot - width) // 2 for k in range(count)]
-        found += [(left, top + HEAD, width, height) for left in lefts]
-        top += HEAD + height + FOOT
+        row = aspects[len(found) : len(found) + across]
+        slot = (WIDTH - 2 * MARGIN - (len(row) - 1) * GAP) // len(row)
+        sizes = [_inside(slot, aspect) for aspect in row]
+        lefts = [MARGIN + k * (slot + GAP) + (slot - width) // 2 for k, (width, _) in enumerate(sizes)]
+        found += [(left, top + HEAD, *size) for left, size in zip(lefts, sizes, strict=True)]
+        top += HEAD + max(height for _, height in sizes) + FOOT
     return found
+
+
+def _inside(slot: int, aspect: float) -> tuple[int, int]:
+    """Width and height of a picture as large as a slot and the page allow."""
+    height = max(1, min(round(slot / aspect), MAX_PANEL_HEIGHT))
+    return max(1, min(slot, round(height * aspect))), height
 
 
 def _panels(comparison: Comparison, annotated: bool, shown: Sequence[Region]) -> Block:
@@ -220,7 +230,7 @@ def _panels(comparison: Comparison, annotated: bool, shown: Sequence[Region]) ->
             if panel.boxes:
                 _draw_boxes(axes, shown, comparison.pair.grid, (width, height))
 
-    return Block(places[-1][1] + places[-1][3] + FOOT, draw)
+    return Block(max(top + height for _, top, _, height in places) + FOOT, draw)
 
 
 def _draw_panel(sheet: Sheet, panel: Panel, box: tuple[int, int, int, int], comparison: Comparison) -> Axes:
@@ -456,17 +466,27 @@ def _inset(sheet: Sheet, at: tuple[int, int, int], what: tuple[Region, str], rgb
 
 def footer(comparison: Comparison, annotated: bool = True) -> tuple[str, ...]:
     """What was done to the pictures, with what, and the id by which this result can be found again."""
-    parts = ["outlines: visible change found automatically, not verified on the ground"]
-    if not annotated or comparison.change is None:
-        parts = []
+    outlines = "outlines: visible change found automatically, not verified on the ground"
     aligned = comparison.change is not None
     return (
-        *parts,
+        *((outlines,) if annotated and summary.told(comparison) else ()),
         f"co-registered, {summary.held_out(comparison)}" if aligned else "not aligned",
         f"contrast stretched p2–p98, {'both alike' if aligned else 'each by itself'}",
         f"damagediff {comparison.versions.get('damagediff', '')}".strip(),
         f"id {outputs.evidence_id(comparison)}",
+        *((f"{lacking} here: see report.html",) if (lacking := not_drawable(comparison)) else ()),
     )
+
+
+def not_drawable(comparison: Comparison) -> str:
+    """Which words of the figures hold characters that their font lacks; empty if none does."""
+    credits_ = (summary.credit(image.credit) for image in (comparison.pair.before, comparison.pair.after))
+    lacking = {
+        "the title": sheets.lacks(summary.title(comparison), bold=True),
+        "the credits": any(map(sheets.lacks, credits_)),
+    }
+    named = " and ".join(name for name, lacks in lacking.items() if lacks)
+    return f"some characters of {named} cannot be drawn" if named else ""
 
 
 def _footer(comparison: Comparison, annotated: bool) -> Block:

@@ -16,6 +16,11 @@ from .types import Grid
 MAX_BYTES = 500_000_000
 """A larger file is not read into memory."""
 
+MAX_DEPTH = 16
+"""Lists in lists in properties; none means anything to a reader."""
+MAX_DISTANCE_PX = 1e9
+"""Farther from the grid a coordinate is a mistake, and areas drown in rounding."""
+
 Ring = tuple[tuple[float, float], ...]
 
 
@@ -47,9 +52,9 @@ def read(path: Path, on: Grid) -> tuple[Footprint, ...]:
             tuple(_on_grid(ring, on, path, number) for ring in polygon)
             for polygon in _polygons(feature, path, number)
         )
+        parts = tuple(part for part in parts if all(_placed(ring) for ring in part))
         if any(_touches(part, on) for part in parts):
-            properties = feature.get("properties")
-            properties = properties if isinstance(properties, dict) else {}
+            properties = _properties(feature, path, number)
             found.append(Footprint(_identity(feature, properties, number), parts, properties))
     if not found:
         raise InputError(
@@ -62,6 +67,8 @@ def read(path: Path, on: Grid) -> tuple[Footprint, ...]:
 
 def _features(path: Path) -> list[dict[str, Any]]:
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path.name}: not a regular file. Give one GeoJSON file")
         if path.stat().st_size > MAX_BYTES:
             raise InputError(
                 f"{path.name}: {path.stat().st_size:,} bytes, more than the {MAX_BYTES:,} allowed"
@@ -90,7 +97,7 @@ def _polygons(feature: dict[str, Any], path: Path, number: int) -> list[list[Any
             return []
         raise InputError(f"{path.name}: feature {number} has a geometry that is no GeoJSON geometry")
     coordinates = geometry.get("coordinates")
-    polygons = [coordinates] if kind == "Polygon" else coordinates
+    polygons = [coordinates] if kind == "Polygon" and coordinates != [] else coordinates
     if not isinstance(polygons, list) or not all(isinstance(rings, list) and rings for rings in polygons):
         raise InputError(f"{path.name}: feature {number} has coordinates that are no list of rings")
     return polygons
@@ -105,19 +112,42 @@ def _on_grid(ring: Any, on: Grid, path: Path, number: int) -> Ring:
         raise InputError(
             f"{path.name}: feature {number} has a ring that is no list of four or more x, y points"
         )
-    rc = grid.grid_from_lonlat(on, xy) if on.crs else xy[:, ::-1]
+    with np.errstate(invalid="ignore"):  # far places have no coordinates in the projection
+        rc = grid.grid_from_lonlat(on, xy) if on.crs else xy[:, ::-1]
     return tuple((float(row), float(col)) for row, col in rc)
 
 
 def _touches(rings: tuple[Ring, ...], on: Grid) -> bool:
     rc = np.array(rings[0])
-    return bool(np.isfinite(rc).all() and (rc.max(0) >= 0).all() and (rc.min(0) < on.shape).all())
+    return bool((rc.max(0) >= 0).all() and (rc.min(0) < on.shape).all())
+
+
+def _placed(ring: Ring) -> bool:
+    """False far from the grid, where its map projection leads nowhere."""
+    rc = np.array(ring)
+    return bool(np.isfinite(rc).all() and (np.abs(rc) <= MAX_DISTANCE_PX).all())
+
+
+def _properties(feature: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
+    properties = feature.get("properties")
+    if not isinstance(properties, dict):
+        return {}
+    if _deeper_than(MAX_DEPTH, properties):
+        raise InputError(f"{path.name}: feature {number} has properties nested more than {MAX_DEPTH} deep")
+    return properties
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, dict | list) if levels == 0 else any(_deeper_than(levels - 1, v) for v in inner)
 
 
 def _check_frame(found: list[Footprint], on: Grid, path: Path) -> None:
     """Refuse longitudes and latitudes given for pictures without georeference: they would pass as pixels."""
-    rc = np.array([point for f in found for part in f.parts_rc for point in part[0]])
-    if on.crs is None and (np.abs(rc) <= [90, 180]).all() and (np.ptp(rc, axis=0) < 1).all():
+    if on.crs is not None:
+        return
+    outlines = [np.array([point for part in f.parts_rc for point in part[0]]) for f in found]
+    if all((np.abs(rc) <= [90, 180]).all() and (np.ptp(rc, axis=0) < 1).all() for rc in outlines):
         raise InputError(
             f"{path.name}: its coordinates look like longitude and latitude, but the images have no "
             "georeference: give pixels x, y of the before image"
@@ -127,5 +157,5 @@ def _check_frame(found: list[Footprint], on: Grid, path: Path) -> None:
 def _identity(feature: dict[str, Any], properties: dict[str, Any], number: int) -> str:
     for value in (properties.get("id"), feature.get("id"), properties.get("osm_id")):
         if isinstance(value, (str, int, float)) and str(value):
-            return str(value)
+            return str(value).encode("utf-8", "replace").decode("utf-8")
     return str(number)

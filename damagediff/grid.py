@@ -13,7 +13,7 @@ import numpy as np
 import pyproj
 from affine import Affine
 
-from .errors import InputError
+from .errors import InputError, SettingsError
 from .types import FloatArray, Grid, Image
 
 MAX_SCALE_ERROR = 0.01
@@ -113,9 +113,15 @@ def common_grid(before: Image, after: Image, gsd_m: float | None = None) -> Grid
     ------
     InputError
         The two images do not overlap, or a georeference is unusable.
+    SettingsError
+        A ground sample distance is stated for an image that tells its own.
     """
     if not before.georeferenced:
         return Grid(shape=before.shape, gsd_m=gsd_m)
+    if gsd_m is not None:
+        raise SettingsError(
+            f"--gsd {gsd_m:g}: {before.name} is georeferenced and tells its own pixel size. Leave --gsd out"
+        )
     if not after.georeferenced:
         return _own_grid(before)
     crs = working_crs(before)

@@ -14,6 +14,7 @@ from .types import FloatArray, Image
 COLUMNS = ("before_row", "before_col", "after_row", "after_col")
 MIN_POINTS = 3
 MAX_POINTS = 10_000
+MAX_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ def read(path: Path, before: Image, after: Image) -> HandPoints:
         The file is missing or not such a table, holds fewer than three places, or one outside its image.
     """
     try:
+        if path.exists() and not (path.is_file() and path.stat().st_size <= MAX_BYTES):
+            raise InputError(f"{path.name}: not a CSV file of at most {MAX_BYTES:,} bytes")
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
         values = np.array([[float(row[name]) for name in COLUMNS] for row in rows]).reshape(-1, 4)

@@ -1,4 +1,4 @@
-"""Writes a run folder whole or not at all, and the result files that other people's scripts read.
+"""The result files that other people's scripts read; beside it, `folders` for the run folder as a whole.
 
 The formats are the contract of docs/architecture.md: results.json, tie_points.csv, regions.geojson,
 buildings.csv and buildings.geojson.
@@ -12,11 +12,7 @@ import hashlib
 import io
 import json
 import math
-import os
-import secrets
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,13 +21,11 @@ import numpy as np
 
 from . import grid as grids
 from . import summary, wording
-from .errors import OutputError
 from .types import Alignment, Building, Comparison, Grid, Image, Region, TiePoints
 
 FORMAT = 1
 """Version of results.json and manifest.json: raised when a key that is relied upon changes its meaning."""
 
-MANIFEST = "manifest.json"
 SIGNIFICANT_DIGITS = 6
 """Of measured numbers: finer than any of them is known, coarser than rounding differs between machines."""
 TRANSFORM_DIGITS = 12
@@ -42,151 +36,13 @@ PIXEL_DECIMALS = 2
 Ring = Sequence[tuple[float, float]]
 
 
-@contextmanager
-def run_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
-    """A folder to fill, which becomes `out` in one step when the block ends, and vanishes when it fails.
-
-    Parameters
-    ----------
-    out : Path
-        The run folder to make. Its parents are made as needed.
-    overwrite : bool
-        Replace an existing `out`, if it is empty or a run folder with no foreign file in it.
-
-    Yields
-    ------
-    Path
-        A hidden folder beside `out`, on the same file system.
-
-    Raises
-    ------
-    OutputError
-        `out` is a link, exists and may not be replaced, or the disk refuses.
-    """
-    out = Path(os.path.abspath(out))
-    _check_replaceable(out, overwrite)
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial.mkdir()
-    except OSError as error:
-        raise OutputError(_refused(out, error)) from error
-    try:
-        yield partial
-        _publish(partial, out, overwrite)
-    except OSError as error:
-        if _elsewhere(error, partial, out):
-            raise
-        raise OutputError(_refused(out, error)) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def check_new_file(out: Path, overwrite: bool) -> None:
-    """Refuse to write over a file without leave, over anything but a file, or into a missing folder.
-
-    Raises
-    ------
-    OutputError
-        With what is in the way.
-    """
-    if out.is_symlink() or (out.exists() and not out.is_file()):
-        raise OutputError(f"{out}: is not a file. Name a new one")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out}: exists already. Name a new file, or give --overwrite")
-    if not out.absolute().parent.is_dir():
-        raise OutputError(f"{out}: its folder does not exist. Make it, or name another")
-
-
-def _elsewhere(error: OSError, partial: Path, out: Path) -> bool:
-    """Whether the failure is about a file that is not ours to write: then it is not an output error."""
-    named = error.filename
-    return (
-        isinstance(named, (str, os.PathLike))
-        and not Path(named).is_relative_to(partial)
-        and Path(named) != out
-    )
-
-
-def _refused(out: Path, error: OSError) -> str:
-    return (
-        f"{out}: cannot write: {error.strerror or error}. Choose another folder with -o, or free some space"
-    )
-
-
-def _check_replaceable(out: Path, overwrite: bool) -> None:
-    if out.is_symlink():
-        raise OutputError(f"{out}: is a symbolic link. Name the folder itself")
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise OutputError(f"{out}: exists and is not a folder. Choose another name with -o")
-    if not overwrite:
-        raise OutputError(
-            f"{out}: already exists. Choose another folder with -o, or replace it with --overwrite"
-        )
-    foreign = _foreign_entry(out)
-    if foreign is not None:
-        raise OutputError(f"{out}: not replaced, because {foreign}. Choose another folder with -o")
-
-
-def _foreign_entry(folder: Path) -> str | None:
-    """Why `folder` is neither empty nor exactly what its manifest lists; None if it may be replaced."""
-    try:
-        entries = list(folder.iterdir())
-    except OSError as error:
-        raise OutputError(_refused(folder, error)) from error
-    if not entries:
-        return None
-    try:
-        listed = {
-            item["name"] for item in json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["outputs"]
-        }
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"it does not look like a run of damagediff (no readable {MANIFEST})"
-    strange = sorted(
-        e.name for e in entries if e.name not in listed | {MANIFEST} or e.is_symlink() or e.is_dir()
-    )
-    return f"it holds {strange[0]!r}, which is not part of the run" if strange else None
-
-
-def _publish(partial: Path, out: Path, overwrite: bool) -> None:
-    """Give the finished folder its name; what was there before is deleted only afterwards."""
-    for path in (*partial.iterdir(), partial):
-        _sync(path)
-    _check_replaceable(out, overwrite)  # again: hours may have passed
-    old = out.with_name(f".{out.name}.replaced-{os.getpid()}-{secrets.token_hex(4)}")
-    replacing = out.exists()
-    if replacing:
-        os.rename(out, old)
-    try:
-        os.rename(partial, out)
-    except OSError:
-        if replacing:
-            os.rename(old, out)
-        raise
-    _sync(out.parent)
-    if replacing:
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open a folder, and does not need to
-    handle = os.open(path, os.O_RDONLY if path.is_dir() or os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def write_results(comparison: Comparison, folder: Path) -> None:
     """Write results.json and the tables: tie points always, regions and buildings when there is a change map.
 
     Raises
     ------
     OSError
-        The disk refuses; `run_folder` turns it into an `OutputError`.
+        The disk refuses; `folders.run_folder` turns it into an `OutputError`.
     """
     _write(folder / "results.json", results_json(comparison))
     write_tie_points(comparison.alignment.tie_points, folder / "tie_points.csv")
@@ -300,6 +156,7 @@ def alignment_results(alignment: Alignment, grid: Grid) -> dict[str, Any]:
         "held_out": int(alignment.tie_points.held_out.sum()),
         "held_out_agreeing": alignment.tie_points.count("check"),
         "tie_points": {role: alignment.tie_points.count(role) for role in wording.ROLES},
+        "supported_rc": alignment.supported_rc,
         "supported_share": alignment.supported_share,
         "windows_unused": alignment.windows_unused,
         "evidence": _fields(alignment.evidence),
@@ -318,6 +175,7 @@ def _change(comparison: Comparison) -> dict[str, Any] | None:
         "calibration": change.calibration,
         "cell_px": change.cell_px,
         "min_region_px": change.min_region_px,
+        "min_region_m2": summary.min_region_m2(change, comparison.pair.grid),
         "analysed_share": seen.analysed_share,
         "changed_share_of_analysed": seen.share_of_analysed(seen.changed_px),
         "structural_share_of_analysed": seen.share_of_analysed(seen.structural_px),
@@ -499,4 +357,4 @@ def _ring(ring_rc: Ring, grid: Grid, hole: bool) -> list[list[float]]:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+    path.write_text(text, encoding="utf-8", errors="replace", newline="\n")

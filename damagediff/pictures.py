@@ -1,8 +1,7 @@
-"""Reduced pictures and cut-outs for looking at, all with one stretch."""
+"""Reduced pictures and cut-outs for looking at, all with one stretch unless the pair was refused."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from .types import Array, BoolArray, ByteArray, FloatArray, Grid, Pictures, Window
@@ -53,35 +52,26 @@ def finish(
 
 
 def apart(
-    before: tuple[Array, BoolArray], after: tuple[Array, BoolArray], reduction: float, shown: tuple[int, ...]
+    before: tuple[Array, BoolArray],
+    after: tuple[Array, BoolArray],
+    reductions: tuple[float, float],
+    shown: tuple[int, ...],
 ) -> Pictures:
-    """Pictures of two images that could not be aligned: each with its own stretch, grey without pixels.
+    """Pictures of two images that could not be aligned: each in its own frame and with its own stretch.
 
-    `before` and `after` are bands and validity. The after image is fitted into the frame of the before image
-    with its proportions kept.
+    `before` and `after` are bands and validity, reduced by `reductions`. Grey where they have no pixels.
     """
-    stretch = tuple(_limits(before[0][band], before[1]) for band in shown)
-    first = _where_valid(draw(before[0], shown, stretch), before[1])
-    own = tuple(_limits(after[0][band], after[1]) for band in shown)
-    second = _fitted(_where_valid(draw(after[0], shown, own), after[1]), before[1].shape)
-    return Pictures(first, second, np.ones(before[1].shape, bool), reduction, stretch)
+    (first, stretch), (second, _) = (_alone(data, valid, shown) for data, valid in (before, after))
+    return Pictures(first, second, after[1], reductions[0], stretch, after_reduction=reductions[1])
 
 
-def _where_valid(picture: ByteArray, valid: BoolArray) -> ByteArray:
-    return np.where(valid[..., None], picture, NEUTRAL).astype(np.uint8)
-
-
-def _fitted(picture: ByteArray, shape: tuple[int, ...]) -> ByteArray:
-    """The picture as large as it fits into a frame of `shape`, centred on neutral grey."""
-    scale = min(frame / side for frame, side in zip(shape, picture.shape, strict=False))
-    rows, cols = (max(1, round(side * scale)) for side in picture.shape[:2])
-    small = cv2.resize(
-        picture, (cols, rows), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-    )
-    frame = np.full((*shape, 3), NEUTRAL, np.uint8)
-    top, left = (shape[0] - rows) // 2, (shape[1] - cols) // 2
-    frame[top : top + rows, left : left + cols] = small
-    return frame
+def _alone(
+    data: Array, valid: BoolArray, shown: tuple[int, ...]
+) -> tuple[ByteArray, tuple[tuple[float, float], ...]]:
+    """One picture between its own black and white, neutral where it has no pixels; and its stretch."""
+    stretch = tuple(_limits(data[band], valid) for band in shown)
+    picture = np.where(valid[..., None], draw(data, shown, stretch), NEUTRAL)
+    return picture.astype(np.uint8), stretch
 
 
 def _limits(band: Array, valid: BoolArray) -> tuple[float, float]:

@@ -151,15 +151,14 @@ def open_pair(case: Case, settings: Settings) -> Pair:
 def _refused(scene: Scene, alignment: Alignment) -> Comparison:
     """Both pictures as they are, each on its own, and no word about change.
 
-    Georeferenced images lie as their georeferences say, others in their own frames.
+    Georeferenced images lie on the working grid as their georeferences say, others in their own frames.
     """
-    shapes = scene.pair.grid.shape, scene.pair.grid.shape
-    if scene.pair.moving_is_file:
-        shapes = scene.pair.grid.shape, scene.pair.after.shape
-    factors = [max(1, -(-max(shape) // scene.settings.report.picture_px)) for shape in shapes]
-    before = scene.before.overview(factors[0], shapes[0])
-    after = replace(scene.after, model=None).overview(factors[1], shapes[1])
-    drawn = pictures.apart(before, after, factors[0], scene.shown)
+    pair, longest = scene.pair, scene.settings.report.picture_px
+    after_shape = pair.after.shape if pair.moving_is_file else pair.grid.shape
+    first, second = (max(1, -(-max(shape) // longest)) for shape in (pair.grid.shape, after_shape))
+    before = scene.before.overview(first, pair.grid.shape)
+    after = replace(scene.after, model=None).overview(second, after_shape)
+    drawn = pictures.apart(before, after, (first, second), scene.shown)
     return _comparison(scene, alignment, None, (), (), drawn)
 
 
@@ -391,8 +390,15 @@ def _comparison(
 
 
 def _notes(pair: Pair) -> tuple[str, ...]:
-    """What every reader must see before anything else."""
-    notes = [f"{image.name}: {note}" for image in (pair.before, pair.after) for note in image.notes]
+    """What every reader must see: what both files have in common is said once, all of a date in one note."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for image in (pair.before, pair.after):
+        for note in image.notes:
+            others = pair.after.notes if image is pair.before else pair.before.notes
+            whose = "both files" if note in others else image.name
+            topic = "date" if image.acquisition.source in note else note
+            said.setdefault((whose, topic), []).append(note)
+    notes = [f"{whose}: {' '.join(dict.fromkeys(parts))}" for (whose, _), parts in said.items()]
     if pair.identical:
         notes.insert(0, "both files are identical, byte for byte: there is nothing to compare")
-    return tuple(dict.fromkeys(notes))
+    return tuple(notes)

@@ -127,6 +127,9 @@ def _roles(dataset: Any, source: Source, name: str) -> tuple[tuple[str, ...], st
         unknown = sorted(set(roles) - set(tags.ROLES))
         if unknown:
             raise InputError(f"{name}: unknown band {', '.join(unknown)}; known are {', '.join(tags.ROLES)}")
+        twice = sorted({role for role in set(roles) - {"other"} if roles.count(role) > 1})
+        if twice:
+            raise InputError(f"{name}: band {twice[0]} named twice. Call those that are not needed other")
     if not set(roles) - {"alpha"}:
         raise InputError(f"{name}: it has no band but alpha, so nothing to compare")
     return roles, note
@@ -442,5 +445,3 @@ def _block_means(data: FloatArray, valid: BoolArray, k: int) -> tuple[FloatArray
     enough = 2 * count >= k * k
     means = np.where(enough, total / np.maximum(count, 1), 0)
     return means.astype(np.float32), enough
-
-

@@ -323,8 +323,9 @@ def _pixels_inside(shape: shapely.Geometry, grid: Grid) -> tuple[IntArray, IntAr
     on_grid = shape.intersection(shapely.box(-0.5, -0.5, grid.shape[1] - 0.5, grid.shape[0] - 0.5))
     if on_grid.is_empty:
         return none, none
-    left, top, right, bottom = (int(v) for v in np.floor(np.array(on_grid.bounds) + 0.5))
-    size = (min(bottom, grid.shape[0] - 1) - top + 1, min(right, grid.shape[1] - 1) - left + 1)
+    last = np.array(grid.shape)[[1, 0, 1, 0]] - 1  # a bound may lie on the outer edge of the last pixel
+    left, top, right, bottom = np.minimum(np.floor(np.array(on_grid.bounds) + 0.5), last).astype(int).tolist()
+    size = bottom - top + 1, right - left + 1
     corner = Affine.translation(left - 0.5, top - 0.5)
     for touched in (False, True):
         inside = rasterio.features.rasterize([on_grid], size, transform=corner, all_touched=touched)

@@ -20,7 +20,7 @@ from PIL import Image as PillowImage
 from . import figure_residuals, figures, outputs, regions, summary, wording
 from . import grid as grids
 from .settings import Settings, to_dict
-from .types import ByteArray, Check, Comparison, Crop, Image, Region
+from .types import ByteArray, Check, Comparison, Crop, Image, Pictures, Region
 
 PICTURE_QUALITY, CROP_QUALITY = 86, 92
 """JPEG qualities: what is looked at here is not what was measured; before.tif and after_aligned.tif are."""
@@ -105,11 +105,18 @@ def _headline(comparison: Comparison) -> dict[str, Any]:
         "evidence_id": outputs.evidence_id(comparison),
         "finding": summary.finding(comparison),
         "limits": summary.limits(comparison),
-        "notes": [wording.plain(note, 1000) for note in comparison.notes],
+        "notes": [wording.plain(note, 1000) for note in (*comparison.notes, *_not_drawn(comparison))],
         "synthetic": summary.synthetic(comparison),
         "accepted": comparison.change is not None,
+        "placed": summary.placed(comparison),
         "reason": wording.plain(comparison.alignment.reason, 1000),
     }
+
+
+def _not_drawn(comparison: Comparison) -> tuple[str, ...]:
+    """A note for readers of the figures when their font lacks characters that this page can show."""
+    lacking = figures.not_drawable(comparison)
+    return (f"In figure.png and figure_clean.png, {lacking}: a box stands for each.",) if lacking else ()
 
 
 def _view(comparison: Comparison) -> dict[str, Any]:
@@ -128,20 +135,31 @@ def _view(comparison: Comparison) -> dict[str, Any]:
             ("after", pair.after, pictures.after),
         )
     ]
-    reduced = (
-        f"reduced {wording.number(pictures.reduction, 3)} times"
-        if pictures.reduction > 1
-        else "at full resolution"
-    )
     return {
         "panes": panes,
         "boxes": boxes,
         "rows": rows,
         "cols": cols,
-        "reduced": reduced,
-        "scale_words": wording.scale(pair.grid),
+        "reduced": _reduced(pictures),
+        "scale_words": _scale(comparison),
         **_bar(comparison),
     }
+
+
+def _scale(comparison: Comparison) -> str:
+    """How metres are known; of a refused pair without georeference, only for the before picture."""
+    grid = comparison.pair.grid
+    one = comparison.change is None and not summary.placed(comparison) and grid.gsd_m is not None
+    return wording.scale(grid) + (" (before picture)" if one else "")
+
+
+def _reduced(pictures: Pictures) -> str:
+    """At what resolution the pictures of the page are shown."""
+    before, after = (
+        f"reduced {wording.number(times, 3)} times" if times > 1 else "at full resolution"
+        for times in (pictures.reduction, pictures.after_reduction or pictures.reduction)
+    )
+    return f"pictures {before}" if before == after else f"before {before}, after {after}"
 
 
 def _rectangle(edges: np.ndarray) -> dict[str, float]:
@@ -149,12 +167,14 @@ def _rectangle(edges: np.ndarray) -> dict[str, float]:
     return {"x": left, "y": top, "width": round(right - left, 1), "height": round(bottom - top, 1)}
 
 
-def _pane(role: str, image: Image, rgb: ByteArray) -> dict[str, str]:
+def _pane(role: str, image: Image, rgb: ByteArray) -> dict[str, Any]:
     date, credit = wording.date(image.acquisition), summary.credit(image.credit)
     return {
         "role": role,
         "date": date,
         "credit": credit,
+        "rows": rgb.shape[0],
+        "cols": rgb.shape[1],
         "data": jpeg(rgb, PICTURE_QUALITY),
         "alt": f"The place {role}: {wording.plain(image.name)}, {date}, {credit}",
     }
@@ -241,7 +261,9 @@ def _check(check: Check) -> dict[str, str]:
 def _value(value: float | str | None, missing: str) -> str:
     if value is None:
         return missing
-    return wording.plain(value) if isinstance(value, str) else f"{value:.3g}"
+    if isinstance(value, str):
+        return wording.plain(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _measured(comparison: Comparison) -> list[tuple[str, str]]:
@@ -304,10 +326,9 @@ def _alignment(comparison: Comparison) -> dict[str, Any]:
         "model": alignment.model,
         "model_words": wording.MODELS.get(alignment.model, ""),
         "model_reason": wording.plain(alignment.model_reason, 1000),
-        "rmse": wording.error(alignment.rmse_px, grid),
+        "check_points": summary.check_points(comparison),
         "ce90": wording.error(alignment.ce90_px, grid),
-        "held_out": summary.agreeing(alignment),
-        "ce90_all": wording.error(alignment.ce90_held_out_px, grid),
+        "full": None if evidence.log10_chance_full is None else _chance(evidence.log10_chance_full),
         "rival": wording.share(max(0.0, evidence.rival)),
         "points": [(role, alignment.tie_points.count(role), words) for role, words in wording.ROLES.items()],
         "unused": sorted(alignment.windows_unused.items()),
@@ -341,9 +362,10 @@ def _change(comparison: Comparison) -> list[tuple[str, str]]:
         ),
         (
             "Comparability",
-            f"{wording.number(change.comparability, 3)} (0: as different as unrelated pictures)",
+            f"{wording.number(change.comparability, 3)}: 1 - median / ceiling of the structure measure "
+            "(0: as different as unrelated pictures)",
         ),
-        ("Smallest region reported", summary.min_region(comparison)),
+        ("Smallest region reported", summary.min_region(change, comparison.pair.grid)),
         *(
             (
                 f"Calibration: {name.replace('_', ' ')}",

@@ -58,7 +58,7 @@ class DiffSettings:
     """Change measure, score and threshold; see docs/method.md."""
 
     min_comparability: float = 0.08
-    """1 - floor / ceiling below which nothing can be said (unaligned pairs .003-.02, flooded .005-.065)."""
+    """1 - median / ceiling below which nothing can be said (unaligned pairs .003-.02, flooded .005-.065)."""
     threshold: float | None = None
     """Score above which a region starts; None: the automatic rule."""
 

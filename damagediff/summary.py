@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import wording
+from . import align_points, wording
 from .types import (
     NOT_ANALYSED,
     OTHER_CHANGE,
@@ -113,45 +114,90 @@ def verdict_line(comparison: Comparison) -> str | None:
     return f"{comparison.verdict.upper()}{named}"
 
 
-def agreeing(alignment: Alignment) -> str:
-    """How many of the held-out points agree with the model."""
-    return f"{alignment.tie_points.count('check'):,} of {int(alignment.tie_points.held_out.sum()):,}"
+def told(comparison: Comparison) -> bool:
+    """Whether anything is said about change: the pair was aligned, and resembles itself enough."""
+    return comparison.change is not None and comparison.verdict != "not comparable"
+
+
+def _held_out(alignment: Alignment) -> tuple[int, int]:
+    """How many held-out points agree with the model, and how many there are."""
+    return alignment.tie_points.count("check"), int(alignment.tie_points.held_out.sum())
 
 
 def held_out(comparison: Comparison) -> str:
     """How held-out points judge the alignment, in few words."""
     alignment, grid = comparison.alignment, comparison.pair.grid
-    held, agreeing = int(alignment.tie_points.held_out.sum()), alignment.tie_points.count("check")
+    agreeing, held = _held_out(alignment)
+    if not held:
+        return "error not measured: no check points"
     if alignment.ce90_px is None:
-        return "error not measured"
-    of = f"all {held}" if agreeing == held else f"the {agreeing} of {held}"
-    which = "check points" if agreeing == held else "check points that agree"
-    return f"CE90 {wording.error(alignment.ce90_px, grid)} of {of} {which}"
+        return f"error not measured: none of {wording.count(held, 'check point')} agrees"
+    error = wording.error(alignment.ce90_px, grid)
+    if agreeing == held:
+        return f"CE90 {error} of all {wording.count(held, 'check point')}"
+    return f"CE90 {error} of the {agreeing:,} of {held:,} check points that agree"
 
 
-def min_region(comparison: Comparison) -> str:
-    """The smallest region that can be reported, in m² or px."""
-    least = 0 if comparison.change is None else comparison.change.min_region_px
-    area = comparison.pair.grid.pixel_area_m2
-    return wording.area(least, None if area is None else least * area)
+def check_points(comparison: Comparison) -> str:
+    """The same in full: how many held-out points agree, and the errors of those and of all."""
+    alignment, grid = comparison.alignment, comparison.pair.grid
+    agreeing, held = _held_out(alignment)
+    if not held:
+        return "No tie point was held out, so the error of the alignment was not measured."
+    lie = "lies" if agreeing == 1 else "lie"
+    first = (
+        f"{agreeing:,} of {wording.count(held, 'held-out point')} {lie} "
+        f"within {align_points.GROSS_PX:g} px of the model"
+    )
+    near = (
+        ""
+        if alignment.ce90_px is None
+        else (
+            f"; of those RMSE {wording.error(alignment.rmse_px, grid)}, "
+            f"CE90 {wording.error(alignment.ce90_px, grid)}"
+        )
+    )
+    told = f"{first}{near}; of all held-out points CE90 {wording.error(alignment.ce90_held_out_px, grid)}."
+    return told if agreeing == held else f"{told} The others are mismatches, leaning roofs or change."
+
+
+def min_region_m2(change: ChangeMap, grid: Grid) -> float | None:
+    """Ground area of the smallest region that can be reported, None without a ground sample distance."""
+    return None if grid.pixel_area_m2 is None else change.min_region_px * grid.pixel_area_m2
+
+
+def min_region(change: ChangeMap, grid: Grid) -> str:
+    """The same in words, rounded up, in pixels where the ground size of a pixel is not known."""
+    least = min_region_m2(change, grid)
+    if least:
+        step = 10.0 ** (math.floor(math.log10(least)) - 1)
+        least = math.ceil(least / step - 1e-6) * step
+    return wording.area(change.min_region_px, least)
+
+
+def placed(comparison: Comparison) -> bool:
+    """Whether both images lie on the working grid by their georeferences, aligned or not."""
+    return not comparison.pair.moving_is_file
 
 
 def finding(comparison: Comparison) -> str:
     """One sentence of what was found, with numbers and their doubt."""
-    if comparison.change is None:
-        reason = wording.plain(comparison.alignment.reason, 1000).rstrip(".")
-        return f"The two pictures are not comparable, so nothing is said about change: {reason}."
+    if comparison.change is None or not told(comparison):
+        why = _why_not(comparison)
+        return f"The two pictures are not comparable, so nothing is said about change: {why}."
     seen = amounts(comparison.change, comparison.pair.grid)
     if not seen.analysed_px:
         return "No part of the overlap could be analysed, so nothing is said about change."
     structural, other = tier_regions(comparison, "structural"), tier_regions(comparison, "other")
+    least = min_region(comparison.change, comparison.pair.grid)
     if not comparison.regions:
         return (
-            f"No region of change of {min_region(comparison)} or more was found in the "
+            f"No region of change of at least {least} was found in the "
             f"{wording.share(seen.analysed_share)} of the scene that was analysed. {doubt(comparison)}"
         )
-    first = f"{wording.count(len(structural), 'region')} of visible change"
+    first = f"no region of visible change of at least {least}"
     if structural:
+        first = f"{wording.count(len(structural), 'region')} of visible change"
         first += _extent(seen, seen.structural_px)
     second = (
         f" and {wording.count(len(other), 'region')} of other change{_extent(seen, seen.other_px)}"
@@ -159,6 +205,19 @@ def finding(comparison: Comparison) -> str:
         else ""
     )
     return f"{first[0].upper()}{first[1:]}{second}. {doubt(comparison)}"
+
+
+def _why_not(comparison: Comparison) -> str:
+    """Which of the two deciding questions was answered with no."""
+    change = comparison.change
+    if change is None:
+        return wording.plain(comparison.alignment.reason, 1000).rstrip(".")
+    least = next((c.limit for c in comparison.trust.checks if c.name == "comparability"), None)
+    asked = f", at least {least:g} is asked" if isinstance(least, float) else ""
+    return (
+        "they resemble each other hardly more than pictures of different places do "
+        f"(comparability {wording.number(change.comparability)}{asked})"
+    )
 
 
 def _extent(seen: Amounts, part_px: int) -> str:
@@ -189,10 +248,14 @@ def doubt(comparison: Comparison) -> str:
 
 def limits(comparison: Comparison) -> tuple[str, ...]:
     """What this comparison cannot tell, in three lines."""
-    if comparison.change is None:
+    if not told(comparison):
+        unaligned = comparison.change is None
+        too_poor = "that cannot be aligned" if unaligned else "that resemble each other so little"
         return (
-            "Whether anything changed: pictures that cannot be aligned show neither change nor its absence.",
-            "Whether both show the same place: too little agrees. Check places, dates and file names.",
+            f"Whether anything changed: pictures {too_poor} show neither change nor its absence.",
+            "Whether both show the same place: too little agrees. Check places, dates and file names."
+            if unaligned
+            else "Why they differ so much: by season, light or sensor, or because nearly everything changed.",
             "What looks different to the eye may be season, sun, view angle or another place. "
             "Nothing here was verified on the ground.",
         )

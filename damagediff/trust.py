@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from . import grid
+from . import align_points, grid, wording
 from .types import Alignment, ChangeMap, Check, Pair, Trust, Verdict
 
 MIN_ANALYSED = 0.5
@@ -19,10 +19,10 @@ MAX_CE90_PX = 2.0
 RESERVED_COMPARABILITY = 0.16
 """Twice the limit: a pair between the two is compared with reservations."""
 
-MIN_HELD_OUT = 8
-"""Held-out points below which their residuals say little."""
+MIN_CHECKING = 8
+"""Held-out points that agree, below which their residuals say little."""
 MIN_AGREEING = 0.7
-"""Share of the held-out points that should lie within 3 px of the model."""
+"""Share of the held-out points that should lie near the model; the others are not in its RMSE and CE90."""
 
 DECIDING = ("alignment", "comparability")
 """Checks without which nothing may be said; failing any other one is a reservation."""
@@ -42,9 +42,10 @@ def judge(
     """
     checks = (
         _alignment(alignment),
+        _comparability(change, limit),
         _residual(alignment),
         _agreement(alignment),
-        _comparability(change, limit),
+        _enough(alignment),
         _room_above(change),
         _analysed(overlap_share),
         _resolution(pair, alignment),
@@ -65,7 +66,10 @@ def verdict(checks: Iterable[Check]) -> Verdict:
 def _alignment(alignment: Alignment) -> Check:
     e = alignment.evidence
     question = "Do the two images show the same place, beyond chance?"
-    return Check("alignment", question, round(e.score, 2), e.limit, "evidence", alignment.accepted)
+    measured: float | str = round(e.score, 2)
+    if e.score >= e.limit and not alignment.accepted:
+        measured = f"{e.score:.1f}, but refused for another reason: see Alignment"
+    return Check("alignment", question, measured, e.limit, "evidence", alignment.accepted)
 
 
 def _residual(alignment: Alignment) -> Check:
@@ -77,12 +81,18 @@ def _residual(alignment: Alignment) -> Check:
 
 def _agreement(alignment: Alignment) -> Check:
     held = int(alignment.tie_points.held_out.sum())
-    question = f"Do most of the {held} held-out places agree, and are they {MIN_HELD_OUT} or more?"
-    if not held:
-        return Check("held-out agreement", question, None, MIN_AGREEING, "share within 3 px", None)
-    share = alignment.tie_points.count("check") / held
-    passed = share >= MIN_AGREEING and held >= MIN_HELD_OUT
-    return Check("held-out agreement", question, share, MIN_AGREEING, "share within 3 px", passed)
+    question = "Do most of the held-out places agree with the alignment?"
+    share = alignment.tie_points.count("check") / held if held else None
+    passed = None if share is None else share >= MIN_AGREEING
+    unit = f"share within {align_points.GROSS_PX:g} px"
+    return Check("held-out agreement", question, share, MIN_AGREEING, unit, passed)
+
+
+def _enough(alignment: Alignment) -> Check:
+    question = "Are there enough held-out places that agree, to judge the alignment by them?"
+    count = alignment.tie_points.count("check") if alignment.accepted else None
+    passed = None if count is None else count >= MIN_CHECKING
+    return Check("number of check points", question, count, float(MIN_CHECKING), "points", passed)
 
 
 def _comparability(change: ChangeMap | None, limit: float) -> Check:
@@ -116,28 +126,30 @@ def _resolution(pair: Pair, alignment: Alignment) -> Check:
 
 
 def _pixel_ratio(pair: Pair, alignment: Alignment) -> float | None:
-    """Larger over smaller pixel: by the georeferences, else by the scale of the accepted alignment."""
+    """Larger over smaller pixel: by the georeferences, else by the scale of the accepted alignment.
+
+    To two decimals: reprojection turns 2 into 2.0003.
+    """
     if not pair.moving_is_file and pair.grid.crs is not None:
         sizes = [grid.ground_sample_distance(image, pair.grid.crs) for image in (pair.before, pair.after)]
-        return max(sizes) / min(sizes)
+        return round(max(sizes) / min(sizes), 2)
     if not alignment.accepted:
         return None
     (a, b), (c, d) = alignment.moving_from_reference[:2, :2]
     scale = abs(float(a * d - b * c)) ** 0.5
-    return max(scale, 1 / scale)
+    return round(max(scale, 1 / scale), 2)
 
 
 def _dates(pair: Pair) -> Check:
     question = "Was the before image taken before the after image?"
-    first, second = pair.before.acquisition, pair.after.acquisition
-    if first.acquired is None or second.acquired is None:
+    time = wording.apart(pair.before.acquisition, pair.after.acquisition)
+    if time is None:
         return Check("dates", question, None, 0.0, "days between", None)
-    if "day" in (first.precision, second.precision):
-        days = float((second.acquired.date() - first.acquired.date()).days)
-        passed = None if days == 0 else days > 0
-        return Check("dates", question, days, 0.0, "days between", passed)
-    days = (second.acquired - first.acquired).total_seconds() / 86400
-    return Check("dates", question, round(days, 2), 0.0, "days between", days > 0)
+    if not time:
+        same = wording.coarser(pair.before.acquisition, pair.after.acquisition)
+        return Check("dates", question, f"same {same}: order not known", 0.0, "days between", None)
+    days = round(time.total_seconds() / 86400, 6)
+    return Check("dates", question, days, 0.0, "days between", days > 0)
 
 
 def _different(pair: Pair) -> Check:

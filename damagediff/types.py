@@ -84,6 +84,8 @@ class Source:
     bands: tuple[str, ...] | None = None
     """Role of each band in file order (red, green, blue, nir, grey, alpha, other); None: as the file says."""
     world_file: Path | None = None
+    crs: str | None = None
+    """``EPSG:n`` as the user states it, for a file that has none or a wrong one."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,7 @@ class ChangeMap:
     threshold: float
     threshold_rule: str
     comparability: float
-    """1 - floor / ceiling of the structure measure; below about .08 nothing can be said."""
+    """1 - median / ceiling of the structure measure; below about .08 nothing can be said."""
     calibration: dict[str, float]
     """Floors and ceilings of the measures, and what else the score was normalised with."""
     min_region_px: int = 0
@@ -349,19 +351,22 @@ class Crop:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Reduced pictures of the pair on the working grid, made for looking, all with one stretch."""
+    """Reduced pictures of the pair, made for looking: on the working grid with one stretch, if aligned."""
 
     before: ByteArray
     """(rows, cols, 3) RGB."""
     after: ByteArray
-    """(rows, cols, 3) RGB; the after image aligned or, if refused, as its georeference or pixels place it."""
+    """(rows, cols, 3) RGB; the after image aligned or, if refused, as its georeference places it or, without
+    one, on its own pixels and then of another shape than `before`."""
     after_valid: BoolArray
-    """(rows, cols) where both images have pixels."""
+    """(rows, cols) where both images have pixels; of a refused pair, where the after image has."""
     reduction: float
     """Working-grid pixels per picture pixel, >= 1."""
     stretch: tuple[tuple[float, float], ...]
     """Per band shown: values drawn black and white, in the before image's units (p2 and p98)."""
     crops: tuple[Crop, ...] = ()
+    after_reduction: float | None = None
+    """Pixels of the after image per picture pixel where it is drawn by itself; None: the same `reduction`."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from .types import Acquisition, DatePrecision, Grid, Role, Tier, Verdict
 
@@ -25,12 +26,12 @@ TIER_MEANING: dict[Tier, str] = {
 }
 VERDICT_MEANING: dict[Verdict, str] = {
     "comparable": "The two pictures were aligned and resemble each other enough to compare them.",
-    "comparable with reservations": "The comparison can be used, but a check did not pass: see below.",
+    "comparable with reservations": "The comparison can be used, but not every check passed: see below.",
     "not comparable": "Nothing may be said about change from this pair.",
 }
 ROLES: dict[Role, str] = {
     "fit": "used to fit the model",
-    "check": "held out, to judge the model",
+    "check": "held out, near the model",
     "rejected": "disagree with the others",
 }
 MODELS = {
@@ -149,6 +150,30 @@ def _clock(when: datetime, precision: DatePrecision) -> str:
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+def coarser(before: Acquisition, after: Acquisition) -> DatePrecision:
+    """The precision to which both dates are known."""
+    return min(before.precision, after.precision, key=tuple(_WHOLE).index)
+
+
+def apart(before: Acquisition, after: Acquisition) -> timedelta | None:
+    """Time from one date to the other, both cut to the coarser precision: zero when their order is not known.
+
+    None without one of the dates.
+    """
+    if before.acquired is None or after.acquired is None:
+        return None
+    cut = _WHOLE[coarser(before, after)]
+    return after.acquired.replace(**cut) - before.acquired.replace(**cut)
+
+
+_WHOLE: dict[DatePrecision, dict[str, Any]] = {
+    "day": {"hour": 0, "minute": 0, "second": 0, "microsecond": 0},
+    "minute": {"second": 0, "microsecond": 0},
+    "second": {"microsecond": 0},
+}
+"""What each precision leaves out, from the coarsest to the finest."""
+
+
 def bracket(before: Acquisition, after: Acquisition) -> str:
     """What the two dates allow to say of the time of a change: it lies between them, never on one of them."""
     if before.acquired is None and after.acquired is None:
@@ -157,11 +182,14 @@ def bracket(before: Acquisition, after: Acquisition) -> str:
         return f"not later than {date_iso(after)}; the date of the before image is not known"
     if after.acquired is None:
         return f"not earlier than {date_iso(before)}; the date of the after image is not known"
-    days = (after.acquired.date() - before.acquired.date()).days
-    by_day = "day" in (before.precision, after.precision)
-    if days < 0 if by_day else after.acquired < before.acquired:
+    time = apart(before, after)
+    if not time:
+        same = coarser(before, after)
+        return f"dated {date_iso(before)} and {date_iso(after)}: same {same}, order not known"
+    if time < timedelta(0):
         return (
             f"the before image ({date_iso(before)}) is dated later than the after image ({date_iso(after)}): "
             "check the dates"
         )
+    days = (after.acquired.date() - before.acquired.date()).days
     return f"between {date_iso(before)} and {date_iso(after)} ({count(days, 'day') if days else 'same day'})"

@@ -78,6 +78,8 @@ def alignment(shape: tuple[int, int], accepted: bool, seed: int = 3) -> types.Al
         131 if accepted else 6,
         58.2 if accepted else 0.4,
         6.0,
+        log10_chance_full=-63.0 if accepted else None,
+        rival=0.31 if accepted else 0.97,
     )
     reason = (
         "131 of 180 windows agree, far more than chance allows."
@@ -96,7 +98,9 @@ def alignment(shape: tuple[int, int], accepted: bool, seed: int = 3) -> types.Al
         0.42 if accepted else None,
         0.66 if accepted else None,
         {"little structure": 31, "disagrees": 18},
-        np.ones((8, 8), bool),
+        supported_rc=((0, 0), (0, shape[1]), (shape[0], shape[1]), (shape[0], 0), (0, 0)) if accepted else (),
+        supported_share=0.94 if accepted else None,
+        ce90_held_out_px=0.66 if accepted else None,
     )
 
 

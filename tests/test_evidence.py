@@ -12,7 +12,7 @@ import pytest
 import scenes
 
 from damagediff import evidence, outputs, versions
-from damagediff.errors import EvidenceError
+from damagediff.errors import InputError, SettingsError
 
 STARTED = datetime(2024, 3, 1, 12, 30, 5, tzinfo=UTC)
 COMMAND = [
@@ -96,8 +96,34 @@ def test_only_the_time_differs_between_runs(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     assert manifest(tmp_path)["created"] == "1970-01-01T00:00:00Z"
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
-    with pytest.raises(EvidenceError, match="SOURCE_DATE_EPOCH"):
+    with pytest.raises(SettingsError, match="SOURCE_DATE_EPOCH"):
         manifest(tmp_path)
+
+
+def test_inputs_that_change_are_noticed(tmp_path: Path) -> None:
+    paths = {name: tmp_path / name for name in ("before.tif", "after.tif", "houses.geojson", "places.csv")}
+    for path in paths.values():
+        path.write_text(path.name)
+    before, after, houses, places = paths.values()
+    found = scenes.comparison()
+    images = {
+        side: dataclasses.replace(
+            getattr(found.pair, side), path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest()
+        )
+        for side, path in (("before", before), ("after", after))
+    }
+    case = dataclasses.replace(found.case, footprints=houses, tie_points=places)
+    found = dataclasses.replace(found, case=case, pair=dataclasses.replace(found.pair, **images))
+    sealed = evidence.seal(case)
+    evidence.check_unchanged(found, sealed)
+    for path in paths.values():
+        path.write_text(path.name.upper())
+        with pytest.raises(InputError, match=f"{path.name}: changed"):
+            evidence.check_unchanged(found, sealed)
+        path.write_text(path.name)
+    places.unlink()
+    with pytest.raises(InputError, match="places.csv: changed"):
+        evidence.check_unchanged(found, sealed)
 
 
 def test_versions_name_what_touches_pixels() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from damagediff import align, figure_residuals, figures, outputs
+from damagediff import align, figure_residuals, figures, outputs, types
 from damagediff import figure_labels as labels
 from damagediff import figure_sheet as sheets
 
@@ -146,6 +146,43 @@ def test_a_refused_pair_is_drawn_without_boxes() -> None:
     shown = words(figure)
     assert "NOT COMPARABLE" in shown and "not aligned" in shown and "outlines" not in shown
     assert len(figure.axes) == 2 and not any(axes.patches for axes in figure.axes)
+
+
+def judged(comparison: types.Comparison, verdict: types.Verdict) -> types.Comparison:
+    failed = types.Check("resolution", "Are the two images about equally fine?", 4.0, 2.0, "", False)
+    trust = types.Trust(verdict, (*comparison.trust.checks, failed))
+    return dataclasses.replace(comparison, trust=trust)
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+def test_the_verdict_and_what_failed_stand_on_the_figure(annotated: bool) -> None:
+    good = scenes.comparison()
+    reserved = words(figures.draw_comparison(judged(good, "comparable with reservations"), annotated))
+    assert "COMPARABLE WITH RESERVATIONS: resolution" in reserved
+    assert "RESERVATIONS" not in words(figures.draw_comparison(good, annotated))
+
+
+def test_a_pair_too_little_alike_is_drawn_without_findings() -> None:
+    figure = figures.draw_comparison(judged(scenes.comparison(count=0), "not comparable"))
+    assert "NOT COMPARABLE: resolution" in words(figure) and "outlines" not in words(figure)
+    assert len(figure.axes) == 2 and "no region found" not in words(figure)
+
+
+def test_identical_files_are_named() -> None:
+    pair = scenes.comparison().pair
+    same = dataclasses.replace(pair, after=dataclasses.replace(pair.after, sha256=pair.before.sha256))
+    assert "identical, byte for byte" in words(figures.draw_comparison(scenes.comparison(pair=same)))
+
+
+def test_a_refused_pair_may_have_two_shapes() -> None:
+    refused = scenes.comparison(accepted=False, georeferenced=False)
+    tall = dataclasses.replace(refused.pictures, after=refused.pictures.after[:, :100])
+    refused = dataclasses.replace(refused, pictures=tall)
+    (_, _, width, height), (_, _, narrow, high) = figures.arrange(refused, 2)
+    assert width / height == pytest.approx(1.5, rel=0.01) and narrow / high == pytest.approx(0.3125, rel=0.01)
+    assert sheets.png(figures.draw_comparison(refused))
+    placed = words(figures.draw_comparison(scenes.comparison(accepted=False)))
+    assert "AFTER, not aligned, placed by its georeference" in placed
 
 
 def test_the_clean_figure_has_no_marks() -> None:

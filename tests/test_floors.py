@@ -57,6 +57,7 @@ HELPER_OF = {
     "cog": "raster",
     "door": "raster",
     "feed": "pipeline",
+    "folders": "outputs",
     "figure_labels": "figures",
     "figure_residuals": "figures",
     "figure_sheet": "figures",

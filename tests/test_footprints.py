@@ -68,8 +68,16 @@ def test_a_byte_order_mark_is_no_fault(tmp_path):
         ('{"features": [{"geometry": "x"}]}', "feature 1"),
         ('{"features": [{"geometry": {"type": "Polygon", "coordinates": 5}}]}', "feature 1"),
         ('{"features": [{"geometry": {"type": "MultiPolygon", "coordinates": [5]}}]}', "feature 1"),
-        ('{"features": [{"geometry": {"type": "Polygon", "coordinates": [[[%s, 0]]]}}]}' % (10**400), "feature 1"),
+        (
+            '{"features": [{"geometry": {"type": "Polygon", "coordinates": [[[%s, 0]]]}}]}' % (10**400),
+            "feature 1",
+        ),
         ('{"features": [%s]}' % ("9" * 5000), "GeoJSON"),
+        (
+            '{"features": [{"properties": {"a": %s}, "geometry": {"type": "Polygon", "coordinates": '
+            "[[[0, 0], [9, 0], [9, 9], [0, 0]]]}}]}" % ("[" * 200 + "]" * 200),
+            "nested",
+        ),
         ("not json", "GeoJSON"),
         ("[1, 2]", "FeatureCollection"),
         ('{"features": []}', "none of its 0 features"),
@@ -84,6 +92,27 @@ def test_what_is_no_footprint_file_is_named(tmp_path, text, says):
         footprints.read(path, PLAIN)
 
 
+def test_what_lies_beyond_the_map_projection_is_left_out(tmp_path):
+    near = polygon(grid.lonlat_from_grid(UTM, SQUARE_RC), id="near")
+    far = polygon([[-130, 80], [-129, 80], [-129, 81], [-130, 80]], id="far")
+    hole = polygon(grid.lonlat_from_grid(UTM, SQUARE_RC), id="hole")
+    hole["geometry"]["coordinates"].append([[1e300, 0], [1e300, 1], [0, 1], [1e300, 0]])
+    found = footprints.read(write(tmp_path / "f.geojson", [near, far, hole]), UTM)
+    assert [f.id for f in found] == ["near"]
+
+
+def test_text_that_is_no_text_stays_printable(tmp_path):
+    (found,) = footprints.read(
+        write(tmp_path / "f.geojson", [polygon(SQUARE_RC[:, ::-1], id="\ud800x")]), PLAIN
+    )
+    assert found.id == "?x"
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="missing.geojson"):
         footprints.read(tmp_path / "missing.geojson", PLAIN)
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path):
+    with pytest.raises(InputError, match="not a regular file"):
+        footprints.read(tmp_path, PLAIN)

@@ -8,6 +8,8 @@ import hashlib
 import json
 import math
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import shape
 
-from damagediff import grid, outputs, summary, types, wording
+from damagediff import folders, grid, outputs, summary, types, wording
 from damagediff.errors import OutputError
 
 
@@ -28,14 +30,14 @@ def left_over(folder: Path) -> list[str]:
 
 def a_run(out: Path, text: str = "first") -> None:
     """A run folder with one file, listed in its manifest."""
-    with outputs.run_folder(out) as folder:
+    with folders.run_folder(out) as folder:
         (folder / "results.json").write_text(text)
         (folder / "manifest.json").write_text(json.dumps({"outputs": [{"name": "results.json"}]}))
 
 
 def test_a_run_appears_when_it_is_complete(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "run"
-    with outputs.run_folder(out) as folder:
+    with folders.run_folder(out) as folder:
         (folder / "a.txt").write_text("a")
         assert not out.exists() and folder.parent == out.parent
     assert (out / "a.txt").read_text() == "a"
@@ -43,7 +45,7 @@ def test_a_run_appears_when_it_is_complete(tmp_path: Path) -> None:
 
 
 def test_a_failed_run_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), outputs.run_folder(tmp_path / "run") as folder:
+    with pytest.raises(ZeroDivisionError), folders.run_folder(tmp_path / "run") as folder:
         (folder / "a.txt").write_text("a")
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
@@ -51,7 +53,7 @@ def test_a_failed_run_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_failed_run_keeps_the_old_one(tmp_path: Path) -> None:
     a_run(tmp_path / "run")
-    with pytest.raises(ZeroDivisionError), outputs.run_folder(tmp_path / "run", overwrite=True):
+    with pytest.raises(ZeroDivisionError), folders.run_folder(tmp_path / "run", overwrite=True):
         raise ZeroDivisionError
     assert (tmp_path / "run" / "results.json").read_text() == "first"
     assert not left_over(tmp_path)
@@ -59,9 +61,9 @@ def test_a_failed_run_keeps_the_old_one(tmp_path: Path) -> None:
 
 def test_an_existing_run_is_replaced_only_when_asked(tmp_path: Path) -> None:
     a_run(tmp_path / "run")
-    with pytest.raises(OutputError, match="already exists"), outputs.run_folder(tmp_path / "run"):
+    with pytest.raises(OutputError, match="already exists"), folders.run_folder(tmp_path / "run"):
         pytest.fail("must not start")
-    with outputs.run_folder(tmp_path / "run", overwrite=True) as folder:
+    with folders.run_folder(tmp_path / "run", overwrite=True) as folder:
         (folder / "new.txt").write_text("second")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["new.txt"]
     assert not left_over(tmp_path)
@@ -69,7 +71,7 @@ def test_an_existing_run_is_replaced_only_when_asked(tmp_path: Path) -> None:
 
 def test_an_empty_folder_may_be_replaced(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    with outputs.run_folder(tmp_path / "run", overwrite=True) as folder:
+    with folders.run_folder(tmp_path / "run", overwrite=True) as folder:
         (folder / "a.txt").write_text("a")
     assert (tmp_path / "run" / "a.txt").exists()
 
@@ -80,14 +82,14 @@ def test_foreign_files_are_never_deleted(tmp_path: Path) -> None:
     (holiday / "beach.jpg").write_text("x")
     with (
         pytest.raises(OutputError, match="does not look like a run"),
-        outputs.run_folder(holiday, overwrite=True),
+        folders.run_folder(holiday, overwrite=True),
     ):
         pytest.fail("must not start")
     a_run(tmp_path / "run")
     (tmp_path / "run" / "my notes.txt").write_text("x")
     with (
         pytest.raises(OutputError, match="my notes.txt"),
-        outputs.run_folder(tmp_path / "run", overwrite=True),
+        folders.run_folder(tmp_path / "run", overwrite=True),
     ):
         pytest.fail("must not start")
     assert (holiday / "beach.jpg").exists() and (tmp_path / "run" / "my notes.txt").exists()
@@ -99,33 +101,80 @@ def test_links_and_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     for name, why in (("link", "symbolic link"), ("dangling", "symbolic link"), ("file", "not a folder")):
-        with pytest.raises(OutputError, match=why), outputs.run_folder(tmp_path / name, overwrite=True):
+        with pytest.raises(OutputError, match=why), folders.run_folder(tmp_path / name, overwrite=True):
             pytest.fail("must not start")
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="No space left") as caught, outputs.run_folder(tmp_path / "run"):
+    with pytest.raises(OutputError, match="No space left") as caught, folders.run_folder(tmp_path / "run"):
         raise OSError(28, "No space left on device")
     assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
 
 
 def test_a_missing_file_of_ours_is_a_bug_not_a_disk_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), outputs.run_folder(tmp_path / "run"):
+    with pytest.raises(FileNotFoundError), folders.run_folder(tmp_path / "run"):
         (tmp_path / "elsewhere.txt").read_text()
 
 
 def test_the_parent_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="cannot write"), outputs.run_folder(tmp_path / "file" / "run"):
+    with pytest.raises(OutputError, match="cannot write"), folders.run_folder(tmp_path / "file" / "run"):
         pytest.fail("must not start")
 
 
 def test_a_rival_that_was_faster_wins(tmp_path: Path) -> None:
-    with pytest.raises(OutputError), outputs.run_folder(tmp_path / "run") as folder:
+    with pytest.raises(OutputError), folders.run_folder(tmp_path / "run") as folder:
         (folder / "late.txt").write_text("x")
         a_run(tmp_path / "run")
     assert (tmp_path / "run" / "results.json").read_text() == "first"
     assert not left_over(tmp_path)
+
+
+def test_what_killed_runs_left_is_swept_away(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    machine = folders._machine()
+    dead = tmp_path / f".run.partial-{machine}-{gone.pid}-0123abcd"
+    kept = [
+        tmp_path / f".run.partial-{machine}-{os.getpid()}-0123abcd",
+        tmp_path / f".run.partial-elsewhere-{gone.pid}-0123abcd",
+        tmp_path / f".run2.partial-{machine}-{gone.pid}-0123abcd",
+        tmp_path / f".run.replaced-{gone.pid}-0123abcd",
+    ]
+    for path in (dead, *kept):
+        path.mkdir()
+        (path / "a.tif").write_text("x")
+    a_run(tmp_path / "run")
+    assert not dead.exists() and all((path / "a.tif").exists() for path in kept)
+
+
+def test_a_stop_while_replacing_keeps_the_old_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_run(tmp_path / "run")
+    rename = os.rename
+
+    def stop(source: Path, target: Path) -> None:
+        if "partial" in str(source):
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(folders.os, "rename", stop)
+    with pytest.raises(KeyboardInterrupt), folders.run_folder(tmp_path / "run", overwrite=True):
+        pass
+    assert (tmp_path / "run" / "results.json").read_text() == "first" and not left_over(tmp_path)
+
+
+def test_an_output_error_inside_names_the_run(tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught, folders.run_folder(tmp_path / "run"):
+        raise OutputError("a.tif: cannot be written")
+    assert str(caught.value) == f"{tmp_path / 'run'}: a.tif: cannot be written"
+
+
+def test_names_that_no_disk_takes_are_one_line(tmp_path: Path) -> None:
+    for name in ("out\udcff", "x" * 300):
+        with pytest.raises(OutputError), folders.run_folder(tmp_path / name):
+            pytest.fail("must not start")
+        with pytest.raises(OutputError):
+            folders.check_new_file(tmp_path / f"{name}.tif", overwrite=False)
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -386,6 +435,6 @@ def test_names_in_any_script_stay() -> None:
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user who may not write everywhere")
 def test_a_read_only_place_is_one_line(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(OutputError, match="cannot write"), outputs.run_folder(tmp_path / "run"):
+    with pytest.raises(OutputError, match="cannot write"), folders.run_folder(tmp_path / "run"):
         pytest.fail("must not start")
     tmp_path.chmod(0o700)

@@ -21,7 +21,7 @@ from PIL import Image as Picture
 from rasterio.transform import from_origin
 
 from damagediff import cog, door, raster, tags, tiles
-from damagediff.errors import InputError, OutputError
+from damagediff.errors import InputError, OutputError, SettingsError
 from damagediff.settings import ReadSettings
 from damagediff.types import Grid, Image, Source, Window
 
@@ -344,8 +344,20 @@ def test_crs_without_code_is_text(make_raster: RasterMaker) -> None:
 
 
 def test_crs_without_transform_is_refused(make_raster: RasterMaker) -> None:
-    with pytest.raises(InputError, match="a.tif: a CRS but no transform. Assign one"):
+    with pytest.raises(InputError, match="a.tif: a CRS but no transform. Give its world file"):
         look(make_raster("a.tif", scene(), crs="EPSG:32638"))
+
+
+def test_a_stated_crs_needs_a_transform_and_a_code_on_earth(make_raster: RasterMaker) -> None:
+    plain = make_raster("a.png", scene())
+    with pytest.raises(InputError, match="a.png: a CRS but no transform"):
+        look(plain, crs="EPSG:32638")
+    for wrong in ("EPSG:999999", "EPSG:5773", "32638", "EPSG:1", "+init=epsg:4326", "EPSG:32638\n/etc/passwd"):
+        with pytest.raises(SettingsError, match="^CRS ") as caught:
+            look(plain, crs=wrong)
+        assert "\n" not in str(caught.value)
+    other = look(make_raster("b.tif", scene(), **UTM), crs="EPSG:32639")
+    assert other.crs == "EPSG:32639" and any("in place of its own CRS" in note for note in other.notes)
 
 
 @pytest.mark.parametrize("transform", [Affine(1, 2, 5, 2, 4, 5), Affine(float("nan"), 1, 5, 1, -1, 5)])
@@ -395,7 +407,10 @@ def test_world_file_only_when_named(tmp_path: Path, make_raster: RasterMaker) ->
     assert look(plain).notes == ()
     told = look(plain, world_file=world)
     assert not told.georeferenced and any("world file names no CRS" in note for note in told.notes)
-    for broken in ("1 2 3", "a b c d e f", "http://x"):
+    placed = look(plain, world_file=world, crs="epsg:32638")
+    assert placed.crs == "EPSG:32638" and placed.transform.almost_equals(UTM["transform"])
+    assert any("EPSG:32638 is as stated" in note for note in placed.notes)
+    for broken in ("1 2 3", "a b c d e f", "http://x", "0 0 0 0 0 0", "nan 0 0 1 0 0"):
         world.write_text(broken, encoding="ascii")
         with pytest.raises(InputError, match="a.tfw: not a world file"):
             look(path, world_file=world)
@@ -786,6 +801,11 @@ def test_an_older_file_survives_a_failure(tmp_path: Path, monkeypatch: pytest.Mo
         write(tmp_path / "a.tif", scene(GRID.shape))
     assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
     assert (tmp_path / "a.tif").read_text(encoding="ascii") == "older"
+    nothing = type("usage", (), {"free": 0})
+    monkeypatch.setattr(cog.shutil, "disk_usage", lambda folder: nothing)
+    with pytest.raises(OutputError, match="^a.tif: .*the disk is full") as caught:
+        write(tmp_path / "a.tif", scene(GRID.shape))
+    assert str(tmp_path) not in str(caught.value)
 
 
 def test_what_was_written_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

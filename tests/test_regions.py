@@ -245,6 +245,12 @@ def test_footprints_that_were_not_analysed_have_no_value() -> None:
     assert across.analysed_share == 0.5 and across.score is not None
 
 
+def test_a_footprint_that_only_touches_the_edge_has_no_value() -> None:
+    drawn, grid = change(blank()), types.Grid((48, 64))
+    for corner in ((10, 63.5), (47.5, 10), (47.5, 63.5), (-8.5, 10), (10, -8.5)):
+        assert building([square(*corner, 8)], drawn, grid).score is None
+
+
 def test_a_crossed_outline_is_repaired() -> None:
     bow = ((8.0, 8.0), (16.0, 16.0), (8.0, 16.0), (16.0, 8.0), (8.0, 8.0))
     assert building([bow], change(blank()), types.Grid((48, 64))).score == pytest.approx(0.8)

@@ -9,10 +9,11 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 import scenes
 
-from damagediff import outputs, regions, report, types
+from damagediff import figures, outputs, pipeline, regions, report, types
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -189,7 +190,98 @@ def test_a_refused_pair_is_not_comparable_and_says_why() -> None:
 
 def test_nothing_found_is_not_nothing_changed() -> None:
     words = page(scenes.comparison(count=0)).words
-    assert "No region of change of 100 m² or more" in words and "is not shown to be unchanged" in words
+    assert "No region of change of at least 100 m²" in words and "is not shown to be unchanged" in words
+
+
+def half_agreeing(comparison: types.Comparison) -> types.Comparison:
+    """The same with ten of its twenty held-out points rejected."""
+    points = comparison.alignment.tie_points
+    held = points.held_out.cumsum()
+    roles = tuple(
+        "rejected" if out and n % 2 else r
+        for r, out, n in zip(points.role, points.held_out, held, strict=True)
+    )
+    points = dataclasses.replace(points, role=roles)
+    alignment = dataclasses.replace(comparison.alignment, tie_points=points, ce90_held_out_px=22.0)
+    return dataclasses.replace(comparison, alignment=alignment)
+
+
+def test_errors_say_of_how_many_points_they_are() -> None:
+    comparison = half_agreeing(scenes.comparison())
+    words = page(comparison).words
+    assert (
+        "10 of 20 held-out points lie within 3 px of the model; of those RMSE 0.42 px (0.21 m), "
+        "CE90 0.66 px (0.33 m); of all held-out points CE90 22 px (11 m)." in words
+    )
+    assert "not the error on the ground" in words and "94.0 % of the grid; outside it nothing" in words
+    told = outputs.results(comparison)["alignment"]
+    assert (told["held_out"], told["held_out_agreeing"], told["ce90_held_out_px"]) == (20, 10, 22.0)
+    assert len(told["supported_rc"]) == 5
+    assert "10 of 20 check points that agree" in " ".join(figures.footer(comparison))
+
+
+def test_the_smallest_region_is_the_one_that_can_be_reported() -> None:
+    told = outputs.results(scenes.comparison())["change"]
+    assert told["min_region_px"] == 400 and told["min_region_m2"] == 100
+    assert outputs.results(scenes.comparison(georeferenced=False))["change"]["min_region_m2"] is None
+
+
+def below_the_limit() -> types.Comparison:
+    """Aligned, but too little alike: a mask of 255 and no regions."""
+    good = scenes.comparison(count=0)
+    assert good.change is not None
+    change = dataclasses.replace(
+        good.change, comparability=0.03, changed=np.full_like(good.change.changed, types.NOT_ANALYSED)
+    )
+    checks = (good.trust.checks[0], dataclasses.replace(good.trust.checks[1], measured=0.03, passed=False))
+    return dataclasses.replace(good, change=change, trust=types.Trust("not comparable", checks))
+
+
+def test_too_little_resemblance_says_nothing_of_change() -> None:
+    comparison = below_the_limit()
+    words = page(comparison).words
+    assert "nothing is said about change: they resemble each other hardly more" in words
+    assert "comparability 0.030, at least 0.08 is asked" in words and "No region of" not in words
+
+
+def test_a_refused_pair_shows_each_picture_in_its_own_frame() -> None:
+    refused = scenes.comparison(accepted=False, georeferenced=False)
+    small = dataclasses.replace(
+        refused.pictures, after=refused.pictures.after[:100, :300], after_reduction=4.0
+    )
+    found = page(dataclasses.replace(refused, pictures=small))
+    sizes = [(image["width"], image["height"]) for image in found.all("img")[:2]]
+    assert sizes == [("480", "320"), ("300", "100")] and not found.all("input")
+    assert "before at full resolution, after reduced 4.00 times" in found.words
+    assert "in its own frame" in found.words
+    assert "as their georeferences place them" in page(scenes.comparison(accepted=False)).words
+
+
+def test_the_finding_comes_before_the_notes() -> None:
+    words = page(scenes.comparison(notes=("an oddity of the file",))).words
+    assert words.index("regions of visible change") < words.index("an oddity of the file")
+
+
+def test_notes_of_both_files_are_one() -> None:
+    pair = scenes.comparison().pair
+    tag = "TIFFTAG_DATETIME"
+    when = dataclasses.replace(pair.before.acquisition, source=tag)
+    said = (f"{tag} names no zone.", f"{tag} may be of processing.")
+    before = dataclasses.replace(pair.before, acquisition=when, notes=(*said, "Turned."))
+    after = dataclasses.replace(pair.after, acquisition=when, notes=said)
+    assert pipeline._notes(dataclasses.replace(pair, before=before, after=after)) == (
+        f"both files: {said[0]} {said[1]}",
+        "before.tif: Turned.",
+    )
+
+
+def test_characters_that_the_figures_lack_are_named() -> None:
+    comparison = scenes.comparison()
+    case = dataclasses.replace(comparison.case, title="甘哲")
+    lacking = dataclasses.replace(comparison, case=case)
+    assert "characters of the title cannot be drawn" in page(lacking).words
+    assert "some characters of the title cannot be drawn here: see report.html" in figures.footer(lacking)
+    assert "cannot be drawn" not in page(comparison).words
 
 
 def test_doubt_is_written_once_it_is_measured() -> None:
