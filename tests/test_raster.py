@@ -352,7 +352,7 @@ def test_a_stated_crs_needs_a_transform_and_a_code_on_earth(make_raster: RasterM
     plain = make_raster("a.png", scene())
     with pytest.raises(InputError, match="a.png: a CRS but no transform"):
         look(plain, crs="EPSG:32638")
-    for wrong in ("EPSG:999999", "EPSG:5773", "32638", "EPSG:1", "+init=epsg:4326", "EPSG:32638\n/etc/passwd"):
+    for wrong in ("EPSG:999999", "EPSG:5773", "32638", "EPSG:1", "+init=epsg:4326", "EPSG:32638\n/etc"):
         with pytest.raises(SettingsError, match="^CRS ") as caught:
             look(plain, crs=wrong)
         assert "\n" not in str(caught.value)
