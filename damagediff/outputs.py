@@ -236,19 +236,21 @@ def write_tie_points(points: TiePoints, path: Path) -> None:
         "quality",
         "role",
         "residual_px",
+        "held_out",
     )
     _write(
         path,
         _csv(
             header,
             (
-                (*map(_short, (*reference, *displacement, quality)), role, _short(residual))
-                for reference, displacement, quality, role, residual in zip(
+                (*map(_short, (*reference, *displacement, quality)), role, _short(residual), str(int(held)))
+                for reference, displacement, quality, role, residual, held in zip(
                     points.reference_rc,
                     points.displacement_rc,
                     points.quality,
                     points.role,
                     points.residual_px,
+                    points.held_out,
                     strict=True,
                 )
             ),
