@@ -3,8 +3,8 @@
 python benchmarks/any_geometry.py --data DIR [--out FILE.json]
 
 The after image of upright pairs of another season or sensor is turned by up to 170 degrees and scaled by
-.4 to 2.5, or cut to 30 to 50 % of the ground. The result is held against the map of the untouched pair carried
-through the same transform. All at the resolution of the coarse search.
+.4 to 2.5, or cut to 30 to 50 % of the ground. The result is held against the map of the untouched pair
+carried through the same transform. All at the resolution of the coarse search.
 """
 
 from __future__ import annotations
