@@ -411,7 +411,7 @@ def _tiers(
     labels, count = cells.components(cells.keep_large((smooth > threshold) & measures.valid, least))
     lost = _structure_was_lost(measures, labels, count)[labels]
     recoloured = cells.keep_large(_colour_stands_out(measures), least)
-    return lost, ((labels > 0) | recoloured) & ~lost
+    return lost, cells.keep_large(((labels > 0) | recoloured) & ~lost, least)
 
 
 def _structure_was_lost(measures: Measures, labels: IntArray, count: int) -> BoolArray:
