@@ -17,9 +17,6 @@ from .align_fields import Plane
 from .align_points import Model
 from .types import BoolArray, FloatArray, Grid, Image, Window
 
-LUMINANCE = {"red": 0.299, "green": 0.587, "blue": 0.114}
-"""Rec. 601 weights."""
-
 
 @dataclass(frozen=True)
 class Reduced:
@@ -63,9 +60,7 @@ class Feed:
         grey, valid = self._read(window, lambda data: luminance(data, self.reader.roles)[None])
         return Plane(self._stretched(grey[0]), valid)
 
-    def _read(
-        self, window: Window, mix: Callable[[FloatArray], FloatArray]
-    ) -> tuple[FloatArray, BoolArray]:
+    def _read(self, window: Window, mix: Callable[[FloatArray], FloatArray]) -> tuple[FloatArray, BoolArray]:
         """What `mix` makes of the bands as read, on a window of the working grid."""
         node_rc = self.file_from_grid(resample.nodes(window))
         needed = resample.source_window(node_rc, self.image.shape, self.reduction)
@@ -121,9 +116,9 @@ class Feed:
 
 def luminance(data: FloatArray, roles: tuple[str, ...]) -> FloatArray:
     """(rows, cols) weighted mean of red, green and blue; the only band otherwise."""
-    if not set(LUMINANCE) <= set(roles):
+    if not set(raster.GREY_WEIGHTS) <= set(roles):
         return data[0]
-    return sum(np.float32(w) * data[roles.index(role)] for role, w in LUMINANCE.items())
+    return sum(np.float32(w) * data[roles.index(role)] for role, w in raster.GREY_WEIGHTS.items())
 
 
 def open_feed(image: Image, reader: raster.Reader, on: Grid, by_georeference: bool, max_px: int) -> Feed:
