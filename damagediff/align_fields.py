@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import scipy.fft
 
 from .types import Array, BoolArray, Window
 
@@ -21,6 +20,10 @@ LEVEL_SIGMA_PX = 12 * GRADIENT_SIGMA_PX
 LEVEL_STEP_PX = 4
 NOISE_FLOOR = 0.15
 """Grey levels a pixel, out of 255: gradients near it are noise and get no vote."""
+Fields = tuple[Array, Array]
+"""Signed and axial structure field of one picture, complex64, of the same length at each pixel."""
+DFT_STEP_PX = 16
+"""Sides of transforms are multiples of this: .05 ms at 144, .08 at 135."""
 AMBIGUOUS = 0.98
 """Second-best peak over the best, from which a window fits elsewhere as well."""
 
@@ -39,7 +42,7 @@ class Plane:
         return self.grey.shape[0], self.grey.shape[1]
 
 
-def structure_field(plane: Plane) -> tuple[Array, Array]:
+def structure_field(plane: Plane) -> Fields:
     """Complex structure fields of a plane: signed (edge direction) and axial (edge orientation).
 
     Returns
@@ -48,16 +51,29 @@ def structure_field(plane: Plane) -> tuple[Array, Array]:
     part runs along columns, the imaginary part along rows.
     """
     smooth = cv2.GaussianBlur(plane.grey, (0, 0), GRADIENT_SIGMA_PX)
-    usable = cv2.erode(plane.valid.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1)
-    weight = usable.astype(np.float32)
-    across = cv2.Scharr(smooth, cv2.CV_32F, 1, 0) / 32 * weight
-    down = cv2.Scharr(smooth, cv2.CV_32F, 0, 1) / 32 * weight
-    energy = across**2 + down**2
-    share = np.maximum(_wide_blur(weight), 0.05)
-    level = np.sqrt(np.maximum(_wide_blur(energy), 0) / share) + NOISE_FLOOR
-    signed = ((across + 1j * down) / (level + np.sqrt(energy))).astype(np.complex64)
-    axial = (signed**2 / np.maximum(np.abs(signed), 1e-6)).astype(np.complex64)
-    return signed, axial
+    across = cv2.Scharr(smooth, cv2.CV_32F, 1, 0, scale=1 / 32)
+    down = cv2.Scharr(smooth, cv2.CV_32F, 0, 1, scale=1 / 32)
+    share: Array | float = 1.0
+    if not plane.valid.all():
+        usable = cv2.erode(plane.valid.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1)
+        weight = usable.astype(np.float32)
+        across, down = across * weight, down * weight
+        share = np.maximum(_wide_blur(weight), 0.05)
+    length = cv2.magnitude(across, down)
+    level = cv2.sqrt(np.maximum(_wide_blur(length * length), 0) / share) + NOISE_FLOOR
+    level += length
+    across, down = cv2.divide(across, level), cv2.divide(down, level)
+    return _complex(across, down), _axial(across, down)
+
+
+def _axial(across: Array, down: Array) -> Array:
+    """The field at twice the angle, of the same length."""
+    length = np.maximum(cv2.magnitude(across, down), 1e-6)
+    return _complex(cv2.divide(across * across - down * down, length), cv2.divide(2 * across * down, length))
+
+
+def _complex(real: Array, imaginary: Array) -> Array:
+    return _as_complex(cv2.merge([real, imaginary]))
 
 
 def _wide_blur(x: Array) -> Array:
@@ -135,7 +151,7 @@ def _window_share(valid: BoolArray, side: int) -> Array:
 
 
 def match_windows(
-    ref: tuple[Array, Array], mov: tuple[Array, Array], windows: list[Window], search: int
+    ref: Fields, mov: Fields, windows: list[Window], search: int
 ) -> Matches:
     """Look each window of the reference up in the moving image, within `search` px.
 
@@ -144,37 +160,80 @@ def match_windows(
     """
     if not windows:
         return NO_MATCHES
-    each = [_surfaces(r, m, windows, search) for r, m in zip(ref, mov, strict=True)]
-    surfaces = np.mean(each, axis=0)
     centre = np.array([[w.row + (w.rows - 1) / 2, w.col + (w.cols - 1) / 2] for w in windows])
-    return _read_peaks(
-        centre, surfaces.astype(np.float32), search, far_px=max(4, min(windows[0].rows / 10, search / 2))
-    )
+    far_px = max(4, min(windows[0].rows / 10, search / 2))
+    return _read_peaks(centre, _surfaces(ref, mov, windows, search), search, far_px)
 
 
-def _surfaces(ref: Array, mov: Array, windows: list[Window], search: int) -> Array:
-    side = windows[0].rows
-    reach = side + 2 * search
-    size = scipy.fft.next_fast_len(reach)
-    padded = np.pad(mov, search)
-    template = np.stack([ref[w.slices] for w in windows])
-    area = np.stack([padded[w.row : w.row + reach, w.col : w.col + reach] for w in windows])
-    spectrum = scipy.fft.fft2(area, (size, size)) * np.conj(scipy.fft.fft2(template, (size, size)))
-    lags = slice(0, 2 * search + 1)
-    cross = scipy.fft.ifft2(spectrum).real[:, lags, lags]
-    own = (np.abs(template) ** 2).sum((1, 2))
+def _surfaces(ref: Fields, mov: Fields, windows: list[Window], search: int) -> Array:
+    """(N, 2 R + 1, 2 R + 1) mean correlation of both fields; they have one length, so one norm serves both."""
+    side, lags = windows[0].rows, 2 * search + 1
+    mov, start = _with_room(mov, windows, search)
+    cross = np.empty((len(windows), lags, lags), np.float32)
+    correlate = _Correlator(side, search)
+    for k, (w, (row, col)) in enumerate(zip(windows, start, strict=True)):
+        area = np.s_[row : row + side + lags - 1, col : col + side + lags - 1]
+        cross[k] = correlate([field[w.slices] for field in ref], [field[area] for field in mov])
+    own = np.array([cv2.norm(_pairs(ref[0][w.slices]), cv2.NORM_L2SQR) for w in windows])
     floor = 0.3 * np.median(own) + 1e-9  # a window with little structure must not win by its small norm
-    energy = _box_sums(np.abs(padded) ** 2, side)
-    other = np.stack(
-        [energy[w.row : w.row + 2 * search + 1, w.col : w.col + 2 * search + 1] for w in windows]
-    )
-    return cross / np.sqrt(np.maximum(own, floor)[:, None, None] * np.maximum(other, floor))
+    energy = _box_sums(_pairs(mov[0]), side)
+    other = np.stack([energy[row : row + lags, col : col + lags] for row, col in start])
+    norm = 2 * np.sqrt(np.maximum(own, floor)[:, None, None] * np.maximum(other, floor))
+    return np.asarray(cross / norm.astype(np.float32))
 
 
-def _box_sums(values: Array, side: int) -> Array:
-    """Sums over the square window that starts at each pixel, where it lies inside."""
-    sums = cv2.boxFilter(values, cv2.CV_64F, (side, side), anchor=(0, 0), normalize=False)
-    return sums[: values.shape[0] - side + 1, : values.shape[1] - side + 1]
+def _with_room(mov: Fields, windows: list[Window], search: int) -> tuple[Fields, list[tuple[int, int]]]:
+    """The fields, padded by zeros where a search reaches beyond them, and where each search begins there."""
+    shape = np.array(mov[0].shape)
+    first = np.array([[w.row - search, w.col - search] for w in windows])
+    last = first + windows[0].rows + 2 * search
+    before = np.maximum(0, -first.min(0))
+    after = np.maximum(0, last.max(0) - shape)
+    if before.any() or after.any():
+        room = list(zip(before, after, strict=True))
+        mov = (np.pad(mov[0], room), np.pad(mov[1], room))
+    return mov, [(int(row), int(col)) for row, col in first + before]
+
+
+class _Correlator:
+    """Correlation of small complex windows over all lags within a search, summed over fields.
+
+    By OpenCV's transform, window by window: three times as fast as SciPy's on these sizes.
+    """
+
+    def __init__(self, side: int, search: int) -> None:
+        self.lags = 2 * search + 1
+        self.reach = side + 2 * search
+        size = -(-self.reach // DFT_STEP_PX) * DFT_STEP_PX
+        self.window, self.area = (np.zeros((size, size, 2), np.float32) for _ in range(2))
+        self.side = side
+
+    def __call__(self, windows: list[Array], areas: list[Array]) -> Array:
+        """(lags, lags) real part of the sum over fields of conj(window) times what lies below it."""
+        total: Array = 0
+        for window, area in zip(windows, areas, strict=True):
+            self.window[: self.side, : self.side] = _pairs(window)
+            self.area[: self.reach, : self.reach] = _pairs(area)
+            total = total + _as_complex(cv2.dft(self.area)) * np.conj(_as_complex(cv2.dft(self.window)))
+        inverse = cv2.dft(_pairs(total), flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
+        return np.asarray(inverse[: self.lags, : self.lags, 0])
+
+
+def _as_complex(parts: Array) -> Array:
+    """(rows, cols, 2) float32 as (rows, cols) complex64, without a copy."""
+    return parts.view(np.complex64)[..., 0]
+
+
+def _pairs(field: Array) -> Array:
+    """(rows, cols) complex64 as (rows, cols, 2) float32, without a copy."""
+    return field[..., None].view(np.float32)
+
+
+def _box_sums(parts: Array, side: int) -> Array:
+    """Squared length summed over the square window that starts at each pixel, where it lies inside."""
+    squares = cv2.transform(parts * parts, np.ones((1, 2), np.float32))
+    sums = cv2.boxFilter(squares, cv2.CV_64F, (side, side), anchor=(0, 0), normalize=False)
+    return np.asarray(sums[: parts.shape[0] - side + 1, : parts.shape[1] - side + 1])
 
 
 def _read_peaks(centre: Array, surfaces: Array, search: int, far_px: float) -> Matches:
