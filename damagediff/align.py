@@ -14,11 +14,12 @@ Everything maps the reference (before, on the working grid) to the moving frame 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.stats import binom
 
 from . import align_candidates, align_fields, align_fit, align_points
 from .align_candidates import Candidate
@@ -39,7 +40,7 @@ NO_TIE_POINTS = TiePoints(
     np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0), np.zeros(0, bool)
 )
 CERTAIN = -30.0
-"""A vote with a log10 chance below this needs no second candidate to be refined beside it."""
+"""A vote with a log10 chance below this needs no second candidate, and no costlier way to find one."""
 LADDER = ("translation", "similarity", "affine", "homography")
 
 
@@ -123,23 +124,33 @@ def find(
     Coarse
         The best map whatever its evidence; `refusal` says whether it may be used.
     """
-    candidates = (
-        (hints or [])
-        + align_candidates.identity(ref, mov)
-        + align_candidates.keypoints(ref, mov)
-        + align_candidates.correlation(ref, mov, np.arange(-4.0, 5, 2), np.array([0.95, 1, 1.05]), 192, 2)
-    )
     bench = _bench(ref, mov, min(VOTE_PX, settings.coarse_px))
-    ranked = sorted((vote(bench, c, rng) for c in candidates), key=lambda item: item[0])
-    if ranked[0][0] > SURE:
-        everywhere = align_candidates.correlation(
-            ref, mov, np.arange(0.0, 360, 4), 1.12 ** np.arange(-6.0, 7), 112, 6
-        )
-        ranked = sorted(ranked + [vote(bench, c, rng) for c in everywhere], key=lambda item: item[0])
+    ranked: list[tuple[float, Candidate]] = []
+    for limit, proposed in _ways(ref, mov, hints or []):
+        if ranked and ranked[0][0] < limit:
+            continue
+        voted = [vote(bench, candidate, rng) for candidate in proposed()]
+        ranked = sorted(ranked + voted, key=lambda item: item[0])
     fine = _bench(ref, mov, settings.coarse_px)
     stand = 1 if ranked[0][0] < CERTAIN else 2
     refined = [_refine(fine, c, settings, rng) for chance, c in ranked[:stand] if chance < 0]
     return max(refined, key=lambda r: r.evidence.score, default=_nothing(settings))
+
+
+def _ways(
+    ref: Plane, mov: Plane, hints: list[Candidate]
+) -> tuple[tuple[float, Callable[[], list[Candidate]]], ...]:
+    """Ways to candidates, cheap to costly, each with the vote below which it is not needed any more."""
+
+    def correlated(rotations_deg: FloatArray, scales: FloatArray, side_px: int, most: int) -> list[Candidate]:
+        return align_candidates.correlation(ref, mov, rotations_deg, scales, side_px, most)
+
+    return (
+        (CERTAIN, lambda: hints + align_candidates.identity(ref, mov)),
+        (CERTAIN, lambda: correlated(np.arange(-4.0, 5, 2), np.array([0.95, 1, 1.05]), 192, 2)),
+        (CERTAIN, lambda: align_candidates.keypoints(ref, mov)),
+        (SURE, lambda: correlated(np.arange(0.0, 360, 4), 1.12 ** np.arange(-6.0, 7), 112, 6)),
+    )
 
 
 def _nothing(settings: AlignSettings) -> Coarse:
@@ -171,7 +182,19 @@ def _log10_chance(agreeing: int, windows: int, radius: float, search: int) -> fl
     if not agreeing or not windows:
         return 0.0
     single = np.pi * radius**2 / (2 * search + 1) ** 2
-    return float(binom.logsf(agreeing - 1, windows, single) / np.log(10))
+    return log10_binomial_tail(agreeing, windows, single)
+
+
+def log10_binomial_tail(least: int, trials: int, single: float) -> float:
+    """log10 of the probability of `least` or more successes; its terms are summed as logarithms.
+
+    So it stays exact where the probability itself is too small for a float.
+    """
+    log_factorial = np.array([math.lgamma(n + 1) for n in range(trials + 1)])
+    k = np.arange(least, trials + 1)
+    ways = log_factorial[trials] - log_factorial[k] - log_factorial[trials - k]
+    terms = ways + k * math.log(single) + (trials - k) * math.log1p(-single)
+    return min(0.0, float(np.logaddexp.reduce(terms)) / math.log(10))
 
 
 def _refine(bench: _Bench, candidate: Candidate, settings: AlignSettings, rng: np.random.Generator) -> Coarse:

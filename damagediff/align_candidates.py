@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import scipy.fft
 
 from . import align_fit
-from .align_fields import Plane, scaling, shrink, swap_axes, warp
+from .align_fields import DFT_STEP_PX, Plane, as_complex, as_pairs, scaling, shrink, swap_axes, warp
 from .types import Array
 
 KEYPOINTS = 3000
@@ -176,17 +175,26 @@ class _FieldSearch:
     """Correlation of many moving fields against one reference field, all shifts at once."""
 
     def __init__(self, ref: Plane) -> None:
-        self.size = tuple(scipy.fft.next_fast_len(2 * n) for n in ref.shape)
+        rows, cols = (-(-2 * n // DFT_STEP_PX) * DFT_STEP_PX for n in ref.shape)
+        self.size = (rows, cols)
         field, weight = _quick_field(ref)
-        self.field = np.conj(scipy.fft.fft2(field, self.size))
-        self.weight = np.conj(scipy.fft.rfft2(weight, self.size))
+        self.field = np.conj(as_complex(self._spectrum(as_pairs(field))))
+        self.weight = self._spectrum(weight)
         self.area = float(weight.sum())
+
+    def _spectrum(self, values: Array) -> Array:
+        """Transform of real values, or of complex ones as pairs, with as much room again in each direction."""
+        filled = np.zeros((*self.size, *values.shape[2:]), np.float32)
+        filled[: values.shape[0], : values.shape[1]] = values
+        return cv2.dft(filled)
 
     def best_shifts(self, mov: Plane, most: int = 2) -> list[tuple[float, tuple[int, int]]]:
         """(height in standard deviations, shift of the moving content) of the highest peaks."""
         field, weight = _quick_field(mov)
-        cross = scipy.fft.ifft2(scipy.fft.fft2(field, self.size) * self.field).real
-        overlap = scipy.fft.irfft2(scipy.fft.rfft2(weight, self.size) * self.weight, self.size)
+        back = cv2.DFT_INVERSE | cv2.DFT_SCALE
+        product = as_complex(self._spectrum(as_pairs(field))) * self.field
+        cross = cv2.dft(as_pairs(product), flags=back)[..., 0]
+        overlap = cv2.dft(cv2.mulSpectrums(self._spectrum(weight), self.weight, 0, conjB=True), flags=back)
         enough = overlap > 0.25 * max(self.area, 1)
         height = np.where(enough, cross / np.sqrt(np.maximum(overlap, 1)), -np.inf)
         found = []
@@ -210,5 +218,6 @@ def _quick_field(plane: Plane) -> tuple[Array, Array]:
     across = cv2.Scharr(smooth, cv2.CV_32F, 1, 0) / 32 * weight
     down = cv2.Scharr(smooth, cv2.CV_32F, 0, 1) / 32 * weight
     energy = across**2 + down**2
-    level = np.sqrt(np.maximum(cv2.blur(energy, (25, 25)), 0)) + 0.3  # a running sum may end below 0
-    return ((across + 1j * down) / (level + np.sqrt(energy))).astype(np.complex64), weight
+    level = cv2.sqrt(np.maximum(cv2.blur(energy, (25, 25)), 0)) + 0.3  # a running sum may end below 0
+    level += cv2.sqrt(energy)
+    return as_complex(cv2.merge([cv2.divide(across, level), cv2.divide(down, level)])), weight

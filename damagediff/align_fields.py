@@ -73,7 +73,7 @@ def _axial(across: Array, down: Array) -> Array:
 
 
 def _complex(real: Array, imaginary: Array) -> Array:
-    return _as_complex(cv2.merge([real, imaginary]))
+    return as_complex(cv2.merge([real, imaginary]))
 
 
 def _wide_blur(x: Array) -> Array:
@@ -174,9 +174,9 @@ def _surfaces(ref: Fields, mov: Fields, windows: list[Window], search: int) -> A
     for k, (w, (row, col)) in enumerate(zip(windows, start, strict=True)):
         area = np.s_[row : row + side + lags - 1, col : col + side + lags - 1]
         cross[k] = correlate([field[w.slices] for field in ref], [field[area] for field in mov])
-    own = np.array([cv2.norm(_pairs(ref[0][w.slices]), cv2.NORM_L2SQR) for w in windows])
+    own = np.array([cv2.norm(as_pairs(ref[0][w.slices]), cv2.NORM_L2SQR) for w in windows])
     floor = 0.3 * np.median(own) + 1e-9  # a window with little structure must not win by its small norm
-    energy = _box_sums(_pairs(mov[0]), side)
+    energy = _box_sums(as_pairs(mov[0]), side)
     other = np.stack([energy[row : row + lags, col : col + lags] for row, col in start])
     norm = 2 * np.sqrt(np.maximum(own, floor)[:, None, None] * np.maximum(other, floor))
     return np.asarray(cross / norm.astype(np.float32))
@@ -212,19 +212,19 @@ class _Correlator:
         """(lags, lags) real part of the sum over fields of conj(window) times what lies below it."""
         total: Array = 0
         for window, area in zip(windows, areas, strict=True):
-            self.window[: self.side, : self.side] = _pairs(window)
-            self.area[: self.reach, : self.reach] = _pairs(area)
-            total = total + _as_complex(cv2.dft(self.area)) * np.conj(_as_complex(cv2.dft(self.window)))
-        inverse = cv2.dft(_pairs(total), flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
+            self.window[: self.side, : self.side] = as_pairs(window)
+            self.area[: self.reach, : self.reach] = as_pairs(area)
+            total = total + as_complex(cv2.dft(self.area)) * np.conj(as_complex(cv2.dft(self.window)))
+        inverse = cv2.dft(as_pairs(total), flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
         return np.asarray(inverse[: self.lags, : self.lags, 0])
 
 
-def _as_complex(parts: Array) -> Array:
+def as_complex(parts: Array) -> Array:
     """(rows, cols, 2) float32 as (rows, cols) complex64, without a copy."""
     return parts.view(np.complex64)[..., 0]
 
 
-def _pairs(field: Array) -> Array:
+def as_pairs(field: Array) -> Array:
     """(rows, cols) complex64 as (rows, cols, 2) float32, without a copy."""
     return field[..., None].view(np.float32)
 
