@@ -6,7 +6,6 @@ pixels as shown. It is composed as coordinates, so the pixels are interpolated o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -53,28 +52,60 @@ class Feed:
 
     def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
         """Bands and validity of a window of the working grid."""
-        return self._read(window, lambda data: data)
-
-    def read_plane(self, window: Window) -> Plane:
-        """Grey 0..255 of a window of the working grid, for alignment."""
-        grey, valid = self._read(window, lambda data: luminance(data, self.reader.roles)[None])
-        return Plane(self._stretched(grey[0]), valid)
-
-    def _read(self, window: Window, mix: Callable[[FloatArray], FloatArray]) -> tuple[FloatArray, BoolArray]:
-        """What `mix` makes of the bands as read, on a window of the working grid."""
-        node_rc = self.file_from_grid(resample.nodes(window))
+        grid_rc = resample.nodes(window)
+        node_rc = self.file_from_grid(grid_rc)
+        shift = self._whole_shift(grid_rc, node_rc)
+        if shift is not None:
+            return self._stored(window, shift, None)
         needed = resample.source_window(node_rc, self.image.shape, self.reduction)
         if needed is None:
-            bands = len(mix(np.zeros((len(self.reader.roles), 1, 1), np.float32)))
-            empty = np.zeros((bands, window.rows, window.cols), np.float32)
+            empty = np.zeros((len(self.reader.roles), window.rows, window.cols), np.float32)
             return empty, np.zeros((window.rows, window.cols), bool)
         data, valid = self.reader.read(needed)
         valid = valid & self._not_excluded(needed)
         at = resample.positions(node_rc, window)
         exact = self.reduction == 1 and bool((at == np.round(at)).all())
-        return resample.pull(mix(data), valid, needed, at, self.reduction, exact)
+        return resample.pull(data, valid, needed, at, self.reduction, exact)
+
+    def read_plane(self, window: Window) -> Plane:
+        """Grey 0..255 of a window of the working grid, for alignment."""
+        mix = luma(self.reader.roles)
+        grid_rc = resample.nodes(window)
+        node_rc = self.file_from_grid(grid_rc)
+        shift = self._whole_shift(grid_rc, node_rc)
+        if shift is not None:
+            data, valid = self._stored(window, shift, mix)
+            return Plane(self._stretched(data[0]), valid)
+        needed = resample.source_window(node_rc, self.image.shape, self.reduction)
+        if needed is None:
+            shape = (window.rows, window.cols)
+            return Plane(np.zeros(shape, np.float32), np.zeros(shape, bool))
+        data, valid = self.reader.read(needed, mix)
+        valid = valid & self._not_excluded(needed)
+        reduced, valid = resample.reduce_exactly(data, valid, self.reduction)
+        local = (node_rc - [needed.row, needed.col] - (self.reduction - 1) / 2) / self.reduction
+        grey, valid = resample.pull_quickly(reduced[0], valid, local, window)
+        return Plane(self._stretched(grey), valid)
+
+    def _whole_shift(self, grid_rc: FloatArray, node_rc: FloatArray) -> tuple[int, int] | None:
+        """By how many pixels the file lies off the grid, where that is a whole number and all there is."""
+        apart = node_rc - grid_rc
+        first = np.round(apart[0, 0])
+        if self.reduction > 1 or not (apart == first).all():
+            return None
+        return int(first[0]), int(first[1])
+
+    def _stored(
+        self, window: Window, shift: tuple[int, int], mix: dict[str, float] | None
+    ) -> tuple[FloatArray, BoolArray]:
+        """What the file holds, for a window that needs no resampling."""
+        there = window._replace(row=window.row + shift[0], col=window.col + shift[1])
+        data, valid = self.reader.read(there, mix)
+        return data, valid & self._not_excluded(there)
 
     def _not_excluded(self, window: Window) -> BoolArray:
+        if self.reduced.valid.all():
+            return np.ones((window.rows, window.cols), bool)
         rows, cols = (
             np.clip((np.arange(count) + first) // self.reduced.factor, 0, size - 1)
             for first, count, size in zip(window[:2], window[2:], self.reduced.valid.shape, strict=True)
@@ -114,6 +145,11 @@ class Feed:
         return np.clip((grey - low) * (255 / (high - low)), 0, 255).astype(np.float32)
 
 
+def luma(roles: tuple[str, ...]) -> dict[str, float]:
+    """Shares of the bands in a grey picture: luma of red, green and blue, or the only band."""
+    return raster.GREY_WEIGHTS if set(raster.GREY_WEIGHTS) <= set(roles) else {roles[0]: 1.0}
+
+
 def luminance(data: FloatArray, roles: tuple[str, ...]) -> FloatArray:
     """(rows, cols) weighted mean of red, green and blue; the only band otherwise."""
     if not set(raster.GREY_WEIGHTS) <= set(roles):
@@ -135,7 +171,7 @@ def open_feed(image: Image, reader: raster.Reader, on: Grid, by_georeference: bo
     data, valid, factor = reader.read_reduced(int(np.ceil(max(image.shape) / max(1, int(factor * step)))))
     raster.check_usable(image, data, valid)
     grey = luminance(data, reader.roles)
-    stretch = _stretch(grey[valid], image.dtype)
+    stretch = _stretch(grey, valid, image.dtype)
     level = np.clip((grey - stretch[0]) * (255 / (stretch[1] - stretch[0])), 0, 255).astype(np.float32)
     valid = valid & ~masks.constant_blocks(level, valid)
     reduced = Reduced(data, valid, factor, stretch)
@@ -149,9 +185,9 @@ def _file_pixels_per_grid_pixel(placement: grid.Placement, on: Grid) -> float:
     return float(np.sqrt(abs(a * d - b * c)))
 
 
-def _stretch(values: FloatArray, dtype: str) -> tuple[float, float]:
+def _stretch(grey: FloatArray, valid: BoolArray, dtype: str) -> tuple[float, float]:
     """What counts as black and white: 0 and 255 for 8-bit pictures, else the .5 and 99.5 percentiles."""
     if dtype == "uint8":
         return 0.0, 255.0
-    low, high = np.percentile(values, [0.5, 99.5])
+    low, high = np.percentile(grey[valid], [0.5, 99.5])
     return float(low), float(max(high, low + 1e-6 * max(1.0, abs(low))))

@@ -133,10 +133,13 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
         tiles.pool(settings.workers) as executor,
     ):
         progress("reading", 0.0)
-        first = open_feed(pair.before, before, pair.grid, pair.before.georeferenced, longest)
+        georeferenced = pair.before.georeferenced
+        first = executor.submit(open_feed, pair.before, before, pair.grid, georeferenced, longest)
+        second = executor.submit(open_feed, pair.after, after, pair.grid, not pair.moving_is_file, longest)
+        feeds = [first.result()]
         progress("reading", 0.5)
-        second = open_feed(pair.after, after, pair.grid, not pair.moving_is_file, longest)
-        yield Scene(case, settings, pair, first, second, executor, progress)
+        feeds.append(second.result())
+        yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress)
 
 
 def open_pair(case: Case, settings: Settings) -> Pair:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from . import cog, door, tags
@@ -223,10 +224,11 @@ def check_usable(image: Image, data: FloatArray, valid: BoolArray) -> None:
         )
     if not valid.any():
         raise InputError(f"{image.name}: no valid pixel: all of it is nodata, transparent or not a number")
-    seen = data[:, valid]
-    if (seen.max(axis=1) == seen.min(axis=1)).all():
+    mask = valid.astype(np.uint8)
+    ranges = [cv2.minMaxLoc(band, mask)[:2] for band in data]
+    if all(low == high for low, high in ranges):
         raise InputError(
-            f"{image.name}: all its valid pixels have the value {seen[0, 0]:g}, nothing to compare"
+            f"{image.name}: all its valid pixels have the value {ranges[0][0]:g}, nothing to compare"
         )
 
 
@@ -296,8 +298,17 @@ class Reader:
         self._here.dataset = dataset
         return dataset
 
-    def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
+    def read(
+        self, window: Window, mix: dict[str, float] | None = None
+    ) -> tuple[FloatArray, BoolArray]:
         """Pixels in `window` at full resolution; it may reach outside the image.
+
+        Parameters
+        ----------
+        window : Window
+            In pixels as shown.
+        mix : dict of str to float, optional
+            Shares of roles: their weighted sum is given as the only band.
 
         Returns
         -------
@@ -309,18 +320,25 @@ class Reader:
             used are: a black roof edge with one zero band is still an observation.
         """
         rows, cols = self.image.shape
-        data = np.zeros((len(self.roles), window.rows, window.cols), np.float32)
-        valid = np.zeros((window.rows, window.cols), np.bool_)
+        weights = self._weights if mix is None else self._mixed_weights(mix)
         top, left = max(window.row, 0), max(window.col, 0)
         bottom, right = min(window.row + window.rows, rows), min(window.col + window.cols, cols)
-        if bottom <= top or right <= left:
-            return data, valid
         inside = Window(top, left, bottom - top, right - left)
-        place = Window(top - window.row, left - window.col, inside.rows, inside.cols).slices
-        data[:, *place], valid[place] = self._read_inside(inside)
+        if inside == window:
+            return self._read_inside(window, weights)
+        data = np.zeros((len(weights), window.rows, window.cols), np.float32)
+        valid = np.zeros((window.rows, window.cols), np.bool_)
+        if bottom > top and right > left:
+            place = Window(top - window.row, left - window.col, inside.rows, inside.cols).slices
+            data[:, *place], valid[place] = self._read_inside(inside, weights)
         return data, valid
 
-    def _read_inside(self, window: Window) -> tuple[FloatArray, BoolArray]:
+    def _mixed_weights(self, mix: dict[str, float]) -> FloatArray:
+        """(1, bands) what share each band of the file has in a mixture of roles."""
+        shares = np.array([mix.get(role, 0.0) for role in self.roles], np.float32)
+        return shares[None] @ self._weights
+
+    def _read_inside(self, window: Window, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
         image, dataset = self.image, self._dataset()
         delivered = tags.delivered_window(window, image.shape, image.orientation)
         bands = [*self._bands, self._alpha] if self._alpha else self._bands
@@ -332,18 +350,18 @@ class Reader:
         mask = door.read_mask(dataset, delivered, image.name)
         if mask is not None:
             valid &= mask
-        valid &= ~self._absent_in(delivered, dataset.block_shapes[0])
+        assert self._absent is not None
+        if self._absent.any():
+            valid &= ~self._absent_in(delivered, dataset.block_shapes[0])
         if self._palette is not None:
             entries = self._palette[raw[0]]
             valid &= entries[..., 3] > 0
             raw = np.moveaxis(entries[..., :3], -1, 0)
-        data = _mixed(raw, self._weights, valid)
+        data = _mixed(raw, weights, valid)
         return tags.shown(data, image.orientation), tags.shown(valid, image.orientation)
 
     def _absent_in(self, window: Window, block: tuple[int, int]) -> BoolArray:
         assert self._absent is not None
-        if not self._absent.any():
-            return np.zeros((window.rows, window.cols), np.bool_)
         y = np.arange(window.row, window.row + window.rows) // block[0]
         x = np.arange(window.col, window.col + window.cols) // block[1]
         return self._absent[np.ix_(y, x)]
@@ -423,14 +441,17 @@ def _has_data(raw: np.ndarray[Any, Any], nodata: float | None) -> BoolArray:
 
 def _mixed(raw: np.ndarray[Any, Any], weights: FloatArray, valid: BoolArray) -> FloatArray:
     """(roles, rows, cols) float32: bands summed by weight in file order, 0 where not valid."""
-    with np.errstate(over="ignore"):
-        bands = np.where(valid, raw, 0).astype(np.float32)
+    if not valid.all():
+        raw = np.where(valid, raw, 0)
+    if raw.dtype != np.uint8:  # whose products with the weights are made in float32 anyway
+        with np.errstate(over="ignore"):
+            raw = raw.astype(np.float32)
     data = np.empty((len(weights), *valid.shape), np.float32)
     for out, shares in zip(data, weights, strict=True):
         first, *others = np.flatnonzero(shares)
-        np.multiply(bands[first], shares[first], out=out)
+        np.multiply(raw[first], shares[first], out=out)
         for other in others:
-            out += bands[other] * shares[other]
+            out += raw[other] * shares[other]
     return data
 
 
@@ -438,10 +459,10 @@ def _block_means(data: FloatArray, valid: BoolArray, k: int) -> tuple[FloatArray
     """Means of valid pixels over k x k blocks; `data` is 0 where not valid."""
     if k == 1:
         return data, valid
-    bands, rows, cols = data.shape
-    blocks = (rows // k, k, cols // k, k)
-    count = valid.reshape(blocks).sum(axis=(1, 3))
-    total = data.reshape(bands, *blocks).sum(axis=2, dtype=np.float64).sum(axis=-1)
-    enough = 2 * count >= k * k
-    means = np.where(enough, total / np.maximum(count, 1), 0)
-    return means.astype(np.float32), enough
+    size = (data.shape[2] // k, data.shape[1] // k)
+    means = np.stack([cv2.resize(band, size, interpolation=cv2.INTER_AREA) for band in data])
+    if valid.all():
+        return means, np.ones(means.shape[1:], np.bool_)
+    share = cv2.resize(valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    enough = share > 0.5 - 0.1 / k**2  # half a block counts, however it was rounded
+    return np.where(enough, means / np.maximum(share, 0.25), np.float32(0)), enough
