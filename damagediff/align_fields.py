@@ -22,6 +22,8 @@ NOISE_FLOOR = 0.15
 """Grey levels a pixel, out of 255: gradients near it are noise and get no vote."""
 Fields = tuple[Array, Array]
 """Signed and axial structure field of one picture, complex64, of the same length at each pixel."""
+PARABOLA_SHARE = 0.6
+"""Of the sub-pixel vertex; its bias at .1 to .4 px is below .01 px so, .04 with a parabola alone."""
 DFT_STEP_PX = 16
 """Sides of transforms are multiples of this: .05 ms at 144, .08 at 135."""
 AMBIGUOUS = 0.98
@@ -155,8 +157,8 @@ def match_windows(
 ) -> Matches:
     """Look each window of the reference up in the moving image, within `search` px.
 
-    Normalised cross-correlation of both structure fields, averaged; the sub-pixel part is the vertex of a
-    parabola through the peak and its neighbours.
+    Normalised cross-correlation of both structure fields, averaged; the sub-pixel part is from the peak and
+    its neighbours.
     """
     if not windows:
         return NO_MATCHES
@@ -253,10 +255,16 @@ def _read_peaks(centre: Array, surfaces: Array, search: int, far_px: float) -> M
 
 
 def _vertex(before: Array, at: Array, after: Array) -> Array:
-    """Where a parabola through three equally spaced values has its vertex, -.5..+.5 from the middle."""
-    bend = before - 2 * at + after
+    """Where a peak through three equally spaced values lies, -.5..+.5 from the middle.
+
+    A weighted mean of the vertex of a parabola and of two lines of opposite slope: half a step from a whole
+    pixel on, the one errs as far inwards as the other outwards.
+    """
+    bend, slope = before - 2 * at + after, at - np.minimum(before, after)
     curved = np.abs(bend) > 1e-9
-    return np.where(curved, np.clip(0.5 * (before - after) / np.where(curved, bend, 1), -0.5, 0.5), 0)
+    parabola = np.where(curved, 0.5 * (before - after) / np.where(curved, bend, 1), 0)
+    lines = 0.5 * (after - before) / np.maximum(slope, 1e-9)
+    return np.clip(PARABOLA_SHARE * parabola + (1 - PARABOLA_SHARE) * lines, -0.5, 0.5)
 
 
 def warp(plane: Plane, moving_from_reference: Array, shape: tuple[int, int]) -> Plane:

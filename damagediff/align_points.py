@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -123,17 +123,18 @@ def _overlap(a: Window, b: Window) -> bool:
     return abs(a.row - b.row) < a.rows and abs(a.col - b.col) < a.cols
 
 
-def batches(sites: tuple[Site, ...]) -> list[tuple[Site, ...]]:
-    """Sites that are read together: neighbours where they lie close, one by one where they lie far apart."""
-    side = sites[0].window.rows
-    extent = [np.ptp([site.window[k] for site in sites]) + side for k in (0, 1)]
-    if len(sites) * side**2 < 0.25 * np.prod(extent):
-        return [(site,) for site in sites]
-    block = BATCH_WINDOWS * side // 2
+def batches(sites: tuple[Site, ...], search: int) -> list[tuple[Site, ...]]:
+    """Sites that are read together: blocks of neighbours, or one by one where that reads fewer pixels."""
+    block = BATCH_WINDOWS * sites[0].window.rows // 2
     found: dict[tuple[int, int], list[Site]] = {}
     for site in sites:
         found.setdefault((site.window.row // block, site.window.col // block), []).append(site)
-    return [tuple(batch) for batch in found.values()]
+    apart, together = [(site,) for site in sites], [tuple(batch) for batch in found.values()]
+    return min(apart, together, key=lambda plan: sum(_pixels(area_of(batch, search)) for batch in plan))
+
+
+def _pixels(area: Window) -> int:
+    return area.rows * area.cols
 
 
 def area_of(batch: tuple[Site, ...], search: int) -> Window:
@@ -250,6 +251,15 @@ def collect(measured: list[Measured], looked_with: Model) -> Points:
         np.array([m.quality for m in used]),
         np.clip(1.02 - ambiguity, 0.02, 0.5),
         np.array([m.check for m in used], bool),
+    )
+
+
+def moved(points: Points, full_from_reference: FloatArray, full_from_moving: FloatArray) -> Points:
+    """Points of two reduced pictures, in full pixels of both."""
+    return replace(
+        points,
+        reference_rc=align_fit.apply(full_from_reference, points.reference_rc),
+        moving_rc=align_fit.apply(full_from_moving, points.moving_rc),
     )
 
 

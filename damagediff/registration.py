@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import align, align_fit, align_points, hand_points, tiles
+from . import align, align_fit, align_points, hand_points, resample, tiles
 from .align_candidates import Candidate
 from .align_fields import Plane
 from .align_points import Measured, Model, Points, Site
 from .feed import Feed
 from .scene import Scene
 from .settings import AlignSettings
-from .types import Alignment, FloatArray
+from .types import Alignment, FloatArray, Window
 
 FIRST_LOOK = 16
-"""Windows a side of the first, sparse look, which may search far."""
+"""Windows a side of the first look, on the reduced pictures."""
+FIRST_SEARCH_PX = 16
+"""Search of the first look, in reduced pixels: the coarse result and relief may be wrong by less."""
 SEARCH_PX = 8
-"""Search of the second, dense look: what the first one's model may still be wrong by, relief included."""
-MAX_SEARCH_PX = 48
+"""Search of the second look, at full resolution: what the first one's model may still be wrong by."""
 
 
 def register(scene: Scene) -> tuple[Alignment, Model]:
@@ -32,19 +34,15 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
     pair, settings = scene.pair, scene.settings.align
     scene.progress("aligning", 0.0)
     hand = _marked(scene)
-    coarse, matrix, reach = _find(scene, hand)
+    reduced = _reduced(scene)
+    coarse, matrix = _find(scene, reduced, hand)
     model = Model(coarse.model, matrix)
     why = align.refusal(coarse, matrix, (np.array(pair.grid.shape) - 1) / 2, settings)
     if why is not None:
         return align.refused(coarse.evidence, matrix, why), model
-    looks = (
-        _Look(FIRST_LOOK, reach, settings.local),
-        _Look(settings.windows_per_side, SEARCH_PX, settings.local),
-    )
-    for look in looks:
-        found = _refine(scene, model, hand, look)
-        model = found.model
-    chance, why = align.disagreement(found.points, found.model, looks[-1].search)
+    model = _first_look(scene, reduced, coarse, hand)
+    found = _second_look(scene, model, hand)
+    chance, why = align.disagreement(found.points, found.model, SEARCH_PX)
     evidence = replace(coarse.evidence, log10_chance_full=chance)
     if why is not None:
         return align.refused(evidence, found.model.matrix, why), found.model
@@ -53,17 +51,30 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
     return replace(alignment, supported_share=share), found.model
 
 
-def _find(scene: Scene, hand: Points | None) -> tuple[align.Coarse, FloatArray, int]:
-    """The coarse result, its map at full resolution, and how far a first look must search around it."""
+@dataclass(frozen=True)
+class _Reduced:
+    """Both pictures reduced, in their own frames, and full_from_reduced of each."""
+
+    ref: Plane
+    mov: Plane
+    ref_scale: FloatArray
+    mov_scale: FloatArray
+
+
+def _reduced(scene: Scene) -> _Reduced:
     settings = scene.settings.align
     ref, ref_scale = _plane(scene.before, scene.pair.grid.shape, settings)
     mov, mov_scale = _plane(scene.after, _moving_shape(scene), settings)
+    return _Reduced(ref, mov, ref_scale, mov_scale)
+
+
+def _find(scene: Scene, reduced: _Reduced, hand: Points | None) -> tuple[align.Coarse, FloatArray]:
+    """The coarse result, and its map at full resolution."""
     rng = np.random.default_rng(scene.settings.seed)
-    hints = [] if hand is None else _hints(hand, ref_scale, mov_scale)
-    coarse = align.find(ref, mov, settings, rng, hints)
-    matrix = mov_scale @ coarse.moving_from_reference @ np.linalg.inv(ref_scale)
-    reach = np.clip(np.ceil(align.AGREE_PX * ref_scale[0, 0] * 1.5), 2 * SEARCH_PX, MAX_SEARCH_PX)
-    return coarse, matrix, int(reach)
+    hints = [] if hand is None else _hints(hand, reduced.ref_scale, reduced.mov_scale)
+    coarse = align.find(reduced.ref, reduced.mov, scene.settings.align, rng, hints)
+    matrix = reduced.mov_scale @ coarse.moving_from_reference @ np.linalg.inv(reduced.ref_scale)
+    return coarse, matrix
 
 
 def _marked(scene: Scene) -> Points | None:
@@ -94,15 +105,6 @@ def _plane(feed: Feed, shape: tuple[int, int], settings: AlignSettings) -> tuple
 
 
 @dataclass(frozen=True)
-class _Look:
-    """How windows are looked up: how many a side, how far, and whether a local field may follow."""
-
-    per_side: int
-    search: int
-    local: bool
-
-
-@dataclass(frozen=True)
 class _Refined:
     model: Model
     reason: str
@@ -110,25 +112,68 @@ class _Refined:
     unused: dict[str, int]
 
 
-def _refine(scene: Scene, model: Model, hand: Points | None, look: _Look) -> _Refined:
-    """Look windows up through `model`, and fit it anew to what they say."""
-    shape, settings = scene.pair.grid.shape, scene.settings.align
-    sites = align_points.plan_sites(shape, settings, look.per_side)
-    measured = _look(scene, model, sites, look.search)
-    points = align_points.collect(measured, model)
+def _first_look(scene: Scene, reduced: _Reduced, coarse: align.Coarse, hand: Points | None) -> Model:
+    """Windows looked up on the reduced pictures, which are in memory, and the model they give."""
+    ref, mov = reduced.ref, reduced.mov
+    looked_with = Model(coarse.model, coarse.moving_from_reference)
+    sites = align_points.plan_sites(ref.shape, scene.settings.align, FIRST_LOOK)
+
+    def planes(area: Window) -> tuple[Plane, Plane]:
+        node_rc = looked_with.moving_from_grid(resample.nodes(area))
+        grey, valid = resample.pull_quickly(mov.grey, mov.valid, node_rc, area)
+        return _cut(ref, area), Plane(grey, valid)
+
+    measured = _look_up(scene, sites, planes, FIRST_SEARCH_PX)
+    points = align_points.moved(
+        align_points.collect(measured, looked_with), reduced.ref_scale, reduced.mov_scale
+    )
+    matrix = reduced.mov_scale @ coarse.moving_from_reference @ np.linalg.inv(reduced.ref_scale)
+    return _refine(scene, Model(coarse.model, matrix), points, measured, hand).model
+
+
+def _cut(plane: Plane, area: Window) -> Plane:
+    """A window of a plane; not valid beyond its edges."""
+    grey, valid = np.zeros(area[2:], np.float32), np.zeros(area[2:], bool)
+    top, left = max(area.row, 0), max(area.col, 0)
+    bottom, right = (min(first + n, size) for first, n, size in zip(area[:2], area[2:], plane.shape))
+    place = np.s_[top - area.row : bottom - area.row, left - area.col : right - area.col]
+    grey[place], valid[place] = plane.grey[top:bottom, left:right], plane.valid[top:bottom, left:right]
+    return Plane(grey, valid)
+
+
+def _second_look(scene: Scene, model: Model, hand: Points | None) -> _Refined:
+    """More windows at full resolution, looked up through `model`."""
+    before, after = scene.before, scene.after.aligned(model)
+    settings = scene.settings.align
+    sites = align_points.plan_sites(scene.pair.grid.shape, settings, settings.windows_per_side)
+    measured = _look_up(
+        scene, sites, lambda area: (before.read_plane(area), after.read_plane(area)), SEARCH_PX
+    )
+    return _refine(scene, model, align_points.collect(measured, model), measured, hand)
+
+
+def _refine(
+    scene: Scene, model: Model, points: Points, measured: list[Measured], hand: Points | None
+) -> _Refined:
+    """The model fitted anew to what was measured, and to the places marked by hand."""
+    settings = scene.settings.align
     if hand is not None:
         points = align_points.together(points, hand)
-    fitted, reason = align.fit(points, model, shape, settings, look.local)
+    fitted, reason = align.fit(points, model, scene.pair.grid.shape, settings, settings.local)
     return _Refined(fitted, reason, points, align_points.count_unused(measured))
 
 
-def _look(scene: Scene, model: Model, sites: tuple[Site, ...], search: int) -> list[Measured]:
-    before, after = scene.before, scene.after.aligned(model)
-    batches = align_points.batches(sites)
+def _look_up(
+    scene: Scene,
+    sites: tuple[Site, ...],
+    planes: Callable[[Window], tuple[Plane, Plane]],
+    search: int,
+) -> list[Measured]:
+    """Look up all sites; `planes` gives the reference and the moving image, brought near it, over a window."""
+    batches = align_points.batches(sites, search)
 
     def one(batch: tuple[Site, ...]) -> list[Measured]:
-        area = align_points.area_of(batch, search)
-        return align_points.look_up(batch, before.read_plane(area), after.read_plane(area), search)
+        return align_points.look_up(batch, *planes(align_points.area_of(batch, search)), search)
 
     found: list[Measured] = []
     for done, measured in enumerate(tiles.map_ordered(one, batches, scene.executor, ahead=8), start=1):
