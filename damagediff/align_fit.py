@@ -14,7 +14,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import BSpline
 
 from .types import FloatArray, LocalField
 
@@ -223,10 +222,14 @@ def _tensor_basis(rc: FloatArray, shape: tuple[int, int], pieces: tuple[int, int
 
 def _basis(position: FloatArray, length: int, pieces: int) -> FloatArray:
     """(N, pieces + 3) cubic B-splines on equal knots over 0..length."""
-    step = length / pieces
-    knots = np.arange(-3, pieces + 4) * step
-    inside = np.clip(position, 0, length - 1e-6)
-    return np.asarray(BSpline.design_matrix(inside, knots, 3).toarray())
+    at = np.clip(position, 0, length - 1e-6) * (pieces / length)
+    piece = np.minimum(at.astype(int), pieces - 1)
+    u = at - piece
+    rest = 1 - u
+    parts = rest**3, 3 * u**3 - 6 * u**2 + 4, 3 * rest**3 - 6 * rest**2 + 4, u**3
+    basis = np.zeros((len(at), pieces + 3))
+    basis[np.arange(len(at))[:, None], piece[:, None] + np.arange(4)] = np.stack(parts, 1) / 6
+    return basis
 
 
 def _roughness(pieces: tuple[int, int]) -> FloatArray:
