@@ -132,8 +132,10 @@ def find(
         voted = [vote(bench, candidate, rng) for candidate in proposed()]
         ranked = sorted(ranked + voted, key=lambda item: item[0])
     fine = _bench(ref, mov, settings.coarse_px)
-    stand = 1 if ranked[0][0] < CERTAIN else 2
-    refined = [_refine(fine, c, settings, rng) for chance, c in ranked[:stand] if chance < 0]
+    certain = ranked[0][0] < CERTAIN
+    searches = (16, 8) if certain else (max(16, fine.side // 2), 12, 8)
+    stand = ranked[: 1 if certain else 2]
+    refined = [_refine(fine, c, searches, settings, rng) for chance, c in stand if chance < 0]
     return max(refined, key=lambda r: r.evidence.score, default=_nothing(settings))
 
 
@@ -197,10 +199,16 @@ def log10_binomial_tail(least: int, trials: int, single: float) -> float:
     return min(0.0, float(np.logaddexp.reduce(terms)) / math.log(10))
 
 
-def _refine(bench: _Bench, candidate: Candidate, settings: AlignSettings, rng: np.random.Generator) -> Coarse:
+def _refine(
+    bench: _Bench,
+    candidate: Candidate,
+    searches: tuple[int, ...],
+    settings: AlignSettings,
+    rng: np.random.Generator,
+) -> Coarse:
     """Re-match and re-fit with a shrinking search, then weigh the evidence."""
     matrix, model = bench.small(candidate.moving_from_reference), "none"
-    for search in (max(16, bench.side // 2), 12, 8):
+    for search in searches:
         found = _refit(bench, matrix, search, settings, rng)
         if found is None or not align_fit.plausible(found[1], bench.ref.shape):
             break

@@ -62,20 +62,14 @@ def structure_field(plane: Plane) -> Fields:
         across, down = across * weight, down * weight
         share = np.maximum(_wide_blur(weight), 0.05)
     length = cv2.magnitude(across, down)
-    level = cv2.sqrt(np.maximum(_wide_blur(length * length), 0) / share) + NOISE_FLOOR
+    level = cv2.sqrt(np.maximum(_wide_blur(length * length), 0) / share)
+    level += NOISE_FLOOR
     level += length
-    across, down = cv2.divide(across, level), cv2.divide(down, level)
-    return _complex(across, down), _axial(across, down)
-
-
-def _axial(across: Array, down: Array) -> Array:
-    """The field at twice the angle, of the same length."""
-    length = np.maximum(cv2.magnitude(across, down), 1e-6)
-    return _complex(cv2.divide(across * across - down * down, length), cv2.divide(2 * across * down, length))
-
-
-def _complex(real: Array, imaginary: Array) -> Array:
-    return as_complex(cv2.merge([real, imaginary]))
+    per_level = cv2.divide(1.0, level)
+    twice = cv2.divide(per_level, np.maximum(length, 1e-6))
+    signed = cv2.merge([across * per_level, down * per_level])
+    axial = cv2.merge([(across - down) * (across + down) * twice, across * down * (2 * twice)])
+    return as_complex(signed), as_complex(axial)
 
 
 def _wide_blur(x: Array) -> Array:
@@ -212,13 +206,22 @@ class _Correlator:
 
     def __call__(self, windows: list[Array], areas: list[Array]) -> Array:
         """(lags, lags) real part of the sum over fields of conj(window) times what lies below it."""
-        total: Array = 0
+        total: Array | None = None
         for window, area in zip(windows, areas, strict=True):
             self.window[: self.side, : self.side] = as_pairs(window)
-            self.area[: self.reach, : self.reach] = as_pairs(area)
-            total = total + as_complex(cv2.dft(self.area)) * np.conj(as_complex(cv2.dft(self.window)))
+            product = np.conj(as_complex(cv2.dft(self.window)))
+            product *= as_complex(cv2.dft(self._filled(as_pairs(area))))
+            total = product if total is None else np.add(total, product, out=total)
         inverse = cv2.dft(as_pairs(total), flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
         return np.asarray(inverse[: self.lags, : self.lags, 0])
+
+
+    def _filled(self, area: Array) -> Array:
+        """The area with zeros up to the size of the transform."""
+        if self.reach == len(self.area):
+            return area
+        self.area[: self.reach, : self.reach] = area
+        return self.area
 
 
 def as_complex(parts: Array) -> Array:

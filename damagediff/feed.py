@@ -123,17 +123,25 @@ class Feed:
 
     def overview(self, factor: int, shape: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
         """Bands and validity of the whole grid of `shape`, reduced by a whole factor, bilinear."""
-        rows, cols = (np.arange(-(-n // factor)) * factor + (factor - 1) / 2 for n in shape)
-        at = self.file_from_grid(np.stack(np.meshgrid(rows, cols, indexing="ij"), -1))
+        rows, cols = (-(-n // factor) for n in shape)
+        all_of_it = Window(0, 0, rows, cols)
+        node_rc = resample.nodes(all_of_it)
         k = self.reduced.factor
-        local = np.where(np.isfinite(at), (at - (k - 1) / 2) / k, -1e6).astype(np.float32)
-        down, across = np.ascontiguousarray(local[..., 0]), np.ascontiguousarray(local[..., 1])
+        local = (self.file_from_grid(node_rc * factor + (factor - 1) / 2) - (k - 1) / 2) / k
+        if self.reduced.valid.shape == (rows, cols) and (local == node_rc).all():
+            return self.reduced.data, self.reduced.valid
+        if np.isfinite(local).all():
+            at = resample.quick_positions(local, all_of_it)
+        else:
+            exact = np.stack(np.meshgrid(np.arange(rows), np.arange(cols), indexing="ij"), -1)
+            local = (self.file_from_grid(exact * factor + (factor - 1) / 2) - (k - 1) / 2) / k
+            at = np.where(np.isfinite(local), local, -1e6)[..., ::-1].astype(np.float32)
         bands = [
-            cv2.remap(b, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            cv2.remap(b, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             for b in self.reduced.data
         ]
         weight = self.reduced.valid.astype(np.float32)
-        share = cv2.remap(weight, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        share = cv2.remap(weight, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         return np.stack(bands), share > 0.99
 
     def plane(self, data: FloatArray, valid: BoolArray) -> Plane:

@@ -99,6 +99,16 @@ def pull(
     return np.stack(pulled), np.asarray(inside > 0.999)
 
 
+def quick_positions(node_rc: FloatArray, window: Window) -> FloatArray:
+    """(rows, cols, 2) float32 positions (x, y) of a window's pixels, bilinear between those of its `nodes`."""
+    node_xy = np.ascontiguousarray(node_rc[..., ::-1], np.float32)
+    first_row, first_col = window.row % NODE_PX / NODE_PX, window.col % NODE_PX / NODE_PX
+    nodes_from_window = np.array([[1 / NODE_PX, 0, first_col], [0, 1 / NODE_PX, first_row]])
+    size, flags = (window.cols, window.rows), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    at: FloatArray = cv2.warpAffine(node_xy, nodes_from_window, size, flags=flags)
+    return at
+
+
 def pull_quickly(
     band: FloatArray, valid: BoolArray, node_rc: FloatArray, window: Window
 ) -> tuple[FloatArray, BoolArray]:
@@ -106,11 +116,7 @@ def pull_quickly(
 
     `node_rc`, (node rows, node cols, 2), holds the positions in `band` of the `nodes` of `window`.
     """
-    node_xy = np.ascontiguousarray(node_rc[..., ::-1], np.float32)
-    first_row, first_col = window.row % NODE_PX / NODE_PX, window.col % NODE_PX / NODE_PX
-    nodes_from_window = np.array([[1 / NODE_PX, 0, first_col], [0, 1 / NODE_PX, first_row]])
-    size, flags = (window.cols, window.rows), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    at = cv2.warpAffine(node_xy, nodes_from_window, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    at = quick_positions(node_rc, window)
     pulled = cv2.remap(band, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     if valid.all():
         return pulled, np.ones(pulled.shape, np.bool_)
