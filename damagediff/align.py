@@ -6,7 +6,7 @@ The story, in the order in which `pipeline` calls it:
    over small windows for all of them, refinement of the best two, and the evidence by which the result is
    accepted or refused. A small residual is not evidence: a wrong alignment on few windows has one too.
 2. `align_points` looks windows up at full resolution, brought near by what is known so far.
-3. `fit` takes the simplest model that held-out tie points support, up to a smooth local field.
+3. `fit` takes the model that tie points left out of it support (`align_models`), up to a smooth local field.
 
 Everything maps the reference (before, on the working grid) to the moving frame (after) and acts on
 (row, col, 1). See docs/method.md.
@@ -21,9 +21,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from . import align_candidates, align_fields, align_fit, align_points
+from . import align_candidates, align_fields, align_fit, align_models, align_points
 from .align_candidates import Candidate
 from .align_fields import Matches, Plane
+from .align_models import Fitted
 from .align_points import Model, Points
 from .settings import AlignSettings
 from .types import Alignment, BoolArray, Evidence, FloatArray, TiePoints
@@ -358,9 +359,9 @@ def refusal(
 
 
 def fit(
-    points: Points, model: Model, shape: tuple[int, int], settings: AlignSettings, local: bool
-) -> tuple[Model, str]:
-    """The simplest model that held-out tie points support, starting from the model so far.
+    points: Points, model: Model, shape: tuple[int, int], settings: AlignSettings, simplest: str
+) -> Fitted:
+    """The model that tie points left out of the fit support, starting from the map so far.
 
     Parameters
     ----------
@@ -368,28 +369,28 @@ def fit(
         Of `align_points.collect`.
     shape : (rows, cols)
         Of the working grid.
-    local : bool
-        Whether a smooth local field may be tried.
-
-    Returns
-    -------
-    (the model, one sentence that says why none richer was taken)
+    settings : AlignSettings
+        Reads ``model`` and ``local``.
+    simplest : str
+        Where the ladder begins: ``translation`` when georeferences already say how the images are turned
+        and scaled, else ``similarity``. (A translation between pictures without georeference would claim to
+        know that; it is taken only when there are too few points for more.)
     """
     if (~points.check).sum() < align_fit.NEEDED["similarity"]:
-        return model, f"{len(points.check)} tie points at full resolution are too few to refine the model"
-    ladder = _ladder(settings, model.kind)
-    if model.kind not in ladder:
-        model = align_points.fit_one(ladder[-1], points.subset(~points.check), model, shape)
-    else:
-        ladder = ladder[ladder.index(model.kind) :]
-    return align_points.choose(points, model, shape, (*ladder, "local") if local else ladder)
+        few = f"{len(points.check)} tie points at full resolution are too few to refine the model"
+        return Fitted(model, few, None)
+    ladder = _ladder(settings, model.kind, simplest)
+    return align_models.choose(points, model, shape, ladder, settings.local)
 
 
-def _ladder(settings: AlignSettings, found: str) -> tuple[str, ...]:
+def _ladder(settings: AlignSettings, found: str, simplest: str) -> tuple[str, ...]:
     """Global models that may be tried, simple to rich; a homography where one was found or is asked for."""
     if settings.model != "auto":
-        return LADDER[: LADDER.index(settings.model) + 1]
-    return LADDER if found == "homography" else LADDER[:-1]
+        richest = settings.model
+    else:
+        richest = "homography" if found == "homography" else "affine"
+    last = LADDER.index(richest) + 1
+    return LADDER[min(LADDER.index(simplest), last - 1) : last]
 
 
 def disagreement(points: Points, model: Model, search: int) -> tuple[float, str | None]:
@@ -411,9 +412,10 @@ def disagreement(points: Points, model: Model, search: int) -> tuple[float, str 
 
 
 def accepted(
-    evidence: Evidence, points: Points, model: Model, model_reason: str, windows_unused: dict[str, int]
+    evidence: Evidence, points: Points, fitted: Fitted, windows_unused: dict[str, int]
 ) -> Alignment:
     """The alignment with what its check points say."""
+    model = fitted.model
     tie_points = align_points.as_tie_points(points, model)
     rmse, ce90 = check_residual(tie_points)
     e = evidence
@@ -422,7 +424,7 @@ def accepted(
         reason=f"{e.agreeing} of {e.windows} windows agree, evidence {e.score:.1f} (needed: {e.limit:.0f}), "
         f"in {e.coverage:.0%} of the overlap",
         model=model.kind,  # type: ignore[arg-type]
-        model_reason=model_reason,
+        model_reason=fitted.reason,
         moving_from_reference=model.matrix / model.matrix[2, 2],
         local=model.local,
         tie_points=tie_points,
@@ -431,6 +433,7 @@ def accepted(
         ce90_px=ce90,
         ce90_held_out_px=_percentile(tie_points.residual_px[tie_points.held_out]),
         windows_unused=windows_unused,
+        standard_error_px=fitted.standard_error_px,
         supported_rc=align_points.supported(tie_points),
     )
 

@@ -11,15 +11,14 @@ References
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from .types import FloatArray, LocalField
 
 PARAMETERS = {"translation": 2, "similarity": 4, "affine": 6, "homography": 8}
-NEEDED = {"translation": 2, "similarity": 8, "affine": 16, "homography": 32, "local": 60}
-"""Consistent points a model needs before it is tried: about four times its parameters."""
+NEEDED = {"translation": 2, "similarity": 8, "affine": 16, "homography": 32, "local": 24}
+"""Consistent points a model needs before it is tried: about four times its parameters; a field shrinks."""
 
 
 def apply(matrix: FloatArray, rc: FloatArray) -> FloatArray:
@@ -88,15 +87,15 @@ def robust(
     matrix = start
     for step in range(10):
         residual = np.hypot(*(apply(matrix, p) - q).T)
-        reach = 2 * radius * 0.75**step if step < 6 else _reach(residual, 4.0)
-        tukey = weight * np.maximum(0, 1 - (residual / reach) ** 2) ** 2
+        widest = 2 * radius * 0.75**step if step < 6 else reach(residual, 4.0)
+        tukey = weight * np.maximum(0, 1 - (residual / widest) ** 2) ** 2
         if (tukey > 0).sum() <= PARAMETERS[model]:
             return start
         matrix = least_squares(model, p, q, tukey)
     return matrix
 
 
-def _reach(residual: FloatArray, widest: float) -> float:
+def reach(residual: FloatArray, widest: float) -> float:
     """Beyond which a residual no longer counts: 4.7 robust standard deviations, half a pixel to `widest`."""
     near = residual[residual < widest]
     spread = 1.4826 * float(np.median(near)) if len(near) else widest
@@ -161,80 +160,6 @@ def _similarities(p: FloatArray, q: FloatArray, rng: np.random.Generator, draws:
     move = zq[pick[:, 0]] - turn * zp[pick[:, 0]]
     for first in range(0, len(turn), 300):
         yield turn[first : first + 300], move[first : first + 300]
-
-
-@dataclass(frozen=True)
-class Spline:
-    """A smooth displacement over a grid of `shape`: tensor product of cubic B-splines."""
-
-    coefficients: FloatArray
-    """(basis functions, 2)."""
-    shape: tuple[int, int]
-    pieces: tuple[int, int]
-    limit: FloatArray
-    """(2,) largest displacement in each direction that the points themselves show."""
-
-    def at(self, rc: FloatArray) -> FloatArray:
-        """(N, 2) displacement at (N, 2) places."""
-        field = _tensor_basis(rc, self.shape, self.pieces) @ self.coefficients
-        return np.clip(field, -self.limit, self.limit)
-
-    def sampled(self) -> LocalField:
-        """The same on nodes, quick to look up."""
-        spacing = max(8.0, max(self.shape) / 128)
-        rows, cols = (np.arange(0, math.ceil(n / spacing) + 1) * spacing for n in self.shape)
-        nodes = np.stack(np.meshgrid(rows, cols, indexing="ij"), -1).reshape(-1, 2)
-        return LocalField(self.at(nodes).T.reshape(2, len(rows), len(cols)), spacing)
-
-
-def fit_local(
-    p: FloatArray, residual_rc: FloatArray, weight: FloatArray, shape: tuple[int, int], penalty: float
-) -> Spline:
-    """Smooth displacement field: penalised tensor B-spline [1]_ of what the global model leaves.
-
-    Cubic in each direction, second differences penalised, re-weighted like the other fits. The field is
-    limited to what the points themselves show: it never extrapolates beyond their largest residual.
-
-    References
-    ----------
-    .. [1] Eilers and Marx, "Flexible smoothing with B-splines and penalties", Statistical Science 11(2),
-           1996. :DOI:`10.1214/ss/1038425655`
-    """
-    down, across = (int(np.clip(n / max(shape) * 10, 2, 10)) for n in shape)
-    pieces = (down, across)
-    basis = _tensor_basis(p, shape, pieces)
-    smooth = penalty * _roughness(pieces) + 1e-6 * np.eye(basis.shape[1])
-    solution = np.zeros((basis.shape[1], 2))
-    for widest in (12.0, 8.0, 6.0, 4.0, 4.0, 4.0):
-        left = np.hypot(*(residual_rc - basis @ solution).T)
-        reach = _reach(left, widest) if widest == 4.0 else widest
-        tukey = weight * np.maximum(0, 1 - (left / reach) ** 2) ** 2
-        normal = basis.T @ (basis * tukey[:, None]) + smooth
-        solution = np.linalg.solve(normal, basis.T @ (residual_rc * tukey[:, None]))
-    used = np.abs(residual_rc[tukey > 0])
-    return Spline(solution, shape, pieces, used.max(0) if len(used) else np.zeros(2))
-
-
-def _tensor_basis(rc: FloatArray, shape: tuple[int, int], pieces: tuple[int, int]) -> FloatArray:
-    down, across = (_basis(rc[:, k], shape[k], pieces[k]) for k in (0, 1))
-    return (down[:, :, None] * across[:, None, :]).reshape(len(rc), -1)
-
-
-def _basis(position: FloatArray, length: int, pieces: int) -> FloatArray:
-    """(N, pieces + 3) cubic B-splines on equal knots over 0..length."""
-    at = np.clip(position, 0, length - 1e-6) * (pieces / length)
-    piece = np.minimum(at.astype(int), pieces - 1)
-    u = at - piece
-    rest = 1 - u
-    parts = rest**3, 3 * u**3 - 6 * u**2 + 4, 3 * rest**3 - 6 * rest**2 + 4, u**3
-    basis = np.zeros((len(at), pieces + 3))
-    basis[np.arange(len(at))[:, None], piece[:, None] + np.arange(4)] = np.stack(parts, 1) / 6
-    return basis
-
-
-def _roughness(pieces: tuple[int, int]) -> FloatArray:
-    down, across = (np.diff(np.eye(n + 3), 2, axis=0) for n in pieces)
-    return np.kron(down.T @ down, np.eye(pieces[1] + 3)) + np.kron(np.eye(pieces[0] + 3), across.T @ across)
 
 
 def field_at(field: LocalField, rc: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Tie points at full resolution, and the simplest model that held-out points support."""
+"""Tie points at full resolution: where windows are looked up, what is found, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ MIN_VALID = 0.9
 """Share of a window that must hold pixels in both images."""
 MIN_SPREAD = 2.0
 """Standard deviation in grey levels below which a window holds nothing to recognise."""
-HAND_WEIGHT = 0.5
-"""Weight of a point marked by hand: that of the least ambiguous match."""
+HAND_WEIGHT = 0.1
+"""Weight of a point marked by hand: that of a match that correlates by .3."""
+MOST_WEIGHT = 4.0
+"""Weight of the clearest match, that of a correlation of .89: what is left then is not noise."""
 MARGIN_PX = 128.0
 MARGIN_SHARE = 0.15
 """How far beyond the outermost tie points the model is trusted: this, or that share of their spread."""
@@ -36,15 +38,6 @@ BACK_PX = 1.0
 """A match looked up the other way round must lead back to within this."""
 CLEAR = 0.4
 """Ambiguity below which that is not asked: none of 215 such matches in 14 real pairs led elsewhere."""
-PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.3, 3.0, 30.0)
-"""Stiffness of the local field tried; cross-validation on the fit points chooses."""
-MIN_GAIN = 0.05
-"""A richer model must lower the residual of points left out by this share and two standard errors."""
-RICHEST = "it is the richest model allowed"
-FOLDS = 5
-FOLD_BLOCKS = 12
-"""Blocks along the longer side; all points of a block are left out together."""
-
 
 @dataclass(frozen=True)
 class Model:
@@ -249,14 +242,26 @@ def collect(measured: list[Measured], looked_with: Model) -> Points:
     used = [m for m in measured if m.unused is None]
     p = np.array([m.centre_rc for m in used]).reshape(-1, 2)
     near = np.array([m.near_rc for m in used]).reshape(-1, 2)
-    ambiguity = np.array([m.ambiguity for m in used])
+    quality = np.array([m.quality for m in used])
     return Points(
         p,
         looked_with.moving_from_grid(near),
-        np.array([m.quality for m in used]),
-        np.clip(1.02 - ambiguity, 0.02, 0.5),
+        quality,
+        weight_of(quality),
         np.array([m.check for m in used], bool),
     )
+
+
+def weight_of(quality: FloatArray) -> FloatArray:
+    """Inverse variance of matches, 1 for a correlation of .71: the bound of a delay's variance [1]_.
+
+    References
+    ----------
+    .. [1] Carter, "Coherence and time delay estimation", Proc. IEEE 75(2), 1987.
+           :DOI:`10.1109/PROC.1987.13723`
+    """
+    shared = np.clip(quality, 0, 0.999) ** 2
+    return np.asarray(np.minimum(shared / (1 - shared), MOST_WEIGHT))
 
 
 def moved(points: Points, full_from_reference: FloatArray, full_from_moving: FloatArray) -> Points:
@@ -272,87 +277,6 @@ def residuals(model: Model, points: Points) -> FloatArray:
     """(N,) distance of each point from where the model says, in pixels of the working grid."""
     apart = np.hypot(*(model.moving_from_grid(points.reference_rc) - points.moving_rc).T)
     return np.asarray(apart / align_fit.scale_of(model.matrix))
-
-
-def choose(
-    points: Points, start: Model, shape: tuple[int, int], ladder: tuple[str, ...]
-) -> tuple[Model, str]:
-    """Climb the ladder of models while points left out of the fit get better by more than their uncertainty.
-
-    Each fit point is left out once (5-fold cross-validation by blocks). The check points then have a veto:
-    a model under which they get worse is not taken, whatever the fit points say.
-
-    Returns
-    -------
-    (the model, one sentence that says why none richer was taken)
-    """
-    fit, check = points.subset(~points.check), points.subset(points.check)
-    consistent = int((residuals(start, fit) < 2 * GROSS_PX).sum())
-    best, best_error, why = start, _truncated(start, fit), RICHEST
-    for kind in ladder:
-        needed = align_fit.NEEDED[kind]
-        if consistent < needed:
-            why = f"{consistent} consistent tie points are too few for {_a(kind)} ({needed} needed)"
-            continue
-        stiffness, error = _left_out(kind, fit, best, shape)
-        gain, doubt = _mean_and_error(best_error - error)
-        trial = fit_one(kind, fit, best, shape, stiffness)
-        better = gain > 0 if kind == best.kind else gain > max(2 * doubt, MIN_GAIN * best_error.mean())
-        if not better:
-            why = f"{_a(kind)} changes the residual of points left out by {-gain:+.2f} ± {doubt:.2f} px"
-        elif len(check.check) and _truncated(trial, check).mean() > _truncated(best, check).mean():
-            why = f"under {_a(kind)} the check points would lie further off"
-        else:
-            best, best_error, why = trial, error, RICHEST
-    return best, why
-
-
-def _truncated(model: Model, points: Points) -> FloatArray:
-    return np.minimum(residuals(model, points), GROSS_PX)
-
-
-def _a(kind: str) -> str:
-    named = "local field" if kind == "local" else kind
-    return f"an {named}" if named == "affine" else f"a {named}"
-
-
-def _left_out(kind: str, points: Points, base: Model, shape: tuple[int, int]) -> tuple[float, FloatArray]:
-    """The best stiffness of a local field, and (N,) truncated residual of each point under the rest."""
-    folds = _folds(points.reference_rc, shape)
-    errors = {}
-    for stiffness in PENALTIES if kind == "local" else (0.0,):
-        errors[stiffness] = np.zeros(len(folds))
-        for fold in np.unique(folds):
-            out = folds == fold
-            model = fit_one(kind, points.subset(~out), base, shape, stiffness)
-            errors[stiffness][out] = _truncated(model, points.subset(out))
-    best = min(errors, key=lambda stiffness: float(errors[stiffness].mean()))
-    return best, errors[best]
-
-
-def _folds(rc: FloatArray, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """(N,) fold of each point: neighbours, which share pixels, mostly go together."""
-    row, col = (rc * (FOLD_BLOCKS / max(shape))).astype(int).T
-    return np.asarray((row + 2 * col) % FOLDS)
-
-
-def _mean_and_error(fall: FloatArray) -> tuple[float, float]:
-    return float(fall.mean()), float(fall.std(ddof=1) / np.sqrt(len(fall)))
-
-
-def fit_one(kind: str, points: Points, base: Model, shape: tuple[int, int], stiffness: float = 0.0) -> Model:
-    """One kind of model through all the points given, starting from `base`."""
-    p, q, weight = points.reference_rc, points.moving_rc, points.weight
-    if kind == "local":
-        left = q - align_fit.apply(base.matrix, p)
-        spline = align_fit.fit_local(p, left, weight, shape, stiffness)
-        return Model("local", base.matrix, spline.sampled())
-    start = base.matrix
-    if kind == "translation":
-        shift = np.median(q - p, axis=0)
-        start = np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1.0]])
-    size = align_fit.scale_of(base.matrix)
-    return Model(kind, align_fit.robust(kind, p, q, weight, start, 4 * size))
 
 
 def marked(before_rc: FloatArray, after_rc: FloatArray) -> Points:

@@ -10,6 +10,7 @@ import numpy as np
 from . import align, align_fit, align_points, hand_points, resample, tiles
 from .align_candidates import Candidate
 from .align_fields import Plane
+from .align_models import Fitted
 from .align_points import Measured, Model, Points, Site
 from .feed import Feed
 from .scene import Scene
@@ -42,13 +43,13 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
         return align.refused(coarse.evidence, matrix, why), model
     model = _first_look(scene, reduced, coarse, hand)
     found = _second_look(scene, model, hand)
-    chance, why = align.disagreement(found.points, found.model, SEARCH_PX)
+    chance, why = align.disagreement(found.points, found.fitted.model, SEARCH_PX)
     evidence = replace(coarse.evidence, log10_chance_full=chance)
     if why is not None:
-        return align.refused(evidence, found.model.matrix, why), found.model
-    alignment = align.accepted(evidence, found.points, found.model, found.reason, found.unused)
+        return align.refused(evidence, found.fitted.model.matrix, why), found.fitted.model
+    alignment = align.accepted(evidence, found.points, found.fitted, found.unused)
     share = align_points.supported_share(alignment.supported_rc, pair.grid.shape)
-    return replace(alignment, supported_share=share), found.model
+    return replace(alignment, supported_share=share), found.fitted.model
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,7 @@ def _plane(feed: Feed, shape: tuple[int, int], settings: AlignSettings) -> tuple
 
 @dataclass(frozen=True)
 class _Refined:
-    model: Model
-    reason: str
+    fitted: Fitted
     points: Points
     unused: dict[str, int]
 
@@ -128,7 +128,7 @@ def _first_look(scene: Scene, reduced: _Reduced, coarse: align.Coarse, hand: Poi
         align_points.collect(measured, looked_with), reduced.ref_scale, reduced.mov_scale
     )
     matrix = reduced.mov_scale @ coarse.moving_from_reference @ np.linalg.inv(reduced.ref_scale)
-    return _refine(scene, Model(coarse.model, matrix), points, measured, hand).model
+    return _refine(scene, Model(coarse.model, matrix), points, measured, hand).fitted.model
 
 
 def _cut(plane: Plane, area: Window) -> Plane:
@@ -159,8 +159,9 @@ def _refine(
     settings = scene.settings.align
     if hand is not None:
         points = align_points.together(points, hand)
-    fitted, reason = align.fit(points, model, scene.pair.grid.shape, settings, settings.local)
-    return _Refined(fitted, reason, points, align_points.count_unused(measured))
+    simplest = "similarity" if scene.pair.moving_is_file else "translation"
+    fitted = align.fit(points, model, scene.pair.grid.shape, settings, simplest)
+    return _Refined(fitted, points, align_points.count_unused(measured))
 
 
 def _look_up(

@@ -251,6 +251,8 @@ class Alignment:
     """Share of the working grid inside that ring."""
     ce90_held_out_px: float | None = None
     """Radius that holds 90 % of all held-out points, also of those rejected."""
+    standard_error_px: float | None = None
+    """How far the map would move with other tie points of the same kind: median over the frame."""
 
 
 @dataclass(frozen=True)
