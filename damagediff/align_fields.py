@@ -65,11 +65,16 @@ def structure_field(plane: Plane) -> Fields:
     level = cv2.sqrt(np.maximum(_wide_blur(length * length), 0) / share)
     level += NOISE_FLOOR
     level += length
-    per_level = cv2.divide(1.0, level)
-    twice = cv2.divide(per_level, np.maximum(length, 1e-6))
-    signed = cv2.merge([across * per_level, down * per_level])
-    axial = cv2.merge([(across - down) * (across + down) * twice, across * down * (2 * twice)])
-    return as_complex(signed), as_complex(axial)
+    per_level = cv2.divide(1.0, level, dst=level)
+    twice = cv2.divide(per_level, np.maximum(length, 1e-6, out=length), dst=length)
+    double_cosine = (across - down) * (across + down)
+    double_cosine *= twice
+    twice *= 2
+    twice *= across
+    twice *= down
+    across *= per_level
+    down *= per_level
+    return as_complex(cv2.merge([across, down])), as_complex(cv2.merge([double_cosine, twice]))
 
 
 def _wide_blur(x: Array) -> Array:
