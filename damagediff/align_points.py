@@ -131,8 +131,8 @@ def batches(sites: tuple[Site, ...], search: int) -> list[tuple[Site, ...]]:
     found: dict[tuple[int, int], list[Site]] = {}
     for site in sites:
         found.setdefault((site.window.row // block, site.window.col // block), []).append(site)
-    apart, together = [(site,) for site in sites], [tuple(batch) for batch in found.values()]
-    return min(apart, together, key=lambda plan: sum(_pixels(area_of(batch, search)) for batch in plan))
+    plans: list[list[tuple[Site, ...]]] = [[(site,) for site in sites], [tuple(b) for b in found.values()]]
+    return min(plans, key=lambda plan: sum(_pixels(area_of(batch, search)) for batch in plan))
 
 
 def _pixels(area: Window) -> int:

@@ -15,6 +15,8 @@ NODE_PX = 16
 """Distance of the nodes; over it a relief or lens displacement is straight to a hundredth of a pixel."""
 STEPS = 512
 """Positions are rounded to 1/STEPS px."""
+NO_MAP = np.zeros(0, np.float32)
+"""Second map of OpenCV's `remap`, where the first one holds both coordinates."""
 MARGIN_PX = 4
 """Pixels around the sampled positions that a cubic kernel and the erosion of validity reach for."""
 
@@ -100,13 +102,12 @@ def pull(
 
 
 def quick_positions(node_rc: FloatArray, window: Window) -> FloatArray:
-    """(rows, cols, 2) float32 positions (x, y) of a window's pixels, bilinear between those of its `nodes`."""
+    """(rows, cols, 2) float32 positions (x, y) of a window's pixels, bilinear between its `nodes`."""
     node_xy = np.ascontiguousarray(node_rc[..., ::-1], np.float32)
     first_row, first_col = window.row % NODE_PX / NODE_PX, window.col % NODE_PX / NODE_PX
     nodes_from_window = np.array([[1 / NODE_PX, 0, first_col], [0, 1 / NODE_PX, first_row]])
     size, flags = (window.cols, window.rows), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    at: FloatArray = cv2.warpAffine(node_xy, nodes_from_window, size, flags=flags)
-    return at
+    return np.asarray(cv2.warpAffine(node_xy, nodes_from_window, size, flags=flags))
 
 
 def pull_quickly(
@@ -117,11 +118,11 @@ def pull_quickly(
     `node_rc`, (node rows, node cols, 2), holds the positions in `band` of the `nodes` of `window`.
     """
     at = quick_positions(node_rc, window)
-    pulled = cv2.remap(band, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    pulled = np.asarray(cv2.remap(band, at, NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
     if valid.all():
         return pulled, np.ones(pulled.shape, np.bool_)
     share = cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
-    inside = cv2.remap(share, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    inside = cv2.remap(share, at, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return pulled, np.asarray(inside > 0.999)
 
 

@@ -243,7 +243,7 @@ def test_check_points_take_no_part_and_gross_points_are_rejected():
 def test_a_window_is_looked_up_in_the_direction_of_the_convention(texture):
     moving = synthetic.warp(texture, np.array([[1, 0, 3.25], [0, 1, -2.5], [0, 0, 1.0]]))
     sites = align_points.plan_sites(texture.shape, SETTINGS, 24)
-    batch = max(align_points.batches(sites), key=len)
+    batch = max(align_points.batches(sites, 8), key=len)
     area = align_points.area_of(batch, 8)
     rows, cols = (resample.mirrored(area[k], area[k + 2], texture.shape[k]) for k in (0, 1))
     cut = [plane(picture[np.ix_(rows, cols)]) for picture in (texture, moving)]
