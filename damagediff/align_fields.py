@@ -165,7 +165,7 @@ def match_windows(ref: Fields, mov: Fields, windows: list[Window], search: int) 
 
 
 def _surfaces(ref: Fields, mov: Fields, windows: list[Window], search: int) -> Array:
-    """(N, 2 R + 1, 2 R + 1) mean correlation of both fields; they have one length, so one norm serves both."""
+    """(N, 2 R + 1, 2 R + 1) mean correlation of both fields, which have one length: one norm serves both."""
     side, lags = windows[0].rows, 2 * search + 1
     mov, start = _with_room(mov, windows, search)
     cross = np.empty((len(windows), lags, lags), np.float32)

@@ -11,7 +11,7 @@ import shapely
 from . import align_fields, align_fit
 from .align_fields import Matches, Plane
 from .settings import AlignSettings
-from .types import Array, BoolArray, FloatArray, LocalField, Role, TiePoints, Window
+from .types import BoolArray, FloatArray, LocalField, Role, TiePoints, Window
 
 CONTEXT_PX = 24
 """Pixels around a window that its structure field needs to be the one of the whole image."""

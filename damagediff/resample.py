@@ -15,8 +15,6 @@ NODE_PX = 16
 """Distance of the nodes; over it a relief or lens displacement is straight to a hundredth of a pixel."""
 STEPS = 512
 """Positions are rounded to 1/STEPS px."""
-NO_MAP = np.zeros(0, np.float32)
-"""Second map of OpenCV's `remap`, where the first one holds both coordinates."""
 MARGIN_PX = 4
 """Pixels around the sampled positions that a cubic kernel and the erosion of validity reach for."""
 
@@ -118,12 +116,17 @@ def pull_quickly(
     `node_rc`, (node rows, node cols, 2), holds the positions in `band` of the `nodes` of `window`.
     """
     at = quick_positions(node_rc, window)
-    pulled = np.asarray(cv2.remap(band, at, NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
+    pulled = remap(band, at, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
     if valid.all():
         return pulled, np.ones(pulled.shape, np.bool_)
-    share = cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
-    inside = cv2.remap(share, at, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    share = cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8))
+    inside = remap(share.astype(np.float32), at, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     return pulled, np.asarray(inside > 0.999)
+
+
+def remap(band: FloatArray, at_xy: FloatArray, kernel: int, border: int) -> FloatArray:
+    """OpenCV's remap with both coordinates in one map, which its stubs do not know."""
+    return np.asarray(cv2.remap(band, at_xy, None, kernel, borderMode=border))  # type: ignore[call-overload]
 
 
 def mirrored(first: int, count: int, length: int) -> Array:

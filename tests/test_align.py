@@ -274,7 +274,7 @@ def test_no_part_of_a_check_window_was_seen_by_the_fit():
 @pytest.mark.parametrize("shape", [(70, 80), (300, 2000), (9000, 9000)])
 def test_every_site_is_read_in_exactly_one_batch(shape):
     sites = align_points.plan_sites(shape, SETTINGS, 24)
-    read = [site for batch in align_points.batches(sites) for site in batch]
+    read = [site for batch in align_points.batches(sites, 8) for site in batch]
     assert sorted(site.window for site in read) == sorted(site.window for site in sites)
     assert all(site.window.row >= 0 and site.window.row + site.window.rows <= shape[0] for site in sites)
 
