@@ -42,6 +42,8 @@ NO_TIE_POINTS = TiePoints(
 )
 CERTAIN = -30.0
 """A vote with a log10 chance below this needs no second candidate, and no costlier way to find one."""
+OBVIOUS = -80.0
+"""A vote with a log10 chance below this (half of all windows agree) needs no wide search to be refined."""
 LADDER = ("translation", "similarity", "affine", "homography")
 
 
@@ -134,7 +136,7 @@ def find(
         ranked = sorted(ranked + voted, key=lambda item: item[0])
     fine = _bench(ref, mov, settings.coarse_px)
     certain = ranked[0][0] < CERTAIN
-    searches = (16, 8) if certain else (max(16, fine.side // 2), 12, 8)
+    searches = (16, 8) if ranked[0][0] < OBVIOUS else (max(16, fine.side // 2), 12, 8)
     stand = ranked[: 1 if certain else 2]
     refined = [_refine(fine, c, searches, settings, rng) for chance, c in stand if chance < 0]
     return max(refined, key=lambda r: r.evidence.score, default=_nothing(settings))

@@ -183,7 +183,7 @@ class _FieldSearch:
         self.area = float(weight.sum())
 
     def _spectrum(self, values: Array) -> Array:
-        """Transform of real values, or of complex ones as pairs, with as much room again in each direction."""
+        """Transform of real values, or of complex ones as pairs, with as much room again each way."""
         filled = np.zeros((*self.size, *values.shape[2:]), np.float32)
         filled[: values.shape[0], : values.shape[1]] = values
         return cv2.dft(filled)

@@ -53,23 +53,28 @@ def structure_field(plane: Plane) -> Fields:
     part runs along columns, the imaginary part along rows.
     """
     smooth = cv2.GaussianBlur(plane.grey, (0, 0), GRADIENT_SIGMA_PX)
-    across = cv2.Scharr(smooth, cv2.CV_32F, 1, 0, scale=1 / 32)
-    down = cv2.Scharr(smooth, cv2.CV_32F, 0, 1, scale=1 / 32)
+    across: Array = cv2.Scharr(smooth, cv2.CV_32F, 1, 0, scale=1 / 32)
+    down: Array = cv2.Scharr(smooth, cv2.CV_32F, 0, 1, scale=1 / 32)
     share: Array | float = 1.0
     if not plane.valid.all():
         usable = cv2.erode(plane.valid.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1)
         weight = usable.astype(np.float32)
         across, down = across * weight, down * weight
         share = np.maximum(_wide_blur(weight), 0.05)
-    length = cv2.magnitude(across, down)
-    level = cv2.sqrt(np.maximum(_wide_blur(length * length), 0) / share)
+    length: Array = cv2.magnitude(across, down)
+    level: Array = cv2.sqrt(np.maximum(_wide_blur(length * length), 0) / share)
     level += NOISE_FLOOR
     level += length
-    per_level = cv2.divide(1.0, level)
-    twice = cv2.divide(per_level, np.maximum(length, 1e-6))
-    signed = cv2.merge([across * per_level, down * per_level])
-    axial = cv2.merge([(across - down) * (across + down) * twice, across * down * (2 * twice)])
-    return as_complex(signed), as_complex(axial)
+    per_level: Array = cv2.divide(1.0, level, dst=level)
+    twice: Array = cv2.divide(per_level, np.maximum(length, 1e-6, out=length), dst=length)
+    double_cosine = (across - down) * (across + down)
+    double_cosine *= twice
+    twice *= 2
+    twice *= across
+    twice *= down
+    across *= per_level
+    down *= per_level
+    return as_complex(cv2.merge([across, down])), as_complex(cv2.merge([double_cosine, twice]))
 
 
 def _wide_blur(x: Array) -> Array:
@@ -146,9 +151,7 @@ def _window_share(valid: BoolArray, side: int) -> Array:
     )
 
 
-def match_windows(
-    ref: Fields, mov: Fields, windows: list[Window], search: int
-) -> Matches:
+def match_windows(ref: Fields, mov: Fields, windows: list[Window], search: int) -> Matches:
     """Look each window of the reference up in the moving image, within `search` px.
 
     Normalised cross-correlation of both structure fields, averaged; the sub-pixel part is from the peak and
@@ -162,14 +165,14 @@ def match_windows(
 
 
 def _surfaces(ref: Fields, mov: Fields, windows: list[Window], search: int) -> Array:
-    """(N, 2 R + 1, 2 R + 1) mean correlation of both fields; they have one length, so one norm serves both."""
+    """(N, 2 R + 1, 2 R + 1) mean correlation of both fields, which have one length: one norm serves both."""
     side, lags = windows[0].rows, 2 * search + 1
     mov, start = _with_room(mov, windows, search)
     cross = np.empty((len(windows), lags, lags), np.float32)
     correlate = _Correlator(side, search)
     for k, (w, (row, col)) in enumerate(zip(windows, start, strict=True)):
         area = np.s_[row : row + side + lags - 1, col : col + side + lags - 1]
-        cross[k] = correlate([field[w.slices] for field in ref], [field[area] for field in mov])
+        cross[k] = correlate((ref[0][w.slices], ref[1][w.slices]), (mov[0][area], mov[1][area]))
     own = np.array([cv2.norm(as_pairs(ref[0][w.slices]), cv2.NORM_L2SQR) for w in windows])
     floor = 0.3 * np.median(own) + 1e-9  # a window with little structure must not win by its small norm
     energy = _box_sums(as_pairs(mov[0]), side)
@@ -192,7 +195,7 @@ def _with_room(mov: Fields, windows: list[Window], search: int) -> tuple[Fields,
 
 
 class _Correlator:
-    """Correlation of small complex windows over all lags within a search, summed over fields.
+    """Correlation of small complex windows over all lags within a search, summed over both fields.
 
     By OpenCV's transform, window by window: three times as fast as SciPy's on these sizes.
     """
@@ -204,17 +207,17 @@ class _Correlator:
         self.window, self.area = (np.zeros((size, size, 2), np.float32) for _ in range(2))
         self.side = side
 
-    def __call__(self, windows: list[Array], areas: list[Array]) -> Array:
-        """(lags, lags) real part of the sum over fields of conj(window) times what lies below it."""
-        total: Array | None = None
+    def __call__(self, windows: Fields, areas: Fields) -> Array:
+        """(lags, lags) real part of the sum over both fields of conj(window) times what lies below it."""
+        products = []
         for window, area in zip(windows, areas, strict=True):
             self.window[: self.side, : self.side] = as_pairs(window)
             product = np.conj(as_complex(cv2.dft(self.window)))
             product *= as_complex(cv2.dft(self._filled(as_pairs(area))))
-            total = product if total is None else np.add(total, product, out=total)
+            products.append(product)
+        total = products[0] + products[1]
         inverse = cv2.dft(as_pairs(total), flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
         return np.asarray(inverse[: self.lags, : self.lags, 0])
-
 
     def _filled(self, area: Array) -> Array:
         """The area with zeros up to the size of the transform."""

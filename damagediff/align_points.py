@@ -11,7 +11,7 @@ import shapely
 from . import align_fields, align_fit
 from .align_fields import Matches, Plane
 from .settings import AlignSettings
-from .types import Array, BoolArray, FloatArray, LocalField, Role, TiePoints, Window
+from .types import BoolArray, FloatArray, LocalField, Role, TiePoints, Window
 
 CONTEXT_PX = 24
 """Pixels around a window that its structure field needs to be the one of the whole image."""
@@ -124,8 +124,8 @@ def batches(sites: tuple[Site, ...], search: int) -> list[tuple[Site, ...]]:
     found: dict[tuple[int, int], list[Site]] = {}
     for site in sites:
         found.setdefault((site.window.row // block, site.window.col // block), []).append(site)
-    apart, together = [(site,) for site in sites], [tuple(batch) for batch in found.values()]
-    return min(apart, together, key=lambda plan: sum(_pixels(area_of(batch, search)) for batch in plan))
+    plans: list[list[tuple[Site, ...]]] = [[(site,) for site in sites], [tuple(b) for b in found.values()]]
+    return min(plans, key=lambda plan: sum(_pixels(area_of(batch, search)) for batch in plan))
 
 
 def _pixels(area: Window) -> int:

@@ -136,12 +136,9 @@ class Feed:
             exact = np.stack(np.meshgrid(np.arange(rows), np.arange(cols), indexing="ij"), -1)
             local = (self.file_from_grid(exact * factor + (factor - 1) / 2) - (k - 1) / 2) / k
             at = np.where(np.isfinite(local), local, -1e6)[..., ::-1].astype(np.float32)
-        bands = [
-            cv2.remap(b, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for b in self.reduced.data
-        ]
+        bands = [resample.remap(b, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) for b in self.reduced.data]
         weight = self.reduced.valid.astype(np.float32)
-        share = cv2.remap(weight, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        share = resample.remap(weight, at, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
         return np.stack(bands), share > 0.99
 
     def plane(self, data: FloatArray, valid: BoolArray) -> Plane:

@@ -298,9 +298,7 @@ class Reader:
         self._here.dataset = dataset
         return dataset
 
-    def read(
-        self, window: Window, mix: dict[str, float] | None = None
-    ) -> tuple[FloatArray, BoolArray]:
+    def read(self, window: Window, mix: dict[str, float] | None = None) -> tuple[FloatArray, BoolArray]:
         """Pixels in `window` at full resolution; it may reach outside the image.
 
         Parameters

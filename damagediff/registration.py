@@ -135,7 +135,7 @@ def _cut(plane: Plane, area: Window) -> Plane:
     """A window of a plane; not valid beyond its edges."""
     grey, valid = np.zeros(area[2:], np.float32), np.zeros(area[2:], bool)
     top, left = max(area.row, 0), max(area.col, 0)
-    bottom, right = (min(first + n, size) for first, n, size in zip(area[:2], area[2:], plane.shape))
+    bottom, right = min(area.row + area.rows, plane.shape[0]), min(area.col + area.cols, plane.shape[1])
     place = np.s_[top - area.row : bottom - area.row, left - area.col : right - area.col]
     grey[place], valid[place] = plane.grey[top:bottom, left:right], plane.valid[top:bottom, left:right]
     return Plane(grey, valid)
@@ -170,7 +170,7 @@ def _look_up(
     planes: Callable[[Window], tuple[Plane, Plane]],
     search: int,
 ) -> list[Measured]:
-    """Look up all sites; `planes` gives the reference and the moving image, brought near it, over a window."""
+    """Look up all sites; `planes` gives the reference and the moving image brought near it, on a window."""
     batches = align_points.batches(sites, search)
 
     def one(batch: tuple[Site, ...]) -> list[Measured]:

@@ -100,13 +100,12 @@ def pull(
 
 
 def quick_positions(node_rc: FloatArray, window: Window) -> FloatArray:
-    """(rows, cols, 2) float32 positions (x, y) of a window's pixels, bilinear between those of its `nodes`."""
+    """(rows, cols, 2) float32 positions (x, y) of a window's pixels, bilinear between its `nodes`."""
     node_xy = np.ascontiguousarray(node_rc[..., ::-1], np.float32)
     first_row, first_col = window.row % NODE_PX / NODE_PX, window.col % NODE_PX / NODE_PX
     nodes_from_window = np.array([[1 / NODE_PX, 0, first_col], [0, 1 / NODE_PX, first_row]])
     size, flags = (window.cols, window.rows), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    at: FloatArray = cv2.warpAffine(node_xy, nodes_from_window, size, flags=flags)
-    return at
+    return np.asarray(cv2.warpAffine(node_xy, nodes_from_window, size, flags=flags))
 
 
 def pull_quickly(
@@ -117,12 +116,17 @@ def pull_quickly(
     `node_rc`, (node rows, node cols, 2), holds the positions in `band` of the `nodes` of `window`.
     """
     at = quick_positions(node_rc, window)
-    pulled = cv2.remap(band, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    pulled = remap(band, at, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
     if valid.all():
         return pulled, np.ones(pulled.shape, np.bool_)
-    share = cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
-    inside = cv2.remap(share, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    share = cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8))
+    inside = remap(share.astype(np.float32), at, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     return pulled, np.asarray(inside > 0.999)
+
+
+def remap(band: FloatArray, at_xy: FloatArray, kernel: int, border: int) -> FloatArray:
+    """OpenCV's remap with both coordinates in one map, which its stubs do not know."""
+    return np.asarray(cv2.remap(band, at_xy, None, kernel, borderMode=border))  # type: ignore[call-overload]
 
 
 def mirrored(first: int, count: int, length: int) -> Array:

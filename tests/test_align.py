@@ -243,7 +243,7 @@ def test_check_points_take_no_part_and_gross_points_are_rejected():
 def test_a_window_is_looked_up_in_the_direction_of_the_convention(texture):
     moving = synthetic.warp(texture, np.array([[1, 0, 3.25], [0, 1, -2.5], [0, 0, 1.0]]))
     sites = align_points.plan_sites(texture.shape, SETTINGS, 24)
-    batch = max(align_points.batches(sites), key=len)
+    batch = max(align_points.batches(sites, 8), key=len)
     area = align_points.area_of(batch, 8)
     rows, cols = (resample.mirrored(area[k], area[k + 2], texture.shape[k]) for k in (0, 1))
     cut = [plane(picture[np.ix_(rows, cols)]) for picture in (texture, moving)]
@@ -274,7 +274,7 @@ def test_no_part_of_a_check_window_was_seen_by_the_fit():
 @pytest.mark.parametrize("shape", [(70, 80), (300, 2000), (9000, 9000)])
 def test_every_site_is_read_in_exactly_one_batch(shape):
     sites = align_points.plan_sites(shape, SETTINGS, 24)
-    read = [site for batch in align_points.batches(sites) for site in batch]
+    read = [site for batch in align_points.batches(sites, 8) for site in batch]
     assert sorted(site.window for site in read) == sorted(site.window for site in sites)
     assert all(site.window.row >= 0 and site.window.row + site.window.rows <= shape[0] for site in sites)
 
