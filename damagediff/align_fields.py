@@ -159,9 +159,28 @@ def match_windows(ref: Fields, mov: Fields, windows: list[Window], search: int) 
     """
     if not windows:
         return NO_MATCHES
-    centre = np.array([[w.row + (w.rows - 1) / 2, w.col + (w.cols - 1) / 2] for w in windows])
-    far_px = max(4, min(windows[0].rows / 10, search / 2))
-    return _read_peaks(centre, _surfaces(ref, mov, windows, search), search, far_px)
+    return _read_peaks(_centres(windows), _surfaces(ref, mov, windows, search), search, _far_px(windows, search))
+
+
+def match_both_ways(ref: Fields, mov: Fields, windows: list[Window], search: int) -> Matches:
+    """Look each window of either image up in the other one, and read the mean of both.
+
+    Exchanging the images turns the sign of the displacement and changes nothing else.
+    """
+    if not windows:
+        return NO_MATCHES
+    back = _surfaces(mov, ref, windows, search)[:, ::-1, ::-1]
+    mean = (_surfaces(ref, mov, windows, search) + back) / 2
+    return _read_peaks(_centres(windows), mean, search, _far_px(windows, search))
+
+
+def _centres(windows: list[Window]) -> Array:
+    return np.array([[w.row + (w.rows - 1) / 2, w.col + (w.cols - 1) / 2] for w in windows])
+
+
+def _far_px(windows: list[Window], search: int) -> float:
+    """From which distance a second peak is another place."""
+    return max(4, min(windows[0].rows / 10, search / 2))
 
 
 def _surfaces(ref: Fields, mov: Fields, windows: list[Window], search: int) -> Array:

@@ -34,10 +34,7 @@ MIN_QUALITY = 0.10
 """Correlation of structure below which a match is not told from noise (mirrored decoys: median .08)."""
 CHECK_EVERY = 5
 """Check windows stand on every fifth row and column of the lattice; their neighbours are left out."""
-BACK_PX = 1.0
-"""A match looked up the other way round must lead back to within this."""
-CLEAR = 0.4
-"""Ambiguity below which that is not asked: none of 215 such matches in 14 real pairs led elsewhere."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -157,28 +154,12 @@ def look_up(batch: tuple[Site, ...], ref: Plane, near: Plane, search: int) -> li
     empty = [_empty(window, ref, near) for window in inner]
     asked = [window for window, why in zip(inner, empty, strict=True) if why is None]
     fields = [align_fields.structure_field(plane) for plane in (ref, near)]
-    matches = align_fields.match_windows(fields[0], fields[1], asked, search)
-    off = _off_way_back(fields, asked, matches, search)
+    matches = align_fields.match_both_ways(fields[0], fields[1], asked, search)
     found = iter(range(len(matches)))
     return [
-        _unused(site, why) if why is not None else _measured(site, matches, off, next(found))
+        _unused(site, why) if why is not None else _measured(site, matches, next(found))
         for site, why in zip(batch, empty, strict=True)
     ]
-
-
-def _off_way_back(
-    fields: list[align_fields.Fields], asked: list[Window], matches: Matches, search: int
-) -> FloatArray:
-    """(N,) distance between each match and the same looked up from the moving image, px; 0 if it is clear."""
-    doubtful = np.flatnonzero(matches.ambiguity >= CLEAR)
-    off = np.zeros(len(matches))
-    there = [
-        asked[k]._replace(row=asked[k].row + round(float(d[0])), col=asked[k].col + round(float(d[1])))
-        for k, d in zip(doubtful, matches.displacement_rc[doubtful], strict=True)
-    ]
-    back = align_fields.match_windows(fields[1], fields[0], there, search)
-    off[doubtful] = np.hypot(*(back.displacement_rc + matches.displacement_rc[doubtful]).T)
-    return off
 
 
 def _empty(window: Window, ref: Plane, near: Plane) -> str | None:
@@ -198,7 +179,7 @@ def _unused(site: Site, why: str) -> Measured:
     return Measured(centre, centre, 0.0, 1.0, site.check, why)
 
 
-def _measured(site: Site, matches: Matches, off_way_back: FloatArray, k: int) -> Measured:
+def _measured(site: Site, matches: Matches, k: int) -> Measured:
     reason = None
     if matches.at_limit[k]:
         reason = "beyond the search"
@@ -206,11 +187,8 @@ def _measured(site: Site, matches: Matches, off_way_back: FloatArray, k: int) ->
         reason = "fits elsewhere as well"
     elif matches.score[k] < MIN_QUALITY:
         reason = "too little in common"
-    elif off_way_back[k] > BACK_PX:
-        reason = "does not match back"
-    centre = _centre(site.window)
-    near = centre + matches.displacement_rc[k]
-    return Measured(centre, near, float(matches.score[k]), float(matches.ambiguity[k]), site.check, reason)
+    centre, half = _centre(site.window), matches.displacement_rc[k] / 2
+    return Measured(centre - half, centre + half, float(matches.score[k]), float(matches.ambiguity[k]), site.check, reason)
 
 
 def count_unused(measured: list[Measured]) -> dict[str, int]:
