@@ -43,6 +43,8 @@ CERTAIN = -30.0
 """A vote with a log10 chance below this needs no second candidate, and no costlier way to find one."""
 OBVIOUS = -80.0
 """A vote with a log10 chance below this (half of all windows agree) needs no wide search to be refined."""
+RIVAL_PX = 48
+"""How far another position is sought that explains the pair as well."""
 LADDER = ("translation", "similarity", "affine", "homography")
 
 
@@ -277,7 +279,8 @@ def _lattice_quarter(centre_rc: FloatArray) -> BoolArray:
 
 
 def _weigh(bench: _Bench, matrix: FloatArray, settings: AlignSettings, search: int = 12) -> Evidence:
-    matches = bench.match(matrix, search, bench.side)
+    everywhere = bench.match(matrix, RIVAL_PX, bench.side)
+    matches = align_fields.within(everywhere, bench.side, search)
     turned = abs(align_fit.rotation_deg(matrix)) > 6 or abs(np.log(align_fit.scale_of(matrix))) > 0.12
     limit = settings.evidence_limit_turned if turned else settings.evidence_limit
     if len(matches) < 4:
@@ -285,32 +288,31 @@ def _weigh(bench: _Bench, matrix: FloatArray, settings: AlignSettings, search: i
     agree = (np.hypot(*matches.displacement_rc.T) < AGREE_PX) & matches.distinct
     chance = _log10_chance(int(agree.sum()), len(matches), AGREE_PX, search)
     height, offset = _stacked_peak(bench, matrix)
-    rival = _rival(bench, matrix)
+    rival = _rival(everywhere)
     score = -chance + (max(0.0, height - 5) if offset <= AGREE_PX else 0.0)
     coverage = _coverage(matches.centre_rc, agree, bench.ref.shape)
     return Evidence(chance, height, coverage, len(matches), int(agree.sum()), score, limit, rival=rival)
 
 
-def _mean_surface(bench: _Bench, matrix: FloatArray, search: int, step: int) -> tuple[FloatArray, FloatArray]:
+def _mean_surface(matches: Matches, search: int) -> tuple[FloatArray, FloatArray]:
     """Mean correlation surface of all windows, a little smoothed, and the length of each lag."""
-    surfaces = bench.match(matrix, search, step).surfaces
     row, col = np.mgrid[-search : search + 1, -search : search + 1]
-    if len(surfaces) < 2:
+    if len(matches) < 2:
         return np.zeros(row.shape), np.hypot(row, col)
-    mean = (surfaces - surfaces.mean((1, 2), keepdims=True)).mean(0)
+    mean = (matches.surfaces - matches.surfaces.mean((1, 2), keepdims=True)).mean(0)
     return cv2.GaussianBlur(mean.astype(np.float32), (0, 0), 1.2), np.hypot(row, col)
 
 
-def _rival(bench: _Bench, matrix: FloatArray, search: int = 48) -> float:
+def _rival(everywhere: Matches) -> float:
     """How well another position explains the pair, against this one: about 1 on a lattice of like houses."""
-    mean, lag = _mean_surface(bench, matrix, search, bench.side)
+    mean, lag = _mean_surface(everywhere, RIVAL_PX)
     here = float(mean[lag <= AGREE_PX].max())
     return float(mean[lag > 8].max()) / here if here > 0 else 1.0
 
 
 def _stacked_peak(bench: _Bench, matrix: FloatArray, search: int = 24) -> tuple[float, float]:
     """Height of the mean surface near zero lag, in standard deviations of far lags, and its peak's lag."""
-    mean, lag = _mean_surface(bench, matrix, search, round(bench.side * 0.75))
+    mean, lag = _mean_surface(bench.match(matrix, search, round(bench.side * 0.75)), search)
     far = mean[lag > 8]
     height = (mean[lag <= AGREE_PX].max() - far.mean()) / (far.std() + 1e-9)
     return float(height), float(lag.flat[int(mean.argmax())])

@@ -160,8 +160,16 @@ def match_windows(ref: Fields, mov: Fields, windows: list[Window], search: int) 
     if not windows:
         return NO_MATCHES
     centre = np.array([[w.row + (w.rows - 1) / 2, w.col + (w.cols - 1) / 2] for w in windows])
-    far_px = max(4, min(windows[0].rows / 10, search / 2))
-    return _read_peaks(centre, _surfaces(ref, mov, windows, search), search, far_px)
+    return _read_peaks(centre, _surfaces(ref, mov, windows, search), windows[0].rows)
+
+
+def within(matches: Matches, side: int, search: int) -> Matches:
+    """What windows of `side` looked up over a larger search say within `search` px."""
+    if not len(matches):
+        return matches
+    cut = (matches.surfaces.shape[1] - 1) // 2 - search
+    middle = slice(cut, cut + 2 * search + 1)
+    return _read_peaks(matches.centre_rc, np.ascontiguousarray(matches.surfaces[:, middle, middle]), side)
 
 
 def _surfaces(ref: Fields, mov: Fields, windows: list[Window], search: int) -> Array:
@@ -177,8 +185,9 @@ def _surfaces(ref: Fields, mov: Fields, windows: list[Window], search: int) -> A
     floor = 0.3 * np.median(own) + 1e-9  # a window with little structure must not win by its small norm
     energy = _box_sums(as_pairs(mov[0]), side)
     other = np.stack([energy[row : row + lags, col : col + lags] for row, col in start])
-    norm = 2 * np.sqrt(np.maximum(own, floor)[:, None, None] * np.maximum(other, floor))
-    return np.asarray(cross / norm.astype(np.float32))
+    cross /= np.sqrt(np.maximum(other, floor, dtype=np.float32))
+    cross /= (2 * np.sqrt(np.maximum(own, floor))).astype(np.float32)[:, None, None]
+    return cross
 
 
 def _with_room(mov: Fields, windows: list[Window], search: int) -> tuple[Fields, list[tuple[int, int]]]:
@@ -240,12 +249,14 @@ def as_pairs(field: Array) -> Array:
 def _box_sums(parts: Array, side: int) -> Array:
     """Squared length summed over the square window that starts at each pixel, where it lies inside."""
     squares = cv2.transform(parts * parts, np.ones((1, 2), np.float32))
-    sums = cv2.boxFilter(squares, cv2.CV_64F, (side, side), anchor=(0, 0), normalize=False)
+    sums = cv2.boxFilter(squares, cv2.CV_32F, (side, side), anchor=(0, 0), normalize=False)
     return np.asarray(sums[: parts.shape[0] - side + 1, : parts.shape[1] - side + 1])
 
 
-def _read_peaks(centre: Array, surfaces: Array, search: int, far_px: float) -> Matches:
-    count, size = len(surfaces), 2 * search + 1
+def _read_peaks(centre: Array, surfaces: Array, side: int) -> Matches:
+    count, size = surfaces.shape[:2]
+    search = (size - 1) // 2
+    far_px = max(4, min(side / 10, search / 2))
     flat = surfaces.reshape(count, -1)
     row, col = np.divmod(flat.argmax(1), size)
     best = flat.max(1)
