@@ -26,6 +26,8 @@ PARABOLA_SHARE = 0.6
 """Of the sub-pixel vertex; its bias at .1 to .4 px is below .01 px so, .04 with a parabola alone."""
 DFT_STEP_PX = 16
 """Sides of transforms are multiples of this: .05 ms at 144, .08 at 135."""
+ALIGNMENT_BYTES = 64
+"""A cache line, and the longest vector register."""
 AMBIGUOUS = 0.98
 """Second-best peak over the best, from which a window fits elsewhere as well."""
 
@@ -61,12 +63,15 @@ def structure_field(plane: Plane) -> Fields:
         weight = usable.astype(np.float32)
         across, down = across * weight, down * weight
         share = np.maximum(_wide_blur(weight), 0.05)
-    length: Array = cv2.magnitude(across, down)
-    level: Array = cv2.sqrt(np.maximum(_wide_blur(length * length), 0) / share)
+    energy = across * across
+    energy += down * down
+    level: Array = np.sqrt(np.maximum(_wide_blur(energy), 0) / share)
+    length = np.sqrt(energy, out=energy)  # cv2.magnitude depends on where in memory its arrays begin
     level += NOISE_FLOOR
     level += length
-    per_level: Array = cv2.divide(1.0, level, dst=level)
-    twice: Array = cv2.divide(per_level, np.maximum(length, 1e-6, out=length), dst=length)
+    per_level: Array = np.divide(np.float32(1), level, out=level)
+    np.maximum(length, 1e-6, out=length)
+    twice: Array = np.divide(per_level, length, out=length)
     double_cosine = (across - down) * (across + down)
     double_cosine *= twice
     twice *= 2
@@ -210,30 +215,40 @@ class _Correlator:
     """
 
     def __init__(self, side: int, search: int) -> None:
-        self.lags = 2 * search + 1
-        self.reach = side + 2 * search
+        self.side, self.reach, self.lags = side, side + 2 * search, 2 * search + 1
         size = -(-self.reach // DFT_STEP_PX) * DFT_STEP_PX
-        self.window, self.area = (np.zeros((size, size, 2), np.float32) for _ in range(2))
-        self.side = side
+        self.window, self.area, self.first, self.second, self.total = (
+            aligned((size, size, 2)) for _ in range(5)
+        )
 
     def __call__(self, windows: Fields, areas: Fields) -> Array:
-        """(lags, lags) real part of the sum over both fields of conj(window) times what lies below it."""
-        products = []
+        """(lags, lags) real part of the sum over both fields of conj(window) times what lies below it.
+
+        It is overwritten by the next call.
+        """
+        total = as_complex(self.total)
+        total[:] = 0
         for window, area in zip(windows, areas, strict=True):
             self.window[: self.side, : self.side] = as_pairs(window)
-            product = np.conj(as_complex(cv2.dft(self.window)))
-            product *= as_complex(cv2.dft(self._filled(as_pairs(area))))
-            products.append(product)
-        total = products[0] + products[1]
-        inverse = cv2.dft(as_pairs(total), flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
+            self.area[: self.reach, : self.reach] = as_pairs(area)
+            first, second = cv2.dft(self.window, self.first), cv2.dft(self.area, self.second)
+            product = np.conj(as_complex(first), out=as_complex(first))
+            product *= as_complex(second)
+            total += product
+        inverse = cv2.dft(self.total, self.first, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
         return np.asarray(inverse[: self.lags, : self.lags, 0])
 
-    def _filled(self, area: Array) -> Array:
-        """The area with zeros up to the size of the transform."""
-        if self.reach == len(self.area):
-            return area
-        self.area[: self.reach, : self.reach] = area
-        return self.area
+
+def aligned(shape: tuple[int, ...]) -> Array:
+    """Zeros, float32, that begin on a multiple of `ALIGNMENT_BYTES`.
+
+    OpenCV's transform takes another path where its arrays begin elsewhere, with other last bits: the same
+    pair would give another result in the next run.
+    """
+    count = int(np.prod(shape))
+    raw = np.zeros(count * 4 + ALIGNMENT_BYTES, np.uint8)
+    begin = -raw.ctypes.data % ALIGNMENT_BYTES
+    return np.asarray(raw[begin : begin + count * 4].view(np.float32).reshape(shape))
 
 
 def as_complex(parts: Array) -> Array:
