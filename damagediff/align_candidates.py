@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from . import align_fit
-from .align_fields import DFT_STEP_PX, Plane, aligned, as_complex, as_pairs, scaling, shrink, swap_axes, warp
+from .align_fields import DFT_STEP_PX, Plane, as_complex, as_pairs, scaling, shrink, swap_axes, warp
 from .types import Array
 
 KEYPOINTS = 3000
@@ -177,8 +177,8 @@ class _FieldSearch:
     def __init__(self, ref: Plane) -> None:
         rows, cols = (-(-2 * n // DFT_STEP_PX) * DFT_STEP_PX for n in ref.shape)
         self.size = (rows, cols)
-        self.pairs, self.pairs_spectrum = (aligned((rows, cols, 2)) for _ in range(2))
-        self.real, self.real_spectrum = (aligned((rows, cols)) for _ in range(2))
+        self.pairs, self.pairs_spectrum = (np.zeros((rows, cols, 2), np.float32) for _ in range(2))
+        self.real, self.real_spectrum = (np.zeros((rows, cols), np.float32) for _ in range(2))
         field, weight = _quick_field(ref)
         self.field = np.conj(as_complex(self._of_field(field)))
         self.weight = self._of_weight(weight).copy()

@@ -26,8 +26,6 @@ PARABOLA_SHARE = 0.6
 """Of the sub-pixel vertex; its bias at .1 to .4 px is below .01 px so, .04 with a parabola alone."""
 DFT_STEP_PX = 16
 """Sides of transforms are multiples of this: .05 ms at 144, .08 at 135."""
-ALIGNMENT_BYTES = 64
-"""A cache line, and the longest vector register."""
 AMBIGUOUS = 0.98
 """Second-best peak over the best, from which a window fits elsewhere as well."""
 
@@ -218,7 +216,7 @@ class _Correlator:
         self.side, self.reach, self.lags = side, side + 2 * search, 2 * search + 1
         size = -(-self.reach // DFT_STEP_PX) * DFT_STEP_PX
         self.window, self.area, self.first, self.second, self.total = (
-            aligned((size, size, 2)) for _ in range(5)
+            np.zeros((size, size, 2), np.float32) for _ in range(5)
         )
 
     def __call__(self, windows: Fields, areas: Fields) -> Array:
@@ -237,18 +235,6 @@ class _Correlator:
             total += product
         inverse = cv2.dft(self.total, self.first, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
         return np.asarray(inverse[: self.lags, : self.lags, 0])
-
-
-def aligned(shape: tuple[int, ...]) -> Array:
-    """Zeros, float32, that begin on a multiple of `ALIGNMENT_BYTES`.
-
-    OpenCV's transform takes another path where its arrays begin elsewhere, with other last bits: the same
-    pair would give another result in the next run.
-    """
-    count = int(np.prod(shape))
-    raw = np.zeros(count * 4 + ALIGNMENT_BYTES, np.uint8)
-    begin = -raw.ctypes.data % ALIGNMENT_BYTES
-    return np.asarray(raw[begin : begin + count * 4].view(np.float32).reshape(shape))
 
 
 def as_complex(parts: Array) -> Array:

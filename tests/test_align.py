@@ -288,6 +288,18 @@ def test_both_structure_fields_have_one_length_and_the_axial_one_twice_the_angle
     assert np.abs(signed**2 - axial * np.abs(signed)).max() < 1e-5
 
 
+def test_what_is_found_does_not_depend_on_where_in_memory_the_picture_lies(texture):
+    windows = [Window(row, col, 64, 64) for row in range(16, 200, 60) for col in range(16, 240, 60)]
+    found = set()
+    for shift in range(5):
+        memory = np.zeros(texture.size + 16, np.float32)
+        picture = memory[shift : shift + texture.size].reshape(texture.shape)
+        picture[:] = texture
+        fields = align_fields.structure_field(plane(picture))
+        found.add(align_fields.match_windows(fields, fields, windows, 12).surfaces.tobytes())
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("moved_px", [0.1, 0.2, 0.3, 0.4])
 def test_fractions_of_a_pixel_have_next_to_no_bias(texture, moved_px):
     """With the vertex of a parabola alone it is .02 to .04 px."""
