@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -40,10 +40,16 @@ FULL_CHANCE = -3.0
 NO_TIE_POINTS = TiePoints(
     np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0), np.zeros(0, bool)
 )
+PROMISE = 6.5
+"""Evidence that tie points at full resolution may still add: with less missing, they are looked up."""
+RIVAL_COST = 6.0
+"""Evidence that another position takes away which explains the pair as well; a share of it for a share."""
 CERTAIN = -30.0
 """A vote with a log10 chance below this needs no second candidate, and no costlier way to find one."""
 OBVIOUS = -80.0
 """A vote with a log10 chance below this (half of all windows agree) needs no wide search to be refined."""
+RIVAL_PX = 48
+"""How far another position is sought that explains the pair as well."""
 LADDER = ("translation", "similarity", "affine", "homography")
 
 
@@ -278,7 +284,8 @@ def _lattice_quarter(centre_rc: FloatArray) -> BoolArray:
 
 
 def _weigh(bench: _Bench, matrix: FloatArray, settings: AlignSettings, search: int = 12) -> Evidence:
-    matches = bench.match(matrix, search, bench.side)
+    everywhere = bench.match(matrix, RIVAL_PX, bench.side)
+    matches = align_fields.within(everywhere, bench.side, search)
     turned = abs(align_fit.rotation_deg(matrix)) > 6 or abs(np.log(align_fit.scale_of(matrix))) > 0.12
     limit = settings.evidence_limit_turned if turned else settings.evidence_limit
     if len(matches) < 4:
@@ -286,32 +293,32 @@ def _weigh(bench: _Bench, matrix: FloatArray, settings: AlignSettings, search: i
     agree = (np.hypot(*matches.displacement_rc.T) < AGREE_PX) & matches.distinct
     chance = _log10_chance(int(agree.sum()), len(matches), AGREE_PX, search)
     height, offset = _stacked_peak(bench, matrix)
-    rival = _rival(bench, matrix)
-    score = -chance + (max(0.0, height - 5) if offset <= AGREE_PX else 0.0)
+    rival = _rival(everywhere)
+    stack = max(0.0, height - 5) if offset <= AGREE_PX else 0.0
+    score = -chance + stack - RIVAL_COST * min(rival, 1.0)
     coverage = _coverage(matches.centre_rc, agree, bench.ref.shape)
     return Evidence(chance, height, coverage, len(matches), int(agree.sum()), score, limit, rival=rival)
 
 
-def _mean_surface(bench: _Bench, matrix: FloatArray, search: int, step: int) -> tuple[FloatArray, FloatArray]:
+def _mean_surface(matches: Matches, search: int) -> tuple[FloatArray, FloatArray]:
     """Mean correlation surface of all windows, a little smoothed, and the length of each lag."""
-    surfaces = bench.match(matrix, search, step).surfaces
     row, col = np.mgrid[-search : search + 1, -search : search + 1]
-    if len(surfaces) < 2:
+    if len(matches) < 2:
         return np.zeros(row.shape), np.hypot(row, col)
-    mean = (surfaces - surfaces.mean((1, 2), keepdims=True)).mean(0)
+    mean = (matches.surfaces - matches.surfaces.mean((1, 2), keepdims=True)).mean(0)
     return cv2.GaussianBlur(mean.astype(np.float32), (0, 0), 1.2), np.hypot(row, col)
 
 
-def _rival(bench: _Bench, matrix: FloatArray, search: int = 48) -> float:
+def _rival(everywhere: Matches) -> float:
     """How well another position explains the pair, against this one: about 1 on a lattice of like houses."""
-    mean, lag = _mean_surface(bench, matrix, search, bench.side)
+    mean, lag = _mean_surface(everywhere, RIVAL_PX)
     here = float(mean[lag <= AGREE_PX].max())
     return float(mean[lag > 8].max()) / here if here > 0 else 1.0
 
 
 def _stacked_peak(bench: _Bench, matrix: FloatArray, search: int = 24) -> tuple[float, float]:
     """Height of the mean surface near zero lag, in standard deviations of far lags, and its peak's lag."""
-    mean, lag = _mean_surface(bench, matrix, search, round(bench.side * 0.75))
+    mean, lag = _mean_surface(bench.match(matrix, search, round(bench.side * 0.75)), search)
     far = mean[lag > 8]
     height = (mean[lag <= AGREE_PX].max() - far.mean()) / (far.std() + 1e-9)
     return float(height), float(lag.flat[int(mean.argmax())])
@@ -340,9 +347,9 @@ def refusal(
             f"only {e.windows} windows hold usable content in both images, {settings.min_windows} needed: "
             "the images overlap too little, are too small, or are nearly empty"
         )
-    if e.score < e.limit:
+    if e.score < e.limit - PROMISE:
         return (
-            f"{e.agreeing} of {e.windows} windows agree, evidence {e.score:.1f} of the {e.limit:.0f} needed: "
+            f"{e.agreeing} of {e.windows} windows agree, evidence {e.score:.1f} of the {e.limit:g} needed: "
             "as many may agree by chance in images of different places"
         )
     if e.coverage < settings.min_coverage:
@@ -395,22 +402,31 @@ def _ladder(settings: AlignSettings, found: str, simplest: str) -> tuple[str, ..
     return LADDER[min(LADDER.index(simplest), last - 1) : last]
 
 
-def disagreement(points: Points, model: Model, search: int) -> tuple[float, str | None]:
-    """What the tie points at full resolution say of the model.
+def with_full(evidence: Evidence, points: Points, model: Model, search: int) -> Evidence:
+    """The evidence with what the tie points at full resolution add: the chance that as many agree at random.
 
-    Returns
-    -------
-    (log10 of the chance that as many agree at random, why the alignment must be refused or None)
+    Their windows overlap by half in each direction, so a quarter of its logarithm counts.
     """
-    residual = align_points.residuals(model, points)
-    agreeing = int((residual <= align_points.GROSS_PX).sum())
-    chance = _log10_chance(agreeing, len(residual), align_points.GROSS_PX, search)
-    if chance <= FULL_CHANCE:
-        return chance, None
-    return chance, (
-        f"at full resolution {agreeing} of {len(residual)} tie points lie within "
-        f"{align_points.GROSS_PX:g} px of the {model.kind}: as many may by chance"
+    agreeing = int((align_points.residuals(model, points) <= align_points.GROSS_PX).sum())
+    chance = _log10_chance(agreeing, len(points.check), align_points.GROSS_PX, search)
+    return replace(evidence, log10_chance_full=chance, score=evidence.score - chance / 4)
+
+
+def disagreement(evidence: Evidence, points: Points, model: Model) -> str | None:
+    """Why the alignment must be refused after the look at full resolution; None when it is accepted."""
+    agreeing = int((align_points.residuals(model, points) <= align_points.GROSS_PX).sum())
+    said = (
+        f"at full resolution {agreeing} of {len(points.check)} tie points lie within "
+        f"{align_points.GROSS_PX:g} px of the {model.kind}"
     )
+    if (evidence.log10_chance_full or 0.0) > FULL_CHANCE:
+        return f"{said}: as many may by chance"
+    if evidence.score < evidence.limit:
+        return (
+            f"{evidence.agreeing} of {evidence.windows} windows agree and {said}: evidence "
+            f"{evidence.score:.1f} of the {evidence.limit:g} needed, as images of different places may reach"
+        )
+    return None
 
 
 def accepted(
@@ -423,7 +439,7 @@ def accepted(
     e = evidence
     return Alignment(
         accepted=True,
-        reason=f"{e.agreeing} of {e.windows} windows agree, evidence {e.score:.1f} (needed: {e.limit:.0f}), "
+        reason=f"{e.agreeing} of {e.windows} windows agree, evidence {e.score:.1f} (needed: {e.limit:g}), "
         f"in {e.coverage:.0%} of the overlap",
         model=model.kind,  # type: ignore[arg-type]
         model_reason=fitted.reason,

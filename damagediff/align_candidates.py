@@ -177,24 +177,35 @@ class _FieldSearch:
     def __init__(self, ref: Plane) -> None:
         rows, cols = (-(-2 * n // DFT_STEP_PX) * DFT_STEP_PX for n in ref.shape)
         self.size = (rows, cols)
+        self.pairs, self.pairs_spectrum = (np.zeros((rows, cols, 2), np.float32) for _ in range(2))
+        self.real, self.real_spectrum = (np.zeros((rows, cols), np.float32) for _ in range(2))
         field, weight = _quick_field(ref)
-        self.field = np.conj(as_complex(self._spectrum(as_pairs(field))))
-        self.weight = self._spectrum(weight)
+        self.field = np.conj(as_complex(self._of_field(field)))
+        self.weight = self._of_weight(weight).copy()
         self.area = float(weight.sum())
 
-    def _spectrum(self, values: Array) -> Array:
-        """Transform of real values, or of complex ones as pairs, with as much room again each way."""
-        filled = np.zeros((*self.size, *values.shape[2:]), np.float32)
-        filled[: values.shape[0], : values.shape[1]] = values
-        return cv2.dft(filled)
+    def _of_field(self, field: Array) -> Array:
+        """Transform of a complex field, with as much room again each way; overwritten by the next."""
+        self.pairs[:] = 0
+        self.pairs[: field.shape[0], : field.shape[1]] = as_pairs(field)
+        return np.asarray(cv2.dft(self.pairs, self.pairs_spectrum))
+
+    def _of_weight(self, weight: Array) -> Array:
+        """The same of real values, packed as OpenCV packs them."""
+        self.real[:] = 0
+        self.real[: weight.shape[0], : weight.shape[1]] = weight
+        return np.asarray(cv2.dft(self.real, self.real_spectrum))
 
     def best_shifts(self, mov: Plane, most: int = 2) -> list[tuple[float, tuple[int, int]]]:
         """(height in standard deviations, shift of the moving content) of the highest peaks."""
         field, weight = _quick_field(mov)
         back = cv2.DFT_INVERSE | cv2.DFT_SCALE
-        product = as_complex(self._spectrum(as_pairs(field))) * self.field
-        cross = cv2.dft(as_pairs(product), flags=back)[..., 0]
-        overlap = cv2.dft(cv2.mulSpectrums(self._spectrum(weight), self.weight, 0, conjB=True), flags=back)
+        spectrum = self._of_field(field)
+        product = as_complex(spectrum)
+        product *= self.field
+        cross = cv2.dft(spectrum, self.pairs, flags=back)[..., 0]
+        self.real_spectrum[:] = cv2.mulSpectrums(self._of_weight(weight), self.weight, 0, conjB=True)
+        overlap = cv2.dft(self.real_spectrum, self.real, flags=back)
         enough = overlap > 0.25 * max(self.area, 1)
         height = np.where(enough, cross / np.sqrt(np.maximum(overlap, 1)), -np.inf)
         found = []
@@ -218,6 +229,6 @@ def _quick_field(plane: Plane) -> tuple[Array, Array]:
     across = cv2.Scharr(smooth, cv2.CV_32F, 1, 0) / 32 * weight
     down = cv2.Scharr(smooth, cv2.CV_32F, 0, 1) / 32 * weight
     energy = across**2 + down**2
-    level = cv2.sqrt(np.maximum(cv2.blur(energy, (25, 25)), 0)) + 0.3  # a running sum may end below 0
-    level += cv2.sqrt(energy)
-    return as_complex(cv2.merge([cv2.divide(across, level), cv2.divide(down, level)])), weight
+    level = np.sqrt(np.maximum(cv2.blur(energy, (25, 25)), 0)) + 0.3  # a running sum may end below 0
+    level += np.sqrt(energy)
+    return as_complex(cv2.merge([across / level, down / level])), weight

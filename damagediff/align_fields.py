@@ -61,12 +61,15 @@ def structure_field(plane: Plane) -> Fields:
         weight = usable.astype(np.float32)
         across, down = across * weight, down * weight
         share = np.maximum(_wide_blur(weight), 0.05)
-    length: Array = cv2.magnitude(across, down)
-    level: Array = cv2.sqrt(np.maximum(_wide_blur(length * length), 0) / share)
+    energy = across * across
+    energy += down * down
+    level: Array = np.sqrt(np.maximum(_wide_blur(energy), 0) / share)
+    length = np.sqrt(energy, out=energy)  # cv2.magnitude depends on where in memory its arrays begin
     level += NOISE_FLOOR
     level += length
-    per_level: Array = cv2.divide(1.0, level, dst=level)
-    twice: Array = cv2.divide(per_level, np.maximum(length, 1e-6, out=length), dst=length)
+    per_level: Array = np.divide(np.float32(1), level, out=level)
+    np.maximum(length, 1e-6, out=length)
+    twice: Array = np.divide(per_level, length, out=length)
     double_cosine = (across - down) * (across + down)
     double_cosine *= twice
     twice *= 2
@@ -159,7 +162,7 @@ def match_windows(ref: Fields, mov: Fields, windows: list[Window], search: int) 
     """
     if not windows:
         return NO_MATCHES
-    return _read_peaks(_centres(windows), _surfaces(ref, mov, windows, search), search, _far_px(windows, search))
+    return _read_peaks(_centres(windows), _surfaces(ref, mov, windows, search), windows[0].rows)
 
 
 def match_both_ways(ref: Fields, mov: Fields, windows: list[Window], search: int) -> Matches:
@@ -171,16 +174,20 @@ def match_both_ways(ref: Fields, mov: Fields, windows: list[Window], search: int
         return NO_MATCHES
     back = _surfaces(mov, ref, windows, search)[:, ::-1, ::-1]
     mean = (_surfaces(ref, mov, windows, search) + back) / 2
-    return _read_peaks(_centres(windows), mean, search, _far_px(windows, search))
+    return _read_peaks(_centres(windows), mean, windows[0].rows)
 
 
 def _centres(windows: list[Window]) -> Array:
     return np.array([[w.row + (w.rows - 1) / 2, w.col + (w.cols - 1) / 2] for w in windows])
 
 
-def _far_px(windows: list[Window], search: int) -> float:
-    """From which distance a second peak is another place."""
-    return max(4, min(windows[0].rows / 10, search / 2))
+def within(matches: Matches, side: int, search: int) -> Matches:
+    """What windows of `side` looked up over a larger search say within `search` px."""
+    if not len(matches):
+        return matches
+    cut = (matches.surfaces.shape[1] - 1) // 2 - search
+    middle = slice(cut, cut + 2 * search + 1)
+    return _read_peaks(matches.centre_rc, np.ascontiguousarray(matches.surfaces[:, middle, middle]), side)
 
 
 def _surfaces(ref: Fields, mov: Fields, windows: list[Window], search: int) -> Array:
@@ -196,8 +203,9 @@ def _surfaces(ref: Fields, mov: Fields, windows: list[Window], search: int) -> A
     floor = 0.3 * np.median(own) + 1e-9  # a window with little structure must not win by its small norm
     energy = _box_sums(as_pairs(mov[0]), side)
     other = np.stack([energy[row : row + lags, col : col + lags] for row, col in start])
-    norm = 2 * np.sqrt(np.maximum(own, floor)[:, None, None] * np.maximum(other, floor))
-    return np.asarray(cross / norm.astype(np.float32))
+    cross /= np.sqrt(np.maximum(other, floor, dtype=np.float32))
+    cross /= (2 * np.sqrt(np.maximum(own, floor))).astype(np.float32)[:, None, None]
+    return cross
 
 
 def _with_room(mov: Fields, windows: list[Window], search: int) -> tuple[Fields, list[tuple[int, int]]]:
@@ -220,30 +228,28 @@ class _Correlator:
     """
 
     def __init__(self, side: int, search: int) -> None:
-        self.lags = 2 * search + 1
-        self.reach = side + 2 * search
+        self.side, self.reach, self.lags = side, side + 2 * search, 2 * search + 1
         size = -(-self.reach // DFT_STEP_PX) * DFT_STEP_PX
-        self.window, self.area = (np.zeros((size, size, 2), np.float32) for _ in range(2))
-        self.side = side
+        self.window, self.area, self.first, self.second, self.total = (
+            np.zeros((size, size, 2), np.float32) for _ in range(5)
+        )
 
     def __call__(self, windows: Fields, areas: Fields) -> Array:
-        """(lags, lags) real part of the sum over both fields of conj(window) times what lies below it."""
-        products = []
+        """(lags, lags) real part of the sum over both fields of conj(window) times what lies below it.
+
+        It is overwritten by the next call.
+        """
+        total = as_complex(self.total)
+        total[:] = 0
         for window, area in zip(windows, areas, strict=True):
             self.window[: self.side, : self.side] = as_pairs(window)
-            product = np.conj(as_complex(cv2.dft(self.window)))
-            product *= as_complex(cv2.dft(self._filled(as_pairs(area))))
-            products.append(product)
-        total = products[0] + products[1]
-        inverse = cv2.dft(as_pairs(total), flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
+            self.area[: self.reach, : self.reach] = as_pairs(area)
+            first, second = cv2.dft(self.window, self.first), cv2.dft(self.area, self.second)
+            product = np.conj(as_complex(first), out=as_complex(first))
+            product *= as_complex(second)
+            total += product
+        inverse = cv2.dft(self.total, self.first, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
         return np.asarray(inverse[: self.lags, : self.lags, 0])
-
-    def _filled(self, area: Array) -> Array:
-        """The area with zeros up to the size of the transform."""
-        if self.reach == len(self.area):
-            return area
-        self.area[: self.reach, : self.reach] = area
-        return self.area
 
 
 def as_complex(parts: Array) -> Array:
@@ -259,12 +265,14 @@ def as_pairs(field: Array) -> Array:
 def _box_sums(parts: Array, side: int) -> Array:
     """Squared length summed over the square window that starts at each pixel, where it lies inside."""
     squares = cv2.transform(parts * parts, np.ones((1, 2), np.float32))
-    sums = cv2.boxFilter(squares, cv2.CV_64F, (side, side), anchor=(0, 0), normalize=False)
+    sums = cv2.boxFilter(squares, cv2.CV_32F, (side, side), anchor=(0, 0), normalize=False)
     return np.asarray(sums[: parts.shape[0] - side + 1, : parts.shape[1] - side + 1])
 
 
-def _read_peaks(centre: Array, surfaces: Array, search: int, far_px: float) -> Matches:
-    count, size = len(surfaces), 2 * search + 1
+def _read_peaks(centre: Array, surfaces: Array, side: int) -> Matches:
+    count, size = surfaces.shape[:2]
+    search = (size - 1) // 2
+    far_px = max(4, min(side / 10, search / 2))
     flat = surfaces.reshape(count, -1)
     row, col = np.divmod(flat.argmax(1), size)
     best = flat.max(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import shapely
@@ -165,7 +166,8 @@ def look_up(batch: tuple[Site, ...], ref: Plane, near: Plane, search: int) -> li
 def _empty(window: Window, ref: Plane, near: Plane) -> str | None:
     if min(ref.valid[window.slices].mean(), near.valid[window.slices].mean()) < MIN_VALID:
         return "not valid"
-    if min(ref.grey[window.slices].std(), near.grey[window.slices].std()) < MIN_SPREAD:
+    spreads = [float(cv2.meanStdDev(plane.grey[window.slices])[1][0, 0]) for plane in (ref, near)]
+    if min(spreads) < MIN_SPREAD:
         return "too little texture"
     return None
 

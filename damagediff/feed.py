@@ -104,12 +104,12 @@ class Feed:
         return data, valid & self._not_excluded(there)
 
     def _not_excluded(self, window: Window) -> BoolArray:
-        if self.reduced.valid.all():
-            return np.ones((window.rows, window.cols), bool)
         rows, cols = (
             np.clip((np.arange(count) + first) // self.reduced.factor, 0, size - 1)
             for first, count, size in zip(window[:2], window[2:], self.reduced.valid.shape, strict=True)
         )
+        if self.reduced.valid[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1].all():
+            return np.ones((window.rows, window.cols), bool)
         return self.reduced.valid[np.ix_(rows, cols)]
 
     def read_mirrored(self, window: Window, shape: tuple[int, int]) -> tuple[FloatArray, BoolArray]:

@@ -43,8 +43,8 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
         return align.refused(coarse.evidence, matrix, why), model
     model = _first_look(scene, reduced, coarse, hand)
     found = _second_look(scene, model, hand)
-    chance, why = align.disagreement(found.points, found.fitted.model, SEARCH_PX)
-    evidence = replace(coarse.evidence, log10_chance_full=chance)
+    evidence = align.with_full(coarse.evidence, found.points, found.fitted.model, SEARCH_PX)
+    why = align.disagreement(evidence, found.points, found.fitted.model)
     if why is not None:
         return align.refused(evidence, found.fitted.model.matrix, why), found.fitted.model
     alignment = align.accepted(evidence, found.points, found.fitted, found.unused)

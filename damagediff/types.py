@@ -215,7 +215,8 @@ class Evidence:
     agreeing: int
     """Windows that agree within the tolerance."""
     score: float
-    """-log10_chance plus the stacked peak beyond 5: what is compared with the limit."""
+    """-log10_chance, plus the stacked peak beyond 5, less 6 times the rival, plus a quarter of
+    -log10_chance_full: what is compared with the limit."""
     limit: float
     """The score needed to accept."""
     log10_chance_full: float | None = None

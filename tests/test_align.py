@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from damagediff import align, align_fields, align_fit, align_points, resample, synthetic
+from damagediff import align, align_candidates, align_fields, align_fit, align_points, resample, synthetic
 from damagediff.align_fields import Plane
 from damagediff.align_points import Measured, Model
 from damagediff.settings import AlignSettings
@@ -260,6 +261,81 @@ def test_windows_without_pixels_or_texture_are_not_used_and_say_why(texture):
     flat = plane(np.full(cut.shape, 90.0))
     reasons = [align_points.look_up(batch, *pair, search=8)[0] for pair in ((cut, empty), (cut, flat))]
     assert align_points.count_unused(reasons) == {"not valid": 1, "too little texture": 1}
+
+
+@pytest.mark.parametrize(("side", "search"), [(128, 8), (64, 32), (48, 24)])
+def test_windows_are_correlated_as_the_definition_says(texture, side, search):
+    """The transforms give what sums over shifted windows give, inside the picture and beyond its edge."""
+    rng = np.random.default_rng(2)
+    moving = np.roll(texture, (3, -2), (0, 1)) + rng.standard_normal(texture.shape).astype(np.float32) * 4
+    ref, mov = (align_fields.structure_field(plane(picture)) for picture in (texture, moving))
+    windows = [Window(row, col, side, side) for row in (2, 150) for col in (0, 160)]
+    found = align_fields.match_windows(ref, mov, windows, search).surfaces
+    room = [np.pad(field, search) for field in mov]
+    own = [float((np.abs(ref[0][w.slices]) ** 2).sum()) for w in windows]
+    for k, lag in ((0, (0, 0)), (1, (search + 3, search - 2)), (2, (1, 2)), (3, (2 * search, search))):
+        w = windows[k]
+        there = np.s_[w.row + lag[0] : w.row + lag[0] + side, w.col + lag[1] : w.col + lag[1] + side]
+        products = [(np.conj(r[w.slices]) * m[there]).sum().real for r, m in zip(ref, room, strict=True)]
+        floor = 0.3 * np.median(own)
+        norm = np.sqrt(max(own[k], floor) * max(float((np.abs(room[0][there]) ** 2).sum()), floor))
+        assert found[k][lag] == pytest.approx(np.mean(products) / norm, abs=1e-5)
+
+
+def test_both_structure_fields_have_one_length_and_the_axial_one_twice_the_angle(texture):
+    signed, axial = align_fields.structure_field(plane(texture))
+    assert np.abs(np.abs(signed) - np.abs(axial)).max() < 1e-5
+    assert np.abs(signed**2 - axial * np.abs(signed)).max() < 1e-5
+
+
+def test_what_is_found_does_not_depend_on_where_in_memory_the_picture_lies(texture):
+    windows = [Window(row, col, 64, 64) for row in range(16, 200, 60) for col in range(16, 240, 60)]
+    found = set()
+    for shift in range(5):
+        memory = np.zeros(texture.size + 16, np.float32)
+        picture = memory[shift : shift + texture.size].reshape(texture.shape)
+        picture[:] = texture
+        fields = align_fields.structure_field(plane(picture))
+        found.add(align_fields.match_windows(fields, fields, windows, 12).surfaces.tobytes())
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("moved_px", [0.1, 0.2, 0.3, 0.4])
+def test_fractions_of_a_pixel_have_next_to_no_bias(texture, moved_px):
+    """With the vertex of a parabola alone it is .02 to .04 px."""
+    spectrum = np.fft.fft2(texture[:300, :320].astype(float))
+    turn = np.exp(-2j * np.pi * np.fft.fftfreq(300)[:, None] * moved_px)
+    moving = np.fft.ifft2(spectrum * turn).real
+    fields = [align_fields.structure_field(plane(picture)) for picture in (texture[:300, :320], moving)]
+    windows = [Window(row, col, 64, 64) for row in range(30, 200, 40) for col in range(30, 220, 40)]
+    found = align_fields.match_windows(*fields, windows, 8)
+    assert abs(np.median(found.displacement_rc[:, 0]) - moved_px) < 0.015
+
+
+@pytest.mark.parametrize(
+    ("least", "trials", "single"), [(1, 10, 0.1), (12, 100, 0.012), (90, 144, 0.045), (576, 576, 0.0978)]
+)
+def test_the_binomial_tail_is_scipys_and_goes_on_where_a_float_ends(least, trials, single):
+    expected = stats.binom.logsf(least - 1, trials, single) / np.log(10)
+    found = align.log10_binomial_tail(least, trials, single)
+    if least == trials:
+        expected = trials * np.log10(single)
+        assert expected < -500
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_costly_ways_to_candidates_are_left_out_only_when_a_cheap_one_is_certain(texture, monkeypatch):
+    asked = []
+
+    def nothing(ref, mov):
+        asked.append("key points")
+        return []
+
+    monkeypatch.setattr(align_candidates, "keypoints", nothing)
+    assert find(texture, np.roll(texture, (2, 3), (0, 1))).origin == "identity" and not asked
+    other = synthetic.textured(np.random.default_rng(99), (320, 360)).astype(np.float32)
+    find(texture, other)
+    assert asked
 
 
 def test_no_part_of_a_check_window_was_seen_by_the_fit():

@@ -97,6 +97,21 @@ def test_what_touches_an_invalid_pixel_is_invalid(image):
     assert inside[20:26, 20:26].all() and inside[35:60, 35:60].all()
 
 
+@pytest.mark.parametrize("window", [Window(0, 0, 80, 96), Window(-21, 37, 83, 117), Window(5, 16, 17, 200)])
+def test_the_quick_way_gives_the_same_positions_and_nearly_the_same_pixels(image, window):
+    node_rc = file_from_grid(resample.nodes(window))
+    at = resample.positions(node_rc, window)
+    assert np.abs(resample.quick_positions(node_rc, window)[..., ::-1] - at).max() < 2 / resample.STEPS
+    valid = np.ones(image.shape, bool)
+    valid[40:50, 60:80] = False
+    origin = Window(0, 0, *image.shape)
+    pulled, inside = resample.pull(image[None], valid, origin, at, 1, exact=False)
+    quick, quick_inside = resample.pull_quickly(image, valid, node_rc, window)
+    both = inside & quick_inside
+    assert both.mean() > 0.3 and (inside != quick_inside).mean() < 0.01
+    assert np.abs(quick - pulled[0])[both].mean() < 0.01 * np.ptp(image)
+
+
 def test_nothing_is_read_when_all_lies_outside():
     window = Window(0, 0, 16, 16)
     at = resample.positions(resample.nodes(window) + 5000, window)
