@@ -37,9 +37,7 @@ SURE = -14.0
 """A vote with a log10 chance below this makes the search over all rotations unnecessary."""
 FULL_CHANCE = -3.0
 """Tie points at full resolution must agree more than chance would give once in a thousand pairs."""
-NO_TIE_POINTS = TiePoints(
-    np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0), np.zeros(0, bool)
-)
+NO_TIE_POINTS = TiePoints(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0), np.zeros(0, bool))
 PROMISE = 6.5
 """Evidence that tie points at full resolution may still add: with less missing, they are looked up."""
 RIVAL_COST = 6.0
@@ -429,9 +427,7 @@ def disagreement(evidence: Evidence, points: Points, model: Model) -> str | None
     return None
 
 
-def accepted(
-    evidence: Evidence, points: Points, fitted: Fitted, windows_unused: dict[str, int]
-) -> Alignment:
+def accepted(evidence: Evidence, points: Points, fitted: Fitted, windows_unused: dict[str, int]) -> Alignment:
     """The alignment with what its check points say."""
     model = fitted.model
     tie_points = align_points.as_tie_points(points, model)

@@ -144,8 +144,12 @@ def _candidate(  # noqa: PLR0913
     """Coefficients; (F, N, 2) the field without each fold at all points; its coefficients."""
     stiff = penalty(shape, stiffness[0]) * stiffness[1] ** 2
     whole, robust = fit(basis, left_rc, weight, stiff)
+    rest = [folds != k for k in range(len(left_without_rc))]
     parts = np.stack(
-        [_solve(basis[folds != k], left[folds != k], robust[folds != k], stiff) for k, left in enumerate(left_without_rc)]
+        [
+            _solve(basis[kept], left[kept], robust[kept], stiff)
+            for kept, left in zip(rest, left_without_rc, strict=True)
+        ]
     )
     return whole, basis @ parts, parts
 
@@ -154,8 +158,8 @@ def fit(
     basis: FloatArray, left_rc: FloatArray, weight: FloatArray, stiff: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Coefficients of one field, re-weighted by Tukey's biweight, and the weights it ended with."""
-    found = np.zeros((basis.shape[1], 2))
-    robust = weight
+    found: FloatArray = np.zeros((basis.shape[1], 2))
+    robust: FloatArray = weight
     for widest in REACHES:
         left = np.hypot(*(left_rc - basis @ found).T)
         reach = align_fit.reach(left, widest) if widest == REACHES[-1] else widest
@@ -188,11 +192,9 @@ def penalty(shape: tuple[int, int], length: float) -> FloatArray:
 
     `length` is a share of the longer side.
     """
-    down, across = (
-        _precision(n, shape[k] / n, length * max(shape)) for k, n in enumerate(_pieces(shape))
-    )
+    down, across = (_precision(n, shape[k] / n, length * max(shape)) for k, n in enumerate(_pieces(shape)))
     size = 2 + len(down) * len(across)
-    stiff = np.eye(size)
+    stiff: FloatArray = np.eye(size)
     stiff[2:, 2:] = np.kron(down, across)
     return stiff
 

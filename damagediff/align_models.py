@@ -14,8 +14,6 @@ from .types import FloatArray
 
 MIN_GAIN = 0.05
 """A richer global model must lower the residual of points left out by this share and two standard errors."""
-MIN_SHARE = 0.05
-"""A local field of less weight is not taken: it would change nothing but the model's name."""
 RICHEST = "it is the richest model allowed"
 FOLDS = 5
 FOLD_BLOCKS = 12
@@ -69,7 +67,7 @@ def choose(
     best, why = _rung(ladder[0], fit, folds, start), RICHEST
     for kind in ladder[1:]:
         if consistent < align_fit.NEEDED[kind]:
-            why = f"{consistent} consistent tie points are too few for {_a(kind)} ({align_fit.NEEDED[kind]} needed)"
+            why = _too_few(consistent, kind)
             break
         trial = _rung(kind, fit, folds, start)
         gain, doubt = _mean_and_error(best.left_out_px - trial.left_out_px)
@@ -80,7 +78,7 @@ def choose(
     if local and consistent >= align_fit.NEEDED["local"]:
         return _with_field(best, fit, folds, shape)
     if local:
-        why = f"{consistent} consistent tie points are too few for a local field ({align_fit.NEEDED['local']} needed)"
+        why = _too_few(consistent, "local")
     return Fitted(best.whole, why, _standard_error([_at(m, shape) for m in best.without], best.whole))
 
 
@@ -103,19 +101,22 @@ def fit_one(kind: str, points: Points, base: Model) -> Model:
 
 
 def _with_field(best: _Rung, fit: Points, folds: npt.NDArray[np.int64], shape: tuple[int, int]) -> Fitted:
-    """The global model with a local field, as far as points left out of both support it."""
+    """The global model with a local field, as far as points left out of both support it.
+
+    The field is not taken at all when they get better by no more than the standard error of that.
+    """
     size = align_fit.scale_of(best.whole.matrix)
     left = _left(best.whole, fit) / size
     left_without = np.array([_left(model, fit) / size for model in best.without])
     found = align_local.blend(fit.reference_rc, left, left_without, fit.weight, folds, shape)
     gain, doubt = _mean_and_error(best.left_out_px - found.left_out_px)
     said = f"changes the residual of points left out by {-gain:+.2f} ± {doubt:.2f} px"
-    if found.share < MIN_SHARE:
+    if gain <= doubt:
         error = _standard_error([_at(m, shape) for m in best.without], best.whole)
         return Fitted(best.whole, f"a local field {said}", error)
     model = Model("local", best.whole.matrix, found.field.sampled(size))
     error = _standard_error(_with_fields(best, found, shape), best.whole)
-    return Fitted(model, f"{RICHEST}; the local field, taken at {found.share:.0%}, {said}", error)
+    return Fitted(model, f"{RICHEST}: a local field, taken at {found.share:.0%}, {said}", error)
 
 
 def _left(model: Model, fit: Points) -> FloatArray:
@@ -163,5 +164,11 @@ def _mean_and_error(fall: FloatArray) -> tuple[float, float]:
     return float(fall.mean()), float(fall.std(ddof=1) / np.sqrt(len(fall)))
 
 
+def _too_few(consistent: int, kind: str) -> str:
+    needed = align_fit.NEEDED[kind]
+    return f"{consistent} consistent tie points are too few for {_a(kind)} ({needed} needed)"
+
+
 def _a(kind: str) -> str:
-    return f"an {kind}" if kind == "affine" else f"a {kind}"
+    named = "local field" if kind == "local" else kind
+    return f"an {named}" if named == "affine" else f"a {named}"

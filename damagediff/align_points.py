@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import shapely
 
 from . import align_fields, align_fit
@@ -190,7 +189,8 @@ def _measured(site: Site, matches: Matches, k: int) -> Measured:
     elif matches.score[k] < MIN_QUALITY:
         reason = "too little in common"
     centre, half = _centre(site.window), matches.displacement_rc[k] / 2
-    return Measured(centre - half, centre + half, float(matches.score[k]), float(matches.ambiguity[k]), site.check, reason)
+    near, quality = centre + half, float(matches.score[k])
+    return Measured(centre - half, near, quality, float(matches.ambiguity[k]), site.check, reason)
 
 
 def count_unused(measured: list[Measured]) -> dict[str, int]:

@@ -153,6 +153,7 @@ def alignment_results(alignment: Alignment, grid: Grid) -> dict[str, Any]:
         "ce90_px": alignment.ce90_px,
         "ce90_m": ce90_m,
         "ce90_held_out_px": alignment.ce90_held_out_px,
+        "standard_error_px": alignment.standard_error_px,
         "held_out": int(alignment.tie_points.held_out.sum()),
         "held_out_agreeing": alignment.tie_points.count("check"),
         "tie_points": {role: alignment.tie_points.count(role) for role in wording.ROLES},

@@ -328,6 +328,7 @@ def _alignment(comparison: Comparison) -> dict[str, Any]:
         "model_reason": wording.plain(alignment.model_reason, 1000),
         "check_points": summary.check_points(comparison),
         "ce90": wording.error(alignment.ce90_px, grid),
+        "standard_error": wording.error(alignment.standard_error_px, grid),
         "full": None if evidence.log10_chance_full is None else _chance(evidence.log10_chance_full),
         "rival": wording.share(max(0.0, evidence.rival)),
         "points": [(role, alignment.tie_points.count(role), words) for role, words in wording.ROLES.items()],

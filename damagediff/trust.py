@@ -16,6 +16,8 @@ MAX_GSD_RATIO = 2.0
 """Beyond it the coarser image cannot show what the finer one does."""
 MAX_CE90_PX = 2.0
 """Half of the search that the structure measure makes around each place."""
+MAX_STANDARD_ERROR_PX = 1.0
+"""Beyond it the alignment itself moves edges by a pixel when other windows are asked."""
 RESERVED_COMPARABILITY = 0.16
 """Twice the limit: a pair between the two is compared with reservations."""
 
@@ -46,6 +48,7 @@ def judge(
         _residual(alignment),
         _agreement(alignment),
         _enough(alignment),
+        _steadiness(alignment),
         _room_above(change),
         _analysed(overlap_share),
         _resolution(pair, alignment),
@@ -93,6 +96,14 @@ def _enough(alignment: Alignment) -> Check:
     count = alignment.tie_points.count("check") if alignment.accepted else None
     passed = None if count is None else count >= MIN_CHECKING
     return Check("number of check points", question, count, float(MIN_CHECKING), "points", passed)
+
+
+def _steadiness(alignment: Alignment) -> Check:
+    question = "Does the alignment stay where it is when part of its tie points is left out?"
+    error, most = alignment.standard_error_px, MAX_STANDARD_ERROR_PX
+    return Check(
+        "steadiness", question, error, most, "px (standard error)", None if error is None else error <= most
+    )
 
 
 def _comparability(change: ChangeMap | None, limit: float) -> Check:

@@ -1,5 +1,7 @@
 """Co-registration against known truth: which way, how exactly, and when it must refuse."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,9 +14,10 @@ from damagediff import align, align_candidates, align_fields, align_fit, align_p
 from damagediff.align_fields import Plane
 from damagediff.align_points import Measured, Model
 from damagediff.settings import AlignSettings
-from damagediff.types import Window
+from damagediff.types import Evidence, Window
 
 SETTINGS = AlignSettings()
+GLOBAL = AlignSettings(local=False)
 
 
 def plane(grey):
@@ -205,11 +208,32 @@ def collected(found, looked_with):
 def test_the_simplest_sufficient_model_is_taken():
     shape, still = (800, 800), Model("translation", np.eye(3))
     shift = measured_field(lambda c: np.array([1.5, -0.7]), shape, 0)
-    model, why = align.fit(collected(shift, still), still, shape, SETTINGS, local=True)
-    assert model.kind == "translation" and "local" in why
-    assert model.matrix[:2, 2] == pytest.approx([1.5, -0.7], abs=0.1)
+    fitted = align.fit(collected(shift, still), still, shape, SETTINGS, "translation")
+    assert fitted.model.kind == "translation" and "local" in fitted.reason
+    assert fitted.model.matrix[:2, 2] == pytest.approx([1.5, -0.7], abs=0.1)
     turned = measured_field(lambda c: np.array([0.004, -0.004]) * (c - 400)[::-1], shape, 1)
-    assert align.fit(collected(turned, still), still, shape, SETTINGS, local=False)[0].kind == "similarity"
+    fitted = align.fit(collected(turned, still), still, shape, GLOBAL, "translation")
+    assert fitted.model.kind == "similarity"
+
+
+def test_pictures_without_georeference_are_not_said_to_be_only_shifted():
+    shape, still = (800, 800), Model("translation", np.eye(3))
+    shift = measured_field(lambda c: np.array([1.5, -0.7]), shape, 0)
+    fitted = align.fit(collected(shift, still), still, shape, GLOBAL, "similarity")
+    assert fitted.model.kind == "similarity"
+
+
+def test_the_standard_error_is_as_large_as_the_error_is():
+    shape, still = (800, 800), Model("translation", np.eye(3))
+    places = np.stack(np.meshgrid(np.linspace(0, 799, 9), np.linspace(0, 799, 9)), -1).reshape(-1, 2)
+    errors, said = [], []
+    for seed in range(12):
+        found = measured_field(lambda c: np.array([1.5, -0.7]), shape, seed, spread=0.8, wrong=0.2)
+        fitted = align.fit(collected(found, still), still, shape, GLOBAL, "similarity")
+        off = fitted.model.moving_from_grid(places) - places - [1.5, -0.7]
+        errors.append(np.median(np.hypot(*off.T)))
+        said.append(fitted.standard_error_px)
+    assert 0.5 < np.sqrt(np.mean(np.square(errors)) / np.mean(np.square(said))) < 2
 
 
 def test_a_smooth_residual_earns_a_local_field():
@@ -220,8 +244,9 @@ def test_a_smooth_residual_earns_a_local_field():
 
     found = measured_field(field, shape, 2, wrong=0.1)
     still = Model("translation", np.eye(3))
-    model, _ = align.fit(collected(found, still), still, shape, SETTINGS, local=True)
-    assert model.kind == "local"
+    fitted = align.fit(collected(found, still), still, shape, SETTINGS, "translation")
+    model = fitted.model
+    assert model.kind == "local" and "points left out by -" in fitted.reason
     inside = np.stack(np.meshgrid(np.arange(60, 740, 40.0), np.arange(60, 740, 40.0)), -1).reshape(-1, 2)
     truth = inside + np.array([field(c) for c in inside])
     assert np.hypot(*(model.moving_from_grid(inside) - truth).T).mean() < 0.25
@@ -232,7 +257,7 @@ def test_check_points_take_no_part_and_gross_points_are_rejected():
     found = measured_field(lambda c: np.array([1.5, -0.7]), shape, 4, wrong=0.3)
     still = Model("translation", np.eye(3))
     held = collected(found, still)
-    model, _ = align.fit(held, still, shape, SETTINGS, local=False)
+    model = align.fit(held, still, shape, GLOBAL, "translation").model
     points = align_points.as_tie_points(held, model)
     roles = np.array(points.role)
     assert {"fit", "check", "rejected"} == set(roles)
@@ -355,27 +380,61 @@ def test_every_site_is_read_in_exactly_one_batch(shape):
     assert all(site.window.row >= 0 and site.window.row + site.window.rows <= shape[0] for site in sites)
 
 
-def test_check_points_veto_a_field_that_only_the_fit_points_ask_for():
+def test_a_field_that_points_left_out_do_not_confirm_is_not_taken():
+    """Neighbours of one block agree on a wrong displacement, as on a leaning roof; the next on another."""
     shape, still = (800, 800), Model("translation", np.eye(3))
+    rng = np.random.default_rng(11)
+    blocks = rng.normal(0, 1.2, (13, 13, 2))
 
-    def field(c):
-        return np.array([1.5 * np.sin(c[1] / 130), 1.5 * np.cos(c[0] / 150)])
+    def lean(c):
+        row, col = (c * 12 / 800).astype(int)
+        return blocks[row, col]
 
-    found = measured_field(field, shape, 2, wrong=0.0)
-    lying = [m if not m.check else Measured(m.centre_rc, m.centre_rc, 0.5, 0.4, True, None) for m in found]
-    model, why = align.fit(collected(lying, still), still, shape, SETTINGS, local=True)
-    assert model.kind != "local" and "check points" in why
+    found = measured_field(lean, shape, 2, wrong=0.0)
+    fitted = align.fit(collected(found, still), still, shape, SETTINGS, "translation")
+    places = np.stack(np.meshgrid(np.arange(100, 700, 40.0), np.arange(100, 700, 40.0)), -1).reshape(-1, 2)
+    moved = fitted.model.moving_from_grid(places) - places
+    assert np.hypot(*moved.T).mean() < 0.6  # the blocks' own are 1.5 px long
+
+
+def test_a_field_does_not_run_on_beyond_its_points():
+    shape = (800, 800)
+    found = [
+        m
+        for m in measured_field(lambda c: np.array([(c[1] / 400) ** 3, 0.0]), shape, 3, wrong=0.0)
+        if m.centre_rc[1] < 420
+    ]
+    still = Model("translation", np.eye(3))
+    fitted = align.fit(collected(found, still), still, shape, SETTINGS, "translation")
+    corner = np.array([[400.0, 799.0]])
+    assert abs((fitted.model.moving_from_grid(corner) - corner)[0, 0]) < 2.5
+
+
+def evidence(score):
+    return Evidence(-4.0, 5.0, 0.8, 40, 12, score, limit=5.5)
 
 
 def test_too_little_agreement_at_full_resolution_is_refused():
     shape, still = (800, 800), Model("translation", np.eye(3))
     rng = np.random.default_rng(5)
-    random = measured_field(lambda c: rng.uniform(-8, 8, 2), shape, 6, wrong=0.0)
-    chance, why = align.disagreement(collected(random, still), still, search=8)
-    assert chance > -3 and "by chance" in why
-    right = measured_field(lambda c: np.zeros(2), shape, 7, wrong=0.3)
-    chance, why = align.disagreement(collected(right, still), still, search=8)
-    assert chance < -20 and why is None
+    random = collected(measured_field(lambda c: rng.uniform(-8, 8, 2), shape, 6, wrong=0.0), still)
+    judged = align.with_full(evidence(50.0), random, still, search=8)
+    assert judged.log10_chance_full > -3
+    assert "by chance" in align.disagreement(judged, random, still)
+    right = collected(measured_field(lambda c: np.zeros(2), shape, 7, wrong=0.3), still)
+    judged = align.with_full(evidence(1.0), right, still, search=8)
+    assert judged.log10_chance_full < -20
+    assert align.disagreement(judged, right, still) is None
+
+
+def test_the_evidence_of_both_looks_is_one_sum():
+    shape, still = (260, 260), Model("translation", np.eye(3))
+    few = collected(measured_field(lambda c: np.zeros(2), shape, 7, wrong=0.5), still)
+    judged = align.with_full(evidence(0.0), few, still, search=8)
+    assert judged.score == pytest.approx(-judged.log10_chance_full / 4)
+    assert judged.log10_chance_full < -3
+    assert f"evidence {judged.score:.1f} of the 5.5" in align.disagreement(judged, few, still)
+    assert align.disagreement(replace(judged, score=5.6), few, still) is None
 
 
 def test_support_is_the_hull_of_agreeing_points_and_a_margin():
@@ -394,8 +453,8 @@ def test_a_model_that_is_forced_on_the_pair_is_kept_to():
     shape = (800, 800)
     turned = measured_field(lambda c: np.array([0.004, -0.004]) * (c - 400)[::-1], shape, 1)
     start = Model("similarity", np.eye(3))
-    only = AlignSettings(model="translation")
-    model, _ = align.fit(collected(turned, start), start, shape, only, local=False)
+    only = AlignSettings(model="translation", local=False)
+    model = align.fit(collected(turned, start), start, shape, only, "similarity").model
     assert model.kind == "translation"
     assert np.allclose(model.matrix[:2, :2], np.eye(2))
 

@@ -14,8 +14,16 @@ import test_floors
 from damagediff import errors, settings
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(page for part in ("docs", "reports", "sample_images", "benchmarks")
-                                      for page in (ROOT / part).rglob("*.md"))])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(
+            page
+            for part in ("docs", "reports", "sample_images", "benchmarks")
+            for page in (ROOT / part).rglob("*.md")
+        ),
+    ]
+)
 
 
 def text(name: str) -> str:
@@ -45,8 +53,12 @@ def test_the_settings_page_is_what_the_code_says() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert text("docs/settings.md") == module.page(), "run: python docs/settings_page.py"
-    flat = {f"{stage}.{key}" for stage, part in settings.to_dict(settings.Settings()).items()
-            if isinstance(part, dict) for key in part}
+    flat = {
+        f"{stage}.{key}"
+        for stage, part in settings.to_dict(settings.Settings()).items()
+        if isinstance(part, dict)
+        for key in part
+    }
     listed = set(re.findall(r"^\| `([a-z_]+\.[a-z_0-9]+)` \|", text("docs/settings.md"), re.MULTILINE))
     assert listed == flat
 

@@ -260,8 +260,11 @@ def test_nothing_is_left_for_later() -> None:
     kinds = {".py", ".md", ".html", ".css", ".js", ".toml", ".cfg"}
     files = [path for part in parts for path in (ROOT / part).rglob("*") if path.suffix in kinds]
     files += [path for path in ROOT.iterdir() if path.suffix in kinds]
-    late = [str(path.relative_to(ROOT)) for path in files
-            if any(word in path.read_text(encoding="utf-8") for word in words)]
+    late = [
+        str(path.relative_to(ROOT))
+        for path in files
+        if any(word in path.read_text(encoding="utf-8") for word in words)
+    ]
     assert not late, f"open an issue instead: {late}"
 
 

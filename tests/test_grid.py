@@ -25,8 +25,18 @@ def image(
     transform: Affine, crs: str | None = UTM38, shape: tuple[int, int] = (300, 400), name: str = "i"
 ) -> Image:
     return Image(
-        path=Path(f"{name}.tif"), name=f"{name}.tif", driver="GTiff", sha256="0" * 64, size_bytes=1,
-        shape=shape, dtype="uint8", roles=("grey",), nodata=None, transform=transform, crs=crs, orientation=1,
+        path=Path(f"{name}.tif"),
+        name=f"{name}.tif",
+        driver="GTiff",
+        sha256="0" * 64,
+        size_bytes=1,
+        shape=shape,
+        dtype="uint8",
+        roles=("grey",),
+        nodata=None,
+        transform=transform,
+        crs=crs,
+        orientation=1,
         acquisition=Acquisition(None, "day", "not known"),
     )
 

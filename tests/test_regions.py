@@ -20,8 +20,14 @@ STRUCTURAL, OTHER, NOT = types.STRUCTURAL_CHANGE, types.OTHER_CHANGE, types.NOT_
 def change(changed: np.ndarray, score: np.ndarray | float = 0.8) -> types.ChangeMap:
     values = np.where(changed == NOT, np.nan, np.broadcast_to(np.float32(score), changed.shape))
     return types.ChangeMap(
-        score=values.astype(np.float32), changed=changed.astype(np.uint8), valid=changed != NOT, cell_px=4,
-        threshold=0.5, threshold_rule="by hand", comparability=0.5, calibration={},
+        score=values.astype(np.float32),
+        changed=changed.astype(np.uint8),
+        valid=changed != NOT,
+        cell_px=4,
+        threshold=0.5,
+        threshold_rule="by hand",
+        comparability=0.5,
+        calibration={},
     )
 
 
@@ -29,8 +35,14 @@ def measures(shape: tuple[int, int], **given: np.ndarray) -> Measures:
     flat = np.full(shape, 100, np.float32)
     edges = np.zeros((3, *shape), np.int16)
     values = {
-        "structure": flat, "pattern": flat, "orientation": flat, "texture": flat * 9, "colour": flat,
-        "edges_before": edges, "edges_after": edges, "green": np.zeros(shape, np.uint8),
+        "structure": flat,
+        "pattern": flat,
+        "orientation": flat,
+        "texture": flat * 9,
+        "colour": flat,
+        "edges_before": edges,
+        "edges_after": edges,
+        "green": np.zeros(shape, np.uint8),
         "valid": np.ones(shape, bool),
     }
     return Measures(**{**values, **given})

@@ -130,3 +130,10 @@ def test_pictures_of_a_refused_pair_keep_their_own_frames_and_contrast():
     assert (drawn.reduction, drawn.after_reduction) == (1, 3)
     assert (drawn.after[:, :5] == pictures.NEUTRAL).all()
     assert (drawn.after[:, 5] < 10).all() and (drawn.after[:, 39] > 245).all()
+
+
+def test_an_alignment_that_moves_with_its_tie_points_is_a_reservation(comparison):
+    steady, _ = judged(comparison, alignment={"standard_error_px": 0.4})
+    found, checks = judged(comparison, alignment={"standard_error_px": 1.3})
+    assert steady.verdict == "comparable"
+    assert found.verdict == "comparable with reservations" and checks["steadiness"].passed is False
