@@ -21,6 +21,8 @@ MIN_VALID = 0.9
 """Share of a window that must hold pixels in both images."""
 MIN_SPREAD = 2.0
 """Standard deviation in grey levels below which a window holds nothing to recognise."""
+MAX_SATURATED = 0.25
+"""Share of a window at black or white: what is clipped there has edges of its own."""
 HAND_WEIGHT = 0.1
 """Weight of a point marked by hand: that of a match that correlates by .3."""
 MOST_WEIGHT = 4.0
@@ -165,10 +167,17 @@ def look_up(batch: tuple[Site, ...], ref: Plane, near: Plane, search: int) -> li
 def _empty(window: Window, ref: Plane, near: Plane) -> str | None:
     if min(ref.valid[window.slices].mean(), near.valid[window.slices].mean()) < MIN_VALID:
         return "not valid"
+    if max(_saturated(plane.grey[window.slices]) for plane in (ref, near)) > MAX_SATURATED:
+        return "saturated"
     spreads = [float(cv2.meanStdDev(plane.grey[window.slices])[1][0, 0]) for plane in (ref, near)]
     if min(spreads) < MIN_SPREAD:
         return "too little texture"
     return None
+
+
+def _saturated(grey: FloatArray) -> float:
+    """Share of pixels at black or white."""
+    return float(((grey < 1) | (grey > 254)).mean())
 
 
 def _centre(window: Window) -> FloatArray:

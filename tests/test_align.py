@@ -284,8 +284,24 @@ def test_windows_without_pixels_or_texture_are_not_used_and_say_why(texture):
     cut = plane(texture[align_points.area_of(batch, 8).slices])
     empty = Plane(cut.grey, np.zeros(cut.shape, bool))
     flat = plane(np.full(cut.shape, 90.0))
-    reasons = [align_points.look_up(batch, *pair, search=8)[0] for pair in ((cut, empty), (cut, flat))]
-    assert align_points.count_unused(reasons) == {"not valid": 1, "too little texture": 1}
+    burnt = plane(np.minimum(cut.grey * 4, 255))
+    reasons = [align_points.look_up(batch, cut, other, search=8)[0] for other in (empty, flat, burnt)]
+    assert align_points.count_unused(reasons) == {"not valid": 1, "saturated": 1, "too little texture": 1}
+
+
+def test_exchanging_the_pictures_turns_the_sign_and_nothing_else(texture):
+    moving = synthetic.warp(texture, np.array([[1, 0, 2.25], [0, 1, -1.5], [0, 0, 1.0]]))
+    batch = tuple(
+        align_points.Site(Window(row, col, 48, 48), check=False) for row in (60, 150) for col in (70, 200)
+    )
+    area = align_points.area_of(batch, 8)
+    first, second = (plane(picture[area.slices]) for picture in (texture, moving))
+    there = align_points.look_up(batch, first, second, search=8)
+    back = align_points.look_up(batch, second, first, search=8)
+    for a, b in zip(there, back, strict=True):
+        assert a.unused is None and a.quality == pytest.approx(b.quality, abs=1e-5)
+        assert a.centre_rc == pytest.approx(b.near_rc, abs=1e-3)
+        assert a.near_rc == pytest.approx(b.centre_rc, abs=1e-3)
 
 
 @pytest.mark.parametrize(("side", "search"), [(128, 8), (64, 32), (48, 24)])
