@@ -112,8 +112,8 @@ def blend(
     shape : (rows, cols)
         Of the grid.
     """
-    basis = design(p, shape)
-    fitted = [_candidate(basis, left_rc, left_without_rc, weight, folds, shape, s) for s in STIFFNESSES]
+    sample = _Sample(design(p, shape), left_rc, left_without_rc, weight, folds)
+    fitted = [sample.fitted(penalty(shape, length) * noise**2) for length, noise in STIFFNESSES]
     own_fold = np.arange(len(p))
     none = left_without_rc[folds, own_fold]
     foretold = [none] + [none - each[1][folds, own_fold] for each in fitted]
@@ -132,26 +132,27 @@ def blend(
     )
 
 
-def _candidate(  # noqa: PLR0913
-    basis: FloatArray,
-    left_rc: FloatArray,
-    left_without_rc: FloatArray,
-    weight: FloatArray,
-    folds: npt.NDArray[np.int64],
-    shape: tuple[int, int],
-    stiffness: tuple[float, float],
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Coefficients; (F, N, 2) the field without each fold at all points; its coefficients."""
-    stiff = penalty(shape, stiffness[0]) * stiffness[1] ** 2
-    whole, robust = fit(basis, left_rc, weight, stiff)
-    rest = [folds != k for k in range(len(left_without_rc))]
-    parts = np.stack(
-        [
-            _solve(basis[kept], left[kept], robust[kept], stiff)
-            for kept, left in zip(rest, left_without_rc, strict=True)
-        ]
-    )
-    return whole, basis @ parts, parts
+@dataclass(frozen=True)
+class _Sample:
+    """What all fields are fitted to; see `blend`."""
+
+    basis: FloatArray
+    left_rc: FloatArray
+    left_without_rc: FloatArray
+    weight: FloatArray
+    folds: npt.NDArray[np.int64]
+
+    def fitted(self, stiff: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Coefficients of one field; the same without each fold at all points, and their coefficients."""
+        whole, robust = fit(self.basis, self.left_rc, self.weight, stiff)
+        rest = [self.folds != k for k in range(len(self.left_without_rc))]
+        parts = np.stack(
+            [
+                _solve(self.basis[kept], left[kept], robust[kept], stiff)
+                for kept, left in zip(rest, self.left_without_rc, strict=True)
+            ]
+        )
+        return whole, self.basis @ parts, parts
 
 
 def fit(

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import shapely
+import threadpoolctl
 from affine import Affine
 
 from . import (
@@ -124,10 +125,12 @@ def align(case: Case, settings: Settings, out: Path, progress: Progress = silent
 @contextmanager
 def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> Iterator[Scene]:
     """Both images open for reading on one grid, with a pool of threads, until the block ends."""
-    cv2.setNumThreads(1)  # the pool has the threads; nested ones only fight over cores
+    # The pool has the threads: nested ones only fight over cores, and their number shows in the last bits.
+    cv2.setNumThreads(1)
     pair = open_pair(case, settings)
     longest = 2 * settings.align.coarse_px
     with (
+        threadpoolctl.threadpool_limits(1),
         raster.Reader(pair.before, pair.roles) as before,
         raster.Reader(pair.after, pair.roles) as after,
         tiles.pool(settings.workers) as executor,

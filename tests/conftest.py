@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+import threadpoolctl
 from rasterio.errors import NotGeoreferencedWarning
 
 DRIVER = {".tif": "GTiff", ".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".jp2": "JP2OpenJPEG"}
@@ -20,6 +21,13 @@ BEST = {
 }
 
 RasterMaker = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_in_blas() -> Iterator[None]:
+    """As in a run: threads inside small matrix products cost more than they give."""
+    with threadpoolctl.threadpool_limits(1):
+        yield
 
 
 @pytest.fixture

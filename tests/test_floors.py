@@ -52,6 +52,8 @@ HELPER_OF = {
     "align_candidates": "align",
     "align_fields": "align",
     "align_fit": "align",
+    "align_local": "align",
+    "align_models": "align",
     "align_points": "align",
     "camera": "synthetic",
     "cog": "raster",
