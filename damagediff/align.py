@@ -74,6 +74,8 @@ class _Bench:
     small_from_full_mov: FloatArray
     side: int
     """Window side, px."""
+    zoom: float = 1.0
+    """How many times more the moving image was reduced than the reference."""
 
     def small(self, matrix: FloatArray) -> FloatArray:
         """A full-resolution map in this bench's pixels."""
@@ -92,7 +94,7 @@ class _Bench:
         return align_fields.match_windows(self.fields, align_fields.structure_field(near), windows, search)
 
 
-def _bench(ref: Plane, mov: Plane, side_px: int) -> _Bench:
+def _bench(ref: Plane, mov: Plane, side_px: int, zoom: float) -> _Bench:
     scale = min(1.0, side_px / max(ref.shape))
     small_ref, small_mov = align_fields.shrink(ref, scale), align_fields.shrink(mov, scale)
     side = int(np.clip(round(np.sqrt(small_ref.grey.size) / 44) * 4, 32, 64))
@@ -103,6 +105,7 @@ def _bench(ref: Plane, mov: Plane, side_px: int) -> _Bench:
         align_fields.scaling(small_ref, ref),
         align_fields.scaling(small_mov, mov),
         side,
+        zoom,
     )
 
 
@@ -112,6 +115,7 @@ def find(
     settings: AlignSettings,
     rng: np.random.Generator,
     hints: list[Candidate] | None = None,
+    zoom: float = 1.0,
 ) -> Coarse:
     """Find the map between two planes, and the evidence for it.
 
@@ -125,20 +129,22 @@ def find(
         Draws hypotheses for the consensus: the same state, the same answer.
     hints : list of Candidate, optional
         Maps somebody proposes; they stand for election like all others.
+    zoom : float
+        How many times more the moving image was reduced than the reference, to know a true change of scale.
 
     Returns
     -------
     Coarse
         The best map whatever its evidence; `refusal` says whether it may be used.
     """
-    bench = _bench(ref, mov, min(VOTE_PX, settings.coarse_px))
+    bench = _bench(ref, mov, min(VOTE_PX, settings.coarse_px), zoom)
     ranked: list[tuple[float, Candidate]] = []
     for limit, proposed in _ways(ref, mov, hints or []):
         if ranked and ranked[0][0] < limit:
             continue
         voted = [vote(bench, candidate, rng) for candidate in proposed()]
         ranked = sorted(ranked + voted, key=lambda item: item[0])
-    fine = _bench(ref, mov, settings.coarse_px)
+    fine = _bench(ref, mov, settings.coarse_px, zoom)
     certain = ranked[0][0] < CERTAIN
     searches = (16, 8) if ranked[0][0] < OBVIOUS else (max(16, fine.side // 2), 12, 8)
     stand = ranked[: 1 if certain else 2]
@@ -284,7 +290,9 @@ def _lattice_quarter(centre_rc: FloatArray) -> BoolArray:
 def _weigh(bench: _Bench, matrix: FloatArray, settings: AlignSettings, search: int = 12) -> Evidence:
     everywhere = bench.match(matrix, RIVAL_PX, bench.side)
     matches = align_fields.within(everywhere, bench.side, search)
-    turned = abs(align_fit.rotation_deg(matrix)) > 6 or abs(np.log(align_fit.scale_of(matrix))) > 0.12
+    turned = (
+        abs(align_fit.rotation_deg(matrix)) > 6 or abs(np.log(align_fit.scale_of(matrix) * bench.zoom)) > 0.12
+    )
     limit = settings.evidence_limit_turned if turned else settings.evidence_limit
     if len(matches) < 4:
         return Evidence(0.0, 0.0, 0.0, len(matches), 0, 0.0, limit)
@@ -391,11 +399,11 @@ def fit(
 
 
 def _ladder(settings: AlignSettings, found: str, simplest: str) -> tuple[str, ...]:
-    """Global models that may be tried, simple to rich; a homography where one was found or is asked for."""
+    """Global models that may be tried, simple to rich; a homography only where no georeference denies it."""
     if settings.model != "auto":
         richest = settings.model
     else:
-        richest = "homography" if found == "homography" else "affine"
+        richest = "homography" if found == "homography" or simplest == "similarity" else "affine"
     last = LADDER.index(richest) + 1
     return LADDER[min(LADDER.index(simplest), last - 1) : last]
 
@@ -410,13 +418,18 @@ def with_full(evidence: Evidence, points: Points, model: Model, search: int) -> 
     return replace(evidence, log10_chance_full=chance, score=evidence.score - chance / 4)
 
 
-def disagreement(evidence: Evidence, points: Points, model: Model) -> str | None:
+def disagreement(
+    evidence: Evidence, points: Points, model: Model, windows_unused: dict[str, int]
+) -> str | None:
     """Why the alignment must be refused after the look at full resolution; None when it is accepted."""
     agreeing = int((align_points.residuals(model, points) <= align_points.GROSS_PX).sum())
     said = (
         f"at full resolution {agreeing} of {len(points.check)} tie points lie within "
         f"{align_points.GROSS_PX:g} px of the {model.kind}"
     )
+    if windows_unused:
+        reason = max(windows_unused, key=lambda why: windows_unused[why])
+        said += f" (without one: {sum(windows_unused.values())} windows, {windows_unused[reason]} {reason})"
     if (evidence.log10_chance_full or 0.0) > FULL_CHANCE:
         return f"{said}: as many may by chance"
     if evidence.score < evidence.limit:
@@ -452,7 +465,12 @@ def accepted(evidence: Evidence, points: Points, fitted: Fitted, windows_unused:
     )
 
 
-def refused(evidence: Evidence, moving_from_reference: FloatArray, why: str) -> Alignment:
+def refused(
+    evidence: Evidence,
+    moving_from_reference: FloatArray,
+    why: str,
+    windows_unused: dict[str, int] | None = None,
+) -> Alignment:
     """An alignment that must not be used; the best map found is kept for the record."""
     return Alignment(
         accepted=False,
@@ -465,6 +483,7 @@ def refused(evidence: Evidence, moving_from_reference: FloatArray, why: str) -> 
         evidence=evidence,
         rmse_px=None,
         ce90_px=None,
+        windows_unused=windows_unused or {},
     )
 
 

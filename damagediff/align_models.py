@@ -14,6 +14,8 @@ from .types import FloatArray
 
 MIN_GAIN = 0.05
 """A richer global model must lower the residual of points left out by this share and two standard errors."""
+MIN_FIELD_PX = 0.02
+"""A local field that betters points left out by less is not taken: it would only bend copies of one file."""
 RICHEST = "it is the richest model allowed"
 FOLDS = 5
 FOLD_BLOCKS = 12
@@ -111,7 +113,7 @@ def _with_field(best: _Rung, fit: Points, folds: npt.NDArray[np.int64], shape: t
     found = align_local.blend(fit.reference_rc, left, left_without, fit.weight, folds, shape)
     gain, doubt = _mean_and_error(best.left_out_px - found.left_out_px)
     said = f"changes the residual of points left out by {-gain:+.2f} ± {doubt:.2f} px"
-    if gain <= doubt:
+    if gain <= max(doubt, MIN_FIELD_PX):
         error = _standard_error([_at(m, shape) for m in best.without], best.whole)
         return Fitted(best.whole, f"a local field {said}", error)
     model = Model("local", best.whole.matrix, found.field.sampled(size))

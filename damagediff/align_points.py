@@ -275,7 +275,9 @@ def marked(before_rc: FloatArray, after_rc: FloatArray) -> Points:
 
 
 def together(first: Points, second: Points) -> Points:
-    """Both sets of points."""
+    """Both sets of points, the second with no more weight in all than the first."""
+    most = max(first.weight.sum(), second.weight.sum() * 1e-3)
+    second = replace(second, weight=second.weight * min(1.0, most / second.weight.sum()))
     pairs = ((getattr(first, f.name), getattr(second, f.name)) for f in fields(Points))
     return Points(*(np.concatenate(pair) for pair in pairs))
 

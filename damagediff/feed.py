@@ -145,6 +145,14 @@ class Feed:
         """Grey 0..255 for alignment, from bands on any grid."""
         return Plane(self._stretched(luminance(data, self.reader.roles)), valid)
 
+    def without(self, excluded: BoolArray) -> Feed:
+        """The same image with part of its reduced picture, and so of all reads, taken as not valid."""
+        return replace(self, reduced=replace(self.reduced, valid=self.reduced.valid & ~excluded))
+
+    def grey(self) -> FloatArray:
+        """(rows, cols) 0..255 of the whole reduced picture, as delivered."""
+        return self._stretched(luminance(self.reduced.data, self.reader.roles))
+
     def _stretched(self, grey: FloatArray) -> FloatArray:
         low, high = self.reduced.stretch
         return np.clip((grey - low) * (255 / (high - low)), 0, 255).astype(np.float32)

@@ -25,6 +25,7 @@ from . import (
     diff,
     footprints,
     grid,
+    masks,
     pictures,
     raster,
     regions,
@@ -142,6 +143,9 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
         feeds = [first.result()]
         progress("reading", 0.5)
         feeds.append(second.result())
+        if pair.moving_is_file and feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape:
+            drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
+            feeds = [feed.without(drawn) for feed in feeds]
         yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress)
 
 

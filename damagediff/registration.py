@@ -43,10 +43,10 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
         return align.refused(coarse.evidence, matrix, why), model
     model = _first_look(scene, reduced, coarse, hand)
     found = _second_look(scene, model, hand)
-    evidence = align.with_full(coarse.evidence, found.points, found.fitted.model, SEARCH_PX)
-    why = align.disagreement(evidence, found.points, found.fitted.model)
+    evidence = align.with_full(coarse.evidence, found.evident, found.fitted.model, SEARCH_PX)
+    why = align.disagreement(evidence, found.evident, found.fitted.model, found.unused)
     if why is not None:
-        return align.refused(evidence, found.fitted.model.matrix, why), found.fitted.model
+        return align.refused(evidence, found.fitted.model.matrix, why, found.unused), found.fitted.model
     alignment = align.accepted(evidence, found.points, found.fitted, found.unused)
     share = align_points.supported_share(alignment.supported_rc, pair.grid.shape)
     return replace(alignment, supported_share=share), found.fitted.model
@@ -73,7 +73,8 @@ def _find(scene: Scene, reduced: _Reduced, hand: Points | None) -> tuple[align.C
     """The coarse result, and its map at full resolution."""
     rng = np.random.default_rng(scene.settings.seed)
     hints = [] if hand is None else _hints(hand, reduced.ref_scale, reduced.mov_scale)
-    coarse = align.find(reduced.ref, reduced.mov, scene.settings.align, rng, hints)
+    zoom = reduced.mov_scale[0, 0] / reduced.ref_scale[0, 0]
+    coarse = align.find(reduced.ref, reduced.mov, scene.settings.align, rng, hints, zoom)
     matrix = reduced.mov_scale @ coarse.moving_from_reference @ np.linalg.inv(reduced.ref_scale)
     return coarse, matrix
 
@@ -109,6 +110,9 @@ def _plane(feed: Feed, shape: tuple[int, int], settings: AlignSettings) -> tuple
 class _Refined:
     fitted: Fitted
     points: Points
+    """Those measured, and those marked by hand."""
+    evident: Points
+    """Those measured: what somebody marked is no evidence."""
     unused: dict[str, int]
 
 
@@ -157,11 +161,12 @@ def _refine(
 ) -> _Refined:
     """The model fitted anew to what was measured, and to the places marked by hand."""
     settings = scene.settings.align
+    measured_points = points
     if hand is not None:
         points = align_points.together(points, hand)
     simplest = "similarity" if scene.pair.moving_is_file else "translation"
     fitted = align.fit(points, model, scene.pair.grid.shape, settings, simplest)
-    return _Refined(fitted, points, align_points.count_unused(measured))
+    return _Refined(fitted, points, measured_points, align_points.count_unused(measured))
 
 
 def _look_up(

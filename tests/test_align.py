@@ -436,11 +436,11 @@ def test_too_little_agreement_at_full_resolution_is_refused():
     random = collected(measured_field(lambda c: rng.uniform(-8, 8, 2), shape, 6, wrong=0.0), still)
     judged = align.with_full(evidence(50.0), random, still, search=8)
     assert judged.log10_chance_full > -3
-    assert "by chance" in align.disagreement(judged, random, still)
+    assert "by chance" in align.disagreement(judged, random, still, {})
     right = collected(measured_field(lambda c: np.zeros(2), shape, 7, wrong=0.3), still)
     judged = align.with_full(evidence(1.0), right, still, search=8)
     assert judged.log10_chance_full < -20
-    assert align.disagreement(judged, right, still) is None
+    assert align.disagreement(judged, right, still, {}) is None
 
 
 def test_the_evidence_of_both_looks_is_one_sum():
@@ -449,8 +449,10 @@ def test_the_evidence_of_both_looks_is_one_sum():
     judged = align.with_full(evidence(0.0), few, still, search=8)
     assert judged.score == pytest.approx(-judged.log10_chance_full / 4)
     assert judged.log10_chance_full < -3
-    assert f"evidence {judged.score:.1f} of the 5.5" in align.disagreement(judged, few, still)
-    assert align.disagreement(replace(judged, score=5.6), few, still) is None
+    assert f"evidence {judged.score:.1f} of the 5.5" in align.disagreement(
+        judged, few, still, {"not valid": 7}
+    )
+    assert align.disagreement(replace(judged, score=5.6), few, still, {}) is None
 
 
 def test_support_is_the_hull_of_agreeing_points_and_a_margin():
@@ -482,3 +484,28 @@ def test_places_marked_by_hand_join_the_fit_and_are_judged():
     model = Model("translation", np.array([[1, 0, 2.0], [0, 1, 3.0], [0, 0, 1]]))
     points = align_points.as_tie_points(both, model)
     assert points.role == ("fit",) * 4 + ("rejected",) and not points.held_out.any()
+
+
+def test_places_marked_by_hand_cannot_outvote_what_was_measured():
+    shape, still = (800, 800), Model("translation", np.eye(3))
+    found = collected(measured_field(lambda c: np.zeros(2), shape, 4, wrong=0.1), still)
+    places = np.random.default_rng(3).uniform(0, 800, (5000, 2))
+    both = align_points.together(found, align_points.marked(places, places + 4.0))
+    assert both.weight[len(found.check) :].sum() <= found.weight.sum() * 1.001
+    model = align.fit(both, still, shape, GLOBAL, "similarity").model
+    middle = np.array([[400.0, 400.0]])
+    assert np.abs(model.moving_from_grid(middle) - middle).max() < 4.0
+
+
+def test_perspective_between_plain_pictures_is_followed_to_the_corners():
+    shape = (800, 800)
+    truth = np.array([[1, 0, 3.0], [0, 1, 5.0], [1e-4, 5e-5, 1]])
+    start = Model("similarity", np.eye(3))
+    rows, cols = np.meshgrid(np.arange(30, 800, 35.0), np.arange(30, 800, 35.0), indexing="ij")
+    places = np.stack([rows.ravel(), cols.ravel()], 1)
+    points = align_points.marked(places, align_fit.apply(truth, places))
+    near = Model("affine", align_fit.least_squares("affine", places, points.moving_rc, np.ones(len(places))))
+    fitted = align.fit(points, near, shape, SETTINGS, "similarity")
+    corner = np.array([[0.0, 0.0], [799.0, 799.0]])
+    assert np.abs(fitted.model.moving_from_grid(corner) - align_fit.apply(truth, corner)).max() < 0.1
+    assert start.kind != fitted.model.kind == "homography"
