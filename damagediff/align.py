@@ -27,7 +27,7 @@ from .align_fields import Matches, Plane
 from .align_models import Fitted
 from .align_points import Model, Points
 from .settings import AlignSettings
-from .types import Alignment, BoolArray, Evidence, FloatArray, TiePoints
+from .types import BoolArray, Evidence, FloatArray
 
 AGREE_PX = 3.0
 """Windows agree when they lie within this of one map, at the resolution at which they are compared."""
@@ -37,9 +37,12 @@ SURE = -14.0
 """A vote with a log10 chance below this makes the search over all rotations unnecessary."""
 FULL_CHANCE = -3.0
 """Tie points at full resolution must agree more than chance would give once in a thousand pairs."""
-NO_TIE_POINTS = TiePoints(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), (), np.zeros(0), np.zeros(0, bool))
 PROMISE = 6.5
 """Evidence that tie points at full resolution may still add: with less missing, they are looked up."""
+BEYOND_MIRRORS = 30.0
+"""Evidence that no picture has with the mirror image of its place."""
+MIRRORED = -8.0
+"""A vote with a log10 chance below this says that a picture is mirrored, if it says more than as it is."""
 RIVAL_COST = 6.0
 """Evidence that another position takes away which explains the pair as well; a share of it for a share."""
 CERTAIN = -30.0
@@ -440,60 +443,22 @@ def disagreement(
     return None
 
 
-def accepted(evidence: Evidence, points: Points, fitted: Fitted, windows_unused: dict[str, int]) -> Alignment:
-    """The alignment with what its check points say."""
-    model = fitted.model
-    tie_points = align_points.as_tie_points(points, model)
-    rmse, ce90 = check_residual(tie_points)
-    e = evidence
-    return Alignment(
-        accepted=True,
-        reason=f"{e.agreeing} of {e.windows} windows agree, evidence {e.score:.1f} (needed: {e.limit:g}), "
-        f"in {e.coverage:.0%} of the overlap",
-        model=model.kind,  # type: ignore[arg-type]
-        model_reason=fitted.reason,
-        moving_from_reference=model.matrix / model.matrix[2, 2],
-        local=model.local,
-        tie_points=tie_points,
-        evidence=evidence,
-        rmse_px=rmse,
-        ce90_px=ce90,
-        ce90_held_out_px=_percentile(tie_points.residual_px[tie_points.held_out]),
-        windows_unused=windows_unused,
-        standard_error_px=fitted.standard_error_px,
-        supported_rc=align_points.supported(tie_points),
-    )
+def mirrored(
+    ref: Plane, mov: Plane, evidence: Evidence, settings: AlignSettings, rng: np.random.Generator
+) -> str | None:
+    """Why the pair must be refused when one image is the mirror image of the other; else None.
 
-
-def refused(
-    evidence: Evidence,
-    moving_from_reference: FloatArray,
-    why: str,
-    windows_unused: dict[str, int] | None = None,
-) -> Alignment:
-    """An alignment that must not be used; the best map found is kept for the record."""
-    return Alignment(
-        accepted=False,
-        reason=why,
-        model="none",
-        model_reason="the alignment was refused",
-        moving_from_reference=moving_from_reference / moving_from_reference[2, 2],
-        local=None,
-        tie_points=NO_TIE_POINTS,
-        evidence=evidence,
-        rmse_px=None,
-        ce90_px=None,
-        windows_unused=windows_unused or {},
-    )
-
-
-def check_residual(points: TiePoints) -> tuple[float | None, float | None]:
-    """RMSE and CE90 in px of the check points (rejected ones are counted, not averaged)."""
-    residual = points.residual_px[np.array([role == "check" for role in points.role], bool)]
-    if not len(residual):
-        return None, None
-    return float(np.sqrt((residual**2).mean())), _percentile(residual)
-
-
-def _percentile(residual: FloatArray) -> float | None:
-    return float(np.percentile(residual, 90)) if len(residual) else None
+    A street in the middle of a picture agrees with its own mirror image. Asked only where the evidence
+    leaves room for it.
+    """
+    if evidence.score >= BEYOND_MIRRORS:
+        return None
+    for axis, how in ((1, "left to right"), (0, "top to bottom")):
+        turned = Plane(
+            np.ascontiguousarray(np.flip(mov.grey, axis)), np.ascontiguousarray(np.flip(mov.valid, axis))
+        )
+        bench = _bench(ref, turned, min(VOTE_PX, settings.coarse_px), 1.0)
+        chance = min(vote(bench, c, rng)[0] for c in align_candidates.identity(ref, turned))
+        if chance < min(MIRRORED, evidence.log10_chance):
+            return f"the images agree better when the after image is mirrored {how}: turn it back first"
+    return None

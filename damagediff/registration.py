@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import align, align_fit, align_points, hand_points, resample, tiles
+from . import align, align_fit, align_points, align_result, hand_points, resample, tiles
 from .align_candidates import Candidate
 from .align_fields import Plane
 from .align_models import Fitted
@@ -40,16 +40,21 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
     model = Model(coarse.model, matrix)
     why = align.refusal(coarse, matrix, (np.array(pair.grid.shape) - 1) / 2, settings)
     if why is not None:
-        return align.refused(coarse.evidence, matrix, why), model
+        return align_result.refused(coarse.evidence, matrix, why), model
     model = _first_look(scene, reduced, coarse, hand)
     found = _second_look(scene, model, hand)
     evidence = align.with_full(coarse.evidence, found.evident, found.fitted.model, SEARCH_PX)
     why = align.disagreement(evidence, found.evident, found.fitted.model, found.unused)
+    why = why or align.mirrored(
+        reduced.ref, reduced.mov, evidence, settings, np.random.default_rng(scene.settings.seed)
+    )
     if why is not None:
-        return align.refused(evidence, found.fitted.model.matrix, why, found.unused), found.fitted.model
-    alignment = align.accepted(evidence, found.points, found.fitted, found.unused)
+        return align_result.refused(
+            evidence, found.fitted.model.matrix, why, found.unused
+        ), found.fitted.model
+    alignment = align_result.accepted(evidence, found.points, found.fitted, found.unused)
     share = align_points.supported_share(alignment.supported_rc, pair.grid.shape)
-    return replace(alignment, supported_share=share), found.fitted.model
+    return replace(alignment, supported_share=share), model
 
 
 @dataclass(frozen=True)

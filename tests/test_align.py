@@ -10,7 +10,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from damagediff import align, align_candidates, align_fields, align_fit, align_points, resample, synthetic
+from damagediff import (
+    align,
+    align_candidates,
+    align_fields,
+    align_fit,
+    align_points,
+    align_result,
+    resample,
+    synthetic,
+)
 from damagediff.align_fields import Plane
 from damagediff.align_points import Measured, Model
 from damagediff.settings import AlignSettings
@@ -262,7 +271,7 @@ def test_check_points_take_no_part_and_gross_points_are_rejected():
     roles = np.array(points.role)
     assert {"fit", "check", "rejected"} == set(roles)
     assert points.residual_px[roles == "rejected"].min() > align_points.GROSS_PX
-    rmse, ce90 = align.check_residual(points)
+    rmse, ce90 = align_result.check_residual(points)
     assert 0.1 < rmse < 0.6 and ce90 < 2.0
 
 
@@ -463,7 +472,7 @@ def test_support_is_the_hull_of_agreeing_points_and_a_margin():
     assert max(col for _, col in ring) < 1500 and min(col for _, col in ring) < 0
     share = align_points.supported_share(ring, shape)
     assert 0.35 < share < 0.5
-    assert align_points.supported(align.NO_TIE_POINTS) == ()
+    assert align_points.supported(align_result.NO_TIE_POINTS) == ()
     assert align_points.supported_share((), shape) == 0
 
 
@@ -509,3 +518,14 @@ def test_perspective_between_plain_pictures_is_followed_to_the_corners():
     corner = np.array([[0.0, 0.0], [799.0, 799.0]])
     assert np.abs(fitted.model.moving_from_grid(corner) - align_fit.apply(truth, corner)).max() < 0.1
     assert start.kind != fitted.model.kind == "homography"
+
+
+def test_a_picture_that_is_nearly_its_own_mirror_image_is_seen_to_be_mirrored(texture):
+    first, second = plane(texture), plane(np.ascontiguousarray(texture[:, ::-1]))
+    ask = align.mirrored(first, second, evidence(12.0), SETTINGS, np.random.default_rng(0))
+    assert "mirrored left to right" in ask
+    upside = plane(np.ascontiguousarray(texture[::-1]))
+    assert "top to bottom" in align.mirrored(
+        first, upside, evidence(12.0), SETTINGS, np.random.default_rng(0)
+    )
+    assert align.mirrored(first, first, evidence(12.0), SETTINGS, np.random.default_rng(0)) is None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from damagediff import align, figure_residuals, figures, outputs, types
+from damagediff import align_result, figure_residuals, figures, outputs, types
 from damagediff import figure_labels as labels
 from damagediff import figure_sheet as sheets
 
@@ -263,7 +263,7 @@ def test_residual_arrows_show_what_the_model_leaves() -> None:
 
 def test_residuals_of_nothing() -> None:
     alignment = scenes.alignment((320, 480), accepted=False)
-    empty = align.NO_TIE_POINTS
+    empty = align_result.NO_TIE_POINTS
     comparison = scenes.comparison(accepted=False)
     comparison = dataclasses.replace(comparison, alignment=dataclasses.replace(alignment, tie_points=empty))
     assert figure_residuals.png(comparison)
