@@ -48,10 +48,9 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
     why = why or align.mirrored(
         reduced.ref, reduced.mov, evidence, settings, np.random.default_rng(scene.settings.seed)
     )
+    model = found.fitted.model
     if why is not None:
-        return align_result.refused(
-            evidence, found.fitted.model.matrix, why, found.unused
-        ), found.fitted.model
+        return align_result.refused(evidence, model.matrix, why, found.unused), model
     alignment = align_result.accepted(evidence, found.points, found.fitted, found.unused)
     share = align_points.supported_share(alignment.supported_rc, pair.grid.shape)
     return replace(alignment, supported_share=share), model
