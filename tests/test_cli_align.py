@@ -9,7 +9,8 @@ import rasterio
 from affine import Affine
 from click.testing import CliRunner
 
-from damagediff import align_fit, cli, synthetic
+from damagediff import align_fit, cli, pipeline, registration, settings, synthetic
+from damagediff.types import Case, Source
 
 UTM = {"crs": "EPSG:32638", "transform": Affine(0.5, 0, 614_000, 0, -0.5, 4_504_000)}
 SHIFT = np.array([[1, 0, 6.25], [0, 1, -9.5], [0, 0, 1.0]])
@@ -196,3 +197,12 @@ def test_a_larger_shift_than_allowed_is_refused(files, tmp_path):
     assert align(files, "shifted", tmp_path / "out.tif", "--max-shift", "20").exit_code == 0
     for wrong in ("-1", "nan", "x"):
         assert align(files, "shifted", tmp_path / "b.tif", "--max-shift", wrong).exit_code == 2
+
+
+def test_the_model_that_is_reported_is_the_one_that_is_used(files):
+    case = Case(Source(files["before"]), Source(files["shifted"]))
+    with pipeline.open_scene(case, settings.Settings()) as scene:
+        alignment, model = registration.register(scene)
+    assert alignment.accepted and alignment.model == model.kind
+    assert np.array_equal(alignment.moving_from_reference, model.matrix)
+    assert alignment.local is model.local
