@@ -112,10 +112,11 @@ def _with_field(best: _Rung, fit: Points, folds: npt.NDArray[np.int64], shape: t
     left_without = np.array([_left(model, fit) / size for model in best.without])
     found = align_local.blend(fit.reference_rc, left, left_without, fit.weight, folds, shape)
     gain, doubt = _mean_and_error(best.left_out_px - found.left_out_px)
-    said = f"changes the residual of points left out by {-gain:+.2f} ± {doubt:.2f} px"
+    said = f"changes the residual of points left out by {-gain:+.3f} ± {doubt:.3f} px"
     if gain <= max(doubt, MIN_FIELD_PX):
         error = _standard_error([_at(m, shape) for m in best.without], best.whole)
-        return Fitted(best.whole, f"a local field {said}", error)
+        asked = f"at least its own error and {MIN_FIELD_PX:g} px are asked"
+        return Fitted(best.whole, f"a local field {said}; {asked}", error)
     model = Model("local", best.whole.matrix, found.field.sampled(size))
     error = _standard_error(_with_fields(best, found, shape), best.whole)
     return Fitted(model, f"{RICHEST}: a local field, taken at {found.share:.0%}, {said}", error)
