@@ -212,7 +212,7 @@ def _precision(pieces: int, step_px: float, length_px: float) -> FloatArray:
 def _basis(position: FloatArray, length: int, pieces: int) -> FloatArray:
     """(N, pieces + 3) cubic B-splines on equal knots over 0..length."""
     at = np.clip(position, 0, length - 1e-6) * (pieces / length)
-    piece = at.astype(int)
+    piece = np.minimum(at.astype(int), pieces - 1)
     t = at - piece
     four = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, 3 * (t + t**2 - t**3) + 1, t**3], 1) / 6
     basis = np.zeros((len(at), pieces + 3))
