@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from . import align_candidates, align_fields, align_fit, align_models, align_points
+from . import align_candidates, align_fields, align_fit, align_models, align_points, align_rival
 from .align_candidates import Candidate
 from .align_fields import Matches, Plane
 from .align_models import Fitted
@@ -152,7 +152,11 @@ def find(
     searches = (16, 8) if ranked[0][0] < OBVIOUS else (max(16, fine.side // 2), 12, 8)
     stand = ranked[: 1 if certain else 2]
     refined = [_refine(fine, c, searches, settings, rng) for chance, c in stand if chance < 0]
-    return max(refined, key=lambda r: r.evidence.score, default=_nothing(settings))
+    best = max(refined, key=lambda r: r.evidence.score, default=_nothing(settings))
+    if best.evidence.score < best.evidence.limit - PROMISE:
+        return best
+    far = align_rival.elsewhere(ref, mov, best.moving_from_reference)
+    return replace(best, evidence=replace(best.evidence, rival_far=far))
 
 
 def _ways(
@@ -363,9 +367,10 @@ def refusal(
         )
     if e.coverage < settings.min_coverage:
         return f"windows agree in {e.coverage:.0%} of the overlap only, {settings.min_coverage:.0%} needed"
-    if e.rival > settings.max_rival:
+    rival = max(e.rival, e.rival_far)
+    if rival > settings.max_rival:
         return (
-            f"the content repeats: another position explains the pair {e.rival:.0%} as well as this one, "
+            f"the content repeats: another position explains the pair {rival:.0%} as well as this one, "
             f"at most {settings.max_rival:.0%} is allowed"
         )
     shift = float(np.hypot(*(align_fit.apply(moving_from_reference, centre_rc) - centre_rc)))

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from .types import FloatArray, LocalField
+from .types import FloatArray, LocalField, Window
 
 PARAMETERS = {"translation": 2, "similarity": 4, "affine": 6, "homography": 8}
 NEEDED = {"translation": 2, "similarity": 8, "affine": 16, "homography": 32, "local": 24}
@@ -36,6 +36,34 @@ def scale_of(matrix: FloatArray) -> float:
 def rotation_deg(matrix: FloatArray) -> float:
     """Rotation of a map in degrees, -180..180."""
     return math.degrees(math.atan2(matrix[1, 0] - matrix[0, 1], matrix[0, 0] + matrix[1, 1]))
+
+
+def overlap(matrix: FloatArray, ref: tuple[int, int], mov: tuple[int, int]) -> Window:
+    """The part of the reference frame that the moving frame covers, as an upright box.
+
+    Parameters
+    ----------
+    matrix : (3, 3)
+        moving_from_reference, (row, col, 1).
+    ref, mov : (rows, cols)
+        Of both frames, px.
+
+    Returns
+    -------
+    Window
+        Inside the reference frame; all of it when the two do not overlap.
+    """
+    rows, cols = (n - 0.5 for n in mov)
+    corners = np.array([[-0.5, -0.5], [-0.5, cols], [rows, -0.5], [rows, cols]])
+    with np.errstate(all="ignore"):
+        seen = apply(np.linalg.inv(matrix), corners) + 0.5
+    if not np.isfinite(seen).all():
+        return Window(0, 0, *ref)
+    first = np.clip(np.floor(seen.min(0)), 0, ref).astype(int)
+    last = np.clip(np.ceil(seen.max(0)), 0, ref).astype(int)
+    if (last <= first).any():
+        return Window(0, 0, *ref)
+    return Window(int(first[0]), int(first[1]), *(int(n) for n in last - first))
 
 
 def least_squares(model: str, p: FloatArray, q: FloatArray, weight: FloatArray) -> FloatArray:

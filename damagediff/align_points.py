@@ -75,14 +75,16 @@ class Site:
     """Held out of the fit, and sharing no pixel with any window of the fit."""
 
 
-def plan_sites(shape: tuple[int, int], settings: AlignSettings, per_side: int) -> tuple[Site, ...]:
-    """Square windows on a lattice of at most `per_side` a side; small grids, small windows.
+def plan_sites(area: Window, settings: AlignSettings, per_side: int) -> tuple[Site, ...]:
+    """Square windows on a lattice of at most `per_side` a side over an area; small areas, small windows.
 
     Windows may overlap by half. Every fifth one in each direction is a check window; those that overlap
     it are left out, so that the check points share no pixel with the fit.
     """
-    side = int(np.clip(np.sqrt(shape[0] * shape[1]) / 12 // 16 * 16, 32, settings.window_px))
-    starts = [_starts(length, side, per_side) for length in shape]
+    side = int(np.clip(np.sqrt(area.rows * area.cols) / 12 // 16 * 16, 32, settings.window_px))
+    starts = [
+        first + _starts(length, side, per_side) for first, length in ((area[0], area[2]), (area[1], area[3]))
+    ]
     sites = []
     for i, row in enumerate(starts[0]):
         for j, col in enumerate(starts[1]):

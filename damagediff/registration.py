@@ -21,6 +21,8 @@ FIRST_LOOK = 16
 """Windows a side of the first look, on the reduced pictures."""
 FIRST_SEARCH_PX = 16
 """Search of the first look, in reduced pixels: the coarse result and relief may be wrong by less."""
+MUCH_SMALLER = 0.7
+"""Share of the before image's pixels below which the after image is the one that is looked for."""
 SEARCH_PX = 8
 """Search of the second look, at full resolution: what the first one's model may still be wrong by."""
 
@@ -74,11 +76,20 @@ def _reduced(scene: Scene) -> _Reduced:
 
 
 def _find(scene: Scene, reduced: _Reduced, hand: Points | None) -> tuple[align.Coarse, FloatArray]:
-    """The coarse result, and its map at full resolution."""
-    rng = np.random.default_rng(scene.settings.seed)
+    """The coarse result, and its map at full resolution.
+
+    The windows are the smaller picture's when the other one is much larger: it would hold few of them.
+    """
+    rng, settings = np.random.default_rng(scene.settings.seed), scene.settings.align
     hints = [] if hand is None else _hints(hand, reduced.ref_scale, reduced.mov_scale)
     zoom = reduced.mov_scale[0, 0] / reduced.ref_scale[0, 0]
-    coarse = align.find(reduced.ref, reduced.mov, scene.settings.align, rng, hints, zoom)
+    sizes = np.prod(_moving_shape(scene)), np.prod(scene.pair.grid.shape)
+    if sizes[0] < MUCH_SMALLER * sizes[1]:
+        back = [replace(h, moving_from_reference=np.linalg.inv(h.moving_from_reference)) for h in hints]
+        coarse = align.find(reduced.mov, reduced.ref, settings, rng, back, 1 / zoom)
+        coarse = replace(coarse, moving_from_reference=np.linalg.inv(coarse.moving_from_reference))
+    else:
+        coarse = align.find(reduced.ref, reduced.mov, settings, rng, hints, zoom)
     matrix = reduced.mov_scale @ coarse.moving_from_reference @ np.linalg.inv(reduced.ref_scale)
     return coarse, matrix
 
@@ -124,7 +135,8 @@ def _first_look(scene: Scene, reduced: _Reduced, coarse: align.Coarse, hand: Poi
     """Windows looked up on the reduced pictures, which are in memory, and the model they give."""
     ref, mov = reduced.ref, reduced.mov
     looked_with = Model(coarse.model, coarse.moving_from_reference)
-    sites = align_points.plan_sites(ref.shape, scene.settings.align, FIRST_LOOK)
+    overlap = align_fit.overlap(looked_with.matrix, ref.shape, mov.shape)
+    sites = align_points.plan_sites(overlap, scene.settings.align, FIRST_LOOK)
 
     def planes(area: Window) -> tuple[Plane, Plane]:
         node_rc = looked_with.moving_from_grid(resample.nodes(area))
@@ -153,7 +165,8 @@ def _second_look(scene: Scene, model: Model, hand: Points | None) -> _Refined:
     """More windows at full resolution, looked up through `model`."""
     before, after = scene.before, scene.after.aligned(model)
     settings = scene.settings.align
-    sites = align_points.plan_sites(scene.pair.grid.shape, settings, settings.windows_per_side)
+    overlap = align_fit.overlap(model.matrix, scene.pair.grid.shape, _moving_shape(scene))
+    sites = align_points.plan_sites(overlap, settings, settings.windows_per_side)
     measured = _look_up(
         scene, sites, lambda area: (before.read_plane(area), after.read_plane(area)), SEARCH_PX
     )

@@ -222,7 +222,10 @@ class Evidence:
     log10_chance_full: float | None = None
     """The same chance for the tie points at full resolution; None when they were not looked up."""
     rival: float = 0.0
-    """Correlation at the best other position over that at this one: near 1 where the content repeats."""
+    """Correlation at the best other position within 48 px over that at this one: near 1 where the content
+    repeats."""
+    rival_far: float = 0.0
+    """The same over all positions that leave a quarter overlapped; 0 when the pair was not worth asking."""
 
 
 @dataclass(frozen=True)

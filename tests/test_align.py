@@ -117,18 +117,20 @@ def test_a_mirror_image_is_refused_or_found_never_wrong(texture):
     assert refused(texture, mirrored) is not None
 
 
-def lattice_of_houses(seed, shape=(320, 360)):
+def lattice_of_houses(seed, shape=(320, 360), pitch=36, house=20):
     rng = np.random.default_rng(seed)
     grey = synthetic.textured(rng, shape) * 0.3 + 60
-    for row in range(8, shape[0] - 30, 36):
-        for col in range(8, shape[1] - 30, 40):
+    for row in range(8, shape[0] - house - 10, pitch):
+        for col in range(8, shape[1] - house - 10, pitch + 4):
             top, left = row + rng.integers(0, 4), col + rng.integers(0, 4)
-            grey[top : top + 20, left : left + 24] = rng.uniform(140, 230)
+            grey[top : top + house, left : left + house + 4] = rng.uniform(140, 230)
     return grey.astype(np.float32)
 
 
-def test_a_repeating_pattern_of_another_place_is_refused():
-    assert "repeats" in refused(lattice_of_houses(1), lattice_of_houses(2))
+@pytest.mark.parametrize(("shape", "pitch", "house"), [((320, 360), 36, 20), ((640, 640), 100, 50)])
+def test_a_repeating_pattern_of_another_place_is_refused(shape, pitch, house):
+    places = (lattice_of_houses(seed, shape, pitch, house) for seed in (1, 2))
+    assert "repeats" in refused(*places)
 
 
 def test_a_repeating_pattern_of_the_same_place_is_refused_or_right():
@@ -277,7 +279,7 @@ def test_check_points_take_no_part_and_gross_points_are_rejected():
 
 def test_a_window_is_looked_up_in_the_direction_of_the_convention(texture):
     moving = synthetic.warp(texture, np.array([[1, 0, 3.25], [0, 1, -2.5], [0, 0, 1.0]]))
-    sites = align_points.plan_sites(texture.shape, SETTINGS, 24)
+    sites = align_points.plan_sites(Window(0, 0, *texture.shape), SETTINGS, 24)
     batch = max(align_points.batches(sites, 8), key=len)
     area = align_points.area_of(batch, 8)
     rows, cols = (resample.mirrored(area[k], area[k + 2], texture.shape[k]) for k in (0, 1))
@@ -389,7 +391,7 @@ def test_costly_ways_to_candidates_are_left_out_only_when_a_cheap_one_is_certain
 
 
 def test_no_part_of_a_check_window_was_seen_by_the_fit():
-    sites = align_points.plan_sites((900, 700), SETTINGS, 24)
+    sites = align_points.plan_sites(Window(0, 0, 900, 700), SETTINGS, 24)
     seen = {True: np.zeros((900, 700), int), False: np.zeros((900, 700), int)}
     for site in sites:
         seen[site.check][site.window.slices] += 1
@@ -397,9 +399,17 @@ def test_no_part_of_a_check_window_was_seen_by_the_fit():
     assert seen[True].max() == 1 and 0 < sum(site.check for site in sites) < len(sites) / 4
 
 
+def test_the_lattice_lies_where_the_pictures_overlap():
+    crop = rigid((200, 300), 0, 1, np.array([-50.0, -70.0]))
+    assert align_fit.overlap(crop, (400, 500), (200, 300)) == Window(50, 70, 200, 300)
+    assert align_fit.overlap(np.eye(3), (400, 500), (600, 700)) == Window(0, 0, 400, 500)
+    far = rigid((200, 300), 0, 1, np.array([-5000.0, 0.0]))
+    assert align_fit.overlap(far, (400, 500), (200, 300)) == Window(0, 0, 400, 500)
+
+
 @pytest.mark.parametrize("shape", [(70, 80), (300, 2000), (9000, 9000)])
 def test_every_site_is_read_in_exactly_one_batch(shape):
-    sites = align_points.plan_sites(shape, SETTINGS, 24)
+    sites = align_points.plan_sites(Window(0, 0, *shape), SETTINGS, 24)
     read = [site for batch in align_points.batches(sites, 8) for site in batch]
     assert sorted(site.window for site in read) == sorted(site.window for site in sites)
     assert all(site.window.row >= 0 and site.window.row + site.window.rows <= shape[0] for site in sites)

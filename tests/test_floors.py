@@ -55,6 +55,7 @@ HELPER_OF = {
     "align_local": "align",
     "align_models": "align",
     "align_points": "align",
+    "align_rival": "align",
     "align_result": "align",
     "camera": "synthetic",
     "cog": "raster",
