@@ -36,6 +36,8 @@ class Measures:
     edges_after: IntArray
     green: ByteArray
     """0, 1 (green before), 2 (green after) or 3 (both)."""
+    leaning: ByteArray
+    """How many px along the pair's lean the structure is found again; 0 where it is not."""
     valid: BoolArray
 
     @property

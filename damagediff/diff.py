@@ -3,7 +3,7 @@
 The story, in the order in which the pipeline calls it:
 
 1. `fit_radiometry` on reduced images; its look-ups turn every tile into comparable 8-bit values.
-2. `measure` each tile (with `HALO` px of neighbours) into maps on cells of `CELL` px; `assemble` them.
+2. `measure` each tile (with `halo` px of neighbours) into maps on cells of `CELL` px; `assemble` them.
 3. `measure` the `ceiling_windows`, where unrelated content meets: what "as different as can be" scores here.
 4. `calibrate`: the pair's own floor and ceiling, and with them its comparability.
 5. `change_map`: score, threshold, tiers. `to_pixels` brings its maps back to pixels.
@@ -12,15 +12,25 @@ The story, in the order in which the pipeline calls it:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from . import cells, structure
+from . import cells, displaced, structure
+from .calibration import (
+    BUILT_SIGMA_CELLS,
+    SCORED,
+    Calibration,
+    calibrate,
+    ceiling_windows,
+    histogram,
+    quantile,
+    score,
+)
 from .cells import CELL, IntArray, Measures
 from .radiometry import Radiometry, fit_radiometry, luminance
 from .settings import Settings
@@ -35,6 +45,7 @@ from .types import (
     ChangeMap,
     FloatArray,
     Grid,
+    Lean,
     Window,
 )
 
@@ -49,6 +60,7 @@ __all__ = [
     "ceiling_windows",
     "change_map",
     "fit_radiometry",
+    "halo",
     "luminance",
     "measure",
     "min_region_px",
@@ -58,27 +70,6 @@ __all__ = [
 
 INVALID_REACH = 3
 """Cells around an invalid pixel that are not analysed: search and windows of the measures look into them."""
-CEILING_WINDOWS = 32
-"""Places where unrelated content is compared; 16 are as good as 64 (docs/method.md)."""
-CEILING_SIDE_PX = 136
-"""Side of such a place, halo included."""
-CEILING_SHIFT_PX = (40, 24)
-"""How far the unrelated content lies away, before jitter: beyond the search and the size of a roof."""
-CEILING_JITTER_PX = 8
-"""On a lattice the displacement aliases with regular rows of houses."""
-FLOOR_QUANTILE = 0.2
-"""The floor is what the best-kept fifth scores: holds in scenes of which four fifths are destroyed."""
-MIN_GAP = 0.1
-"""Floor and ceiling closer than this are normalised as if they were this far apart."""
-STEPS = 2000
-"""Histogram steps per unit of a measure: integer counts, the same in any order."""
-MAX_MEASURE = 3.0
-MIDPOINT = 0.8
-"""Normalised measure with score .5: a fifth short of what unrelated places score."""
-STEEPNESS = 6.0
-"""Logistic slope: the best-kept fifth of a pair scores below .01, unrelated places .77."""
-TAIL = 6.0
-"""Logistic argument beyond which it grows by its logarithm: float32 would round to 1 and lose ranks."""
 THRESHOLDS = (0.3, 0.5)
 """Least and greatest automatic threshold: the greatest serves scenes in which much differs anyway."""
 USUAL_SHARE = 0.95
@@ -89,7 +80,6 @@ SMOOTH_CELLS = 2.0
 """Sigma of the blur before a region may start: 8 px."""
 MIN_RESOLVED_PX = 200
 """Smaller regions lie below the measures' windows, whatever the ground sample distance."""
-BUILT_SIGMA_CELLS = 2.5
 LOST_SIGMA_CELLS = 1.5
 MIN_BUILT = 0.10
 """Share of edges on two perpendicular directions, sigma 10 px, from which there was built structure."""
@@ -100,50 +90,35 @@ COLOUR_SPREADS = 8.0
 """Colour differences stand out when they exceed the median by this many robust spreads ..."""
 MIN_COLOUR_GREY = 15.0
 """... and this many grey levels."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The pair's own scale for each measure."""
-
-    floor: dict[str, float]
-    """What the best-kept fifth of the textured cells scores, by measure."""
-    ceiling: dict[str, float]
-    """What unrelated content scores (median), by measure."""
-    comparability: float
-    """1 - median / ceiling of the structure measure; 0 when there was nothing to calibrate on."""
-    median_structure: float
-    """What the typical textured cell scores in the structure measure."""
-    texture_floor: float
-    """Variance of the before image above which a cell counts as textured."""
-
-    def to_dict(self) -> dict[str, float]:
-        """Flat, ready for JSON and `ChangeMap.calibration`."""
-        named = {f"floor_{k}": v for k, v in self.floor.items()}
-        named |= {f"ceiling_{k}": v for k, v in self.ceiling.items()}
-        return named | {
-            "median_structure": self.median_structure,
-            "texture_floor_grey2": self.texture_floor,
-        }
-
-
 Cell = TypeVar("Cell", bound=np.generic)
-SCORED = ("structure", "pattern", "orientation")
 RGB = ("red", "green", "blue")
 
 
-def measure(before8: ByteArray, after8: ByteArray, valid: BoolArray, roles: tuple[str, ...]) -> Measures:
+def halo(lean: Lean | None) -> int:
+    """Pixels of neighbours that `measure` needs on every side of a tile."""
+    return HALO + displaced.reach(lean)
+
+
+def measure(
+    before8: ByteArray,
+    after8: ByteArray,
+    valid: BoolArray,
+    roles: tuple[str, ...],
+    lean: Lean | None = None,
+) -> Measures:
     """All measures of one tile.
 
     Parameters
     ----------
     before8, after8 : (bands, rows, cols) uint8
-        Of `Radiometry`, with `HALO` px of neighbours on every side. A core that is no multiple of `CELL`
+        Of `Radiometry`, with `halo` px of neighbours on every side. A core that is no multiple of `CELL`
         (at the scene's lower or right edge) is completed from the halo.
     valid : (rows, cols) bool
         True where both images have pixels.
     roles : tuple of str
         One for each band.
+    lean : Lean, optional
+        Structure that is found again along it is measured there.
 
     Returns
     -------
@@ -152,22 +127,48 @@ def measure(before8: ByteArray, after8: ByteArray, valid: BoolArray, roles: tupl
     """
     before8, after8, valid = _whole_cells(before8, after8, valid)
     a, b = luminance(before8, roles), luminance(after8, roles)
-    loss, pattern, texture = structure.decorrelation(a, b)
     edges = structure.gradient_sums(a), structure.gradient_sums(b)
-    usable = _usable_cells(valid)
+    near = _without(displaced.reach(lean))
+    loss, pattern, texture = structure.decorrelation(a[near(1)], b[near(1)])
+    edges_near = edges[0][near(CELL)], edges[1][near(CELL)]
+    usable = _usable_cells(valid[near(1)])
     built = (slice(0, 1), slice(3, 5))
-    kept = [np.concatenate([_core(e[k]) for k in built]) * usable for e in edges]
-    return Measures(
+    kept = [np.concatenate([_core(e[k]) for k in built]) * usable for e in edges_near]
+    found = Measures(
         structure=loss,
         pattern=pattern,
-        orientation=structure.orientation_distance(*edges),
+        orientation=structure.orientation_distance(*edges_near),
         texture=texture,
-        colour=_colour_difference(before8, after8),
+        colour=_colour_difference(before8[near(1)], after8[near(1)]),
         edges_before=kept[0].astype(np.int16),
         edges_after=kept[1].astype(np.int16),
-        green=_green(before8, after8, roles),
+        green=_green(before8[near(1)], after8[near(1)], roles),
+        leaning=np.zeros(usable.shape, np.uint8),
         valid=usable,
     )
+    return found if lean is None else _at_the_lean(found, displaced.look_up(a, b, edges, lean))
+
+
+def _without(margin_px: int) -> Callable[[int], tuple[Any, ...]]:
+    """Index that takes so many px, given in units of so many, off every side of the last two axes."""
+
+    def index(unit_px: int) -> tuple[Any, ...]:
+        inner = slice(margin_px // unit_px, -(margin_px // unit_px) or None)
+        return (..., inner, inner)
+
+    return index
+
+
+def _at_the_lean(found: Measures, there: displaced.Displaced) -> Measures:
+    """The measures with those of cells that are found again along the lean, where they are lower there."""
+    leaning = np.where(found.valid, there.distance_px, np.uint8(0))
+    lower = {
+        name: np.where(
+            leaning > 0, np.minimum(getattr(found, name), getattr(there, name)), getattr(found, name)
+        )
+        for name in SCORED
+    }
+    return replace(found, leaning=leaning, **lower)
 
 
 def _whole_cells(
@@ -245,104 +246,6 @@ def assemble(shape: tuple[int, int], parts: Iterable[tuple[Window, Measures]]) -
                 whole[name] = np.zeros((*values.shape[:-2], rows, cols), values.dtype)
             whole[name][..., r : r + part.shape[0], c : c + part.shape[1]] = values
     return Measures(**whole)
-
-
-def ceiling_windows(shape: tuple[int, int], seed: int) -> tuple[tuple[Window, Window], ...]:
-    """Places of the before image, and where in the after image unrelated content lies for each.
-
-    Both windows include `HALO` px on every side and lie inside the scene; `measure` takes them as a tile.
-    The displacement is about (40, 24) px, its signs and up to 8 px of each part drawn at random.
-
-    Returns
-    -------
-    tuple of (Window, Window)
-        Up to 32 pairs, fewer in small scenes, none when a side is below about 110 px.
-    """
-    rng = np.random.default_rng(seed)
-    reach = np.array(CEILING_SHIFT_PX) + CEILING_JITTER_PX
-    side = min(CEILING_SIDE_PX, (min(shape) - int(reach.max())) // CELL * CELL)
-    if side < 2 * HALO + 4 * CELL:
-        return ()
-    count = min(CEILING_WINDOWS, max(8, shape[0] * shape[1] // (3 * side**2)))
-    return tuple(_displaced_windows(shape, side, rng) for _ in range(count))
-
-
-def _displaced_windows(shape: tuple[int, int], side: int, rng: np.random.Generator) -> tuple[Window, Window]:
-    shift = np.array(CEILING_SHIFT_PX) + rng.integers(-CEILING_JITTER_PX, CEILING_JITTER_PX + 1, 2)
-    shift *= rng.choice([-1, 1], 2)
-    first = rng.integers(np.maximum(0, -shift), np.array(shape) - side - np.maximum(0, shift) + 1)
-    (r, c), (dr, dc) = first.tolist(), shift.tolist()
-    return Window(r, c, side, side), Window(r + dr, c + dc, side, side)
-
-
-def calibrate(measures: Measures, ceiling: list[Measures]) -> Calibration:
-    """Floor and ceiling of each measure on this very pair.
-
-    A measure's *floor* is its .2 quantile over the scene's textured cells, which even a mostly destroyed
-    scene reaches where it was spared; its *ceiling* is the median over unrelated content. Both come from
-    integer histograms, so they do not depend on tiles or order. The comparability uses the median instead
-    of the floor: it asks whether the typical cell is any more alike than unrelated places are.
-
-    Parameters
-    ----------
-    measures : Measures
-        Of the whole scene.
-    ceiling : list of Measures
-        Of the `ceiling_windows`; empty when the scene is too small: comparability is then 0.
-    """
-    texture_floor = float(_quantile(_histogram(_deviation(measures.texture)[measures.valid], 128), 0.5, 128))
-    textured = measures.valid & (_deviation(measures.texture) > texture_floor)
-    other = [m.valid & (_deviation(m.texture) > texture_floor) for m in ceiling]
-    floor, top, median = {}, {}, 0.0
-    for name in SCORED:
-        own = _histogram(getattr(measures, name)[textured], MAX_MEASURE)
-        counts = [_histogram(getattr(m, name)[t], MAX_MEASURE) for m, t in zip(ceiling, other, strict=True)]
-        unrelated = np.sum(counts, axis=0) if counts else np.zeros_like(own)
-        floor[name] = _quantile(own, FLOOR_QUANTILE, MAX_MEASURE)
-        top[name] = _quantile(unrelated, 0.5, MAX_MEASURE)
-        median = _quantile(own, 0.5, MAX_MEASURE) if name == "structure" else median
-    ratio = median / top["structure"] if top["structure"] > 0 else 1.0
-    return Calibration(floor, top, max(0.0, 1 - ratio), median, texture_floor**2)
-
-
-def _deviation(variance: FloatArray) -> FloatArray:
-    return np.sqrt(variance)
-
-
-def _histogram(values: FloatArray, top: float) -> IntArray:
-    """Counts of values over 0..top, larger ones in the last step."""
-    count = int(STEPS * MAX_MEASURE)
-    index = np.minimum(values * np.float32(count / top), count - 1).astype(np.int64)
-    return np.bincount(index, minlength=count)
-
-
-def _quantile(counts: IntArray, p: float, top: float) -> float:
-    """Lower end of the step that holds the quantile; 0 when there are no counts."""
-    total = int(counts.sum())
-    step = np.searchsorted(np.cumsum(counts), p * total, side="right") if total else 0
-    return float(step / len(counts) * top)
-
-
-def score(measures: Measures, calibration: Calibration) -> FloatArray:
-    """The score of each cell, 0 to 1, with one meaning in every scene.
-
-    Each measure is taken from the pair's floor (0) to its ceiling (1); the mean of the three goes through a
-    logistic curve, which is strictly monotone and clips nothing: the best-kept fifth of a pair scores below
-    .01, unrelated content .77, and .5 is the shipped threshold.
-
-    Returns
-    -------
-    (rows, cols) float32
-        On cells; NaN where not valid.
-    """
-    total = np.zeros(measures.shape, np.float32)
-    for name in SCORED:
-        gap = max(calibration.ceiling[name] - calibration.floor[name], MIN_GAP)
-        total += (getattr(measures, name) - np.float32(calibration.floor[name])) / np.float32(gap)
-    steps = np.float32(STEEPNESS) * (total / len(SCORED) - np.float32(MIDPOINT))
-    far = np.maximum(np.abs(steps) - np.float32(TAIL), 0)
-    steps = np.sign(steps) * (np.minimum(np.abs(steps), np.float32(TAIL)) + np.log1p(far))
-    return np.where(measures.valid, 1 / (1 + np.exp(-steps)), np.float32(np.nan)).astype(np.float32)
 
 
 def min_region_px(grid: Grid, settings: Settings) -> int:
@@ -431,9 +334,9 @@ def _colour_stands_out(measures: Measures) -> BoolArray:
     if not measures.valid.any():
         return measures.valid
     colour = cells.smooth(measures.colour, measures.valid, SMOOTH_CELLS)
-    counts = _histogram(colour[measures.valid], 256.0)
-    middle = _quantile(counts, 0.5, 256.0)
-    spread = 1.4826 * _quantile(_histogram(np.abs(colour - middle)[measures.valid], 256.0), 0.5, 256.0)
+    counts = histogram(colour[measures.valid], 256.0)
+    middle = quantile(counts, 0.5, 256.0)
+    spread = 1.4826 * quantile(histogram(np.abs(colour - middle)[measures.valid], 256.0), 0.5, 256.0)
     return (colour > max(MIN_COLOUR_GREY, middle + COLOUR_SPREADS * spread)) & measures.valid
 
 

@@ -160,6 +160,7 @@ def alignment_results(alignment: Alignment, grid: Grid) -> dict[str, Any]:
         "supported_rc": alignment.supported_rc,
         "supported_share": alignment.supported_share,
         "windows_unused": alignment.windows_unused,
+        "lean": None if alignment.lean is None else _fields(alignment.lean),
         "evidence": _fields(alignment.evidence),
     }
 

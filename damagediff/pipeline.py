@@ -54,6 +54,7 @@ from .types import (
     FloatArray,
     Grid,
     Image,
+    Lean,
     Pair,
     Pictures,
     Region,
@@ -99,6 +100,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         scene = replace(scene, after=scene.after.aligned(model))
         if not alignment.accepted:
             return _refused(scene, alignment)
+        alignment = replace(alignment, lean=registration.lean(scene))
         return _compare_aligned(scene, alignment, outlines, folder)
 
 
@@ -176,7 +178,7 @@ def _compare_aligned(
     scene: Scene, alignment: Alignment, outlines: tuple[footprints.Footprint, ...], folder: Path
 ) -> Comparison:
     radiometry = _fit_radiometry(scene)
-    measures, drawn = _measure_and_write(scene, radiometry, folder)
+    measures, drawn = _measure_and_write(scene, radiometry, alignment.lean, folder)
     measures = _where_supported(measures, alignment)
     scene.progress("finding change", 0.0)
     calibration = diff.calibrate(measures, _ceiling(scene, radiometry))
@@ -226,11 +228,14 @@ def _read_pair(scene: Scene, window: Window) -> tuple[FloatArray, FloatArray, Bo
     return before, after, before_valid, after_valid
 
 
-def _measure_and_write(scene: Scene, radiometry: Radiometry, folder: Path) -> tuple[Measures, Pictures]:
+def _measure_and_write(
+    scene: Scene, radiometry: Radiometry, lean: Lean | None, folder: Path
+) -> tuple[Measures, Pictures]:
     """The one pass over the scene: resample, write, measure, and shrink for the report."""
     grid_, settings = scene.pair.grid, scene.settings
     canvas = pictures.Canvas(grid_, settings.report.picture_px, settings.tile_px, len(scene.pair.roles))
     windows = tiles.plan(grid_.shape, settings.tile_px)
+    halo = diff.halo(lean)
 
     with (
         _image_writer(folder / "before.tif", scene.pair.before, scene) as before_out,
@@ -238,13 +243,13 @@ def _measure_and_write(scene: Scene, radiometry: Radiometry, folder: Path) -> tu
     ):
 
         def one(core: Window) -> tuple[Window, Measures, ByteArray, ByteArray, BoolArray]:
-            before, after, before_valid, after_valid = _read_pair(scene, core.padded(diff.HALO))
-            inner = (slice(None), *(slice(diff.HALO, diff.HALO + n) for n in core[2:]))
+            before, after, before_valid, after_valid = _read_pair(scene, core.padded(halo))
+            inner = (slice(None), *(slice(halo, halo + n) for n in core[2:]))
             before_out.write(core, _as_type(before[inner], scene.pair.before.dtype), before_valid[inner[1:]])
             after_out.write(core, _as_type(after[inner], scene.pair.after.dtype), after_valid[inner[1:]])
             before8, after8 = radiometry.before_8bit(before), radiometry.after_8bit(after)
             both = before_valid & after_valid
-            found = diff.measure(before8, after8, both, scene.pair.roles)
+            found = diff.measure(before8, after8, both, scene.pair.roles, lean)
             return core, found, before8[inner], after8[inner], both[inner[1:]]
 
         parts = []

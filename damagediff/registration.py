@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import align, align_fit, align_points, align_result, hand_points, resample, tiles
+from . import align, align_fit, align_lean, align_points, align_result, hand_points, resample, tiles
 from .align_candidates import Candidate
 from .align_fields import Plane
 from .align_models import Fitted
@@ -15,7 +15,7 @@ from .align_points import Measured, Model, Points, Site
 from .feed import Feed
 from .scene import Scene
 from .settings import AlignSettings
-from .types import Alignment, FloatArray, Window
+from .types import Alignment, FloatArray, Lean, Window
 
 FIRST_LOOK = 16
 """Windows a side of the first look, on the reduced pictures."""
@@ -203,3 +203,15 @@ def _look_up(
         found += measured
         scene.progress("aligning", done / len(batches))
     return found
+
+
+def lean(scene: Scene) -> Lean | None:
+    """Along which direction the pair's view angles displace what is tall; `scene.after` is aligned."""
+
+    def one(window: Window) -> FloatArray | None:
+        area = window.padded(align_lean.CONTEXT_PX + align_lean.SEARCH_PX)
+        return align_lean.surface(scene.before.read_plane(area), scene.after.read_plane(area))
+
+    windows = align_lean.plan(scene.pair.grid.shape)
+    found = tiles.map_ordered(one, windows, scene.executor, ahead=8)
+    return align_lean.direction([surface for surface in found if surface is not None])

@@ -329,6 +329,7 @@ def _alignment(comparison: Comparison) -> dict[str, Any]:
         "check_points": summary.check_points(comparison),
         "ce90": wording.error(alignment.ce90_px, grid),
         "standard_error": wording.error(alignment.standard_error_px, grid),
+        "lean": None if alignment.lean is None else summary.lean(alignment.lean, grid),
         "full": None if evidence.log10_chance_full is None else _chance(evidence.log10_chance_full),
         "rival": wording.share(max(0.0, evidence.rival, evidence.rival_far)),
         "points": [(role, alignment.tie_points.count(role), words) for role, words in wording.ROLES.items()],

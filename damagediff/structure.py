@@ -41,13 +41,13 @@ def cell_sums(x: FloatArray) -> FloatArray:
     return np.asarray(mean * np.float32(CELL * CELL))
 
 
-def _window(sums: FloatArray) -> FloatArray:
-    """Weighted sums over neighbouring cells, exact: 16 x 16 px x 255**2 stays below 2**24."""
-    return np.asarray(cv2.sepFilter2D(sums, cv2.CV_32F, SMALL_WINDOW, SMALL_WINDOW), np.float32)
-
-
 COUNT = np.float32((CELL * SMALL_WINDOW.sum()) ** 2)
 """Weight of all pixels in one window."""
+
+
+def window_means(sums: FloatArray) -> FloatArray:
+    """Means over windows from sums over cells; exact up to the division: 16 x 16 px x 255**2 < 2**24."""
+    return np.asarray(cv2.sepFilter2D(sums, cv2.CV_32F, SMALL_WINDOW, SMALL_WINDOW), np.float32) / COUNT
 
 
 class _Moments(NamedTuple):
@@ -62,8 +62,8 @@ class _Moments(NamedTuple):
 
 
 def _moments(grey: ByteArray) -> _Moments:
-    mean = _window(cell_sums(grey.astype(np.float32))) / COUNT
-    return _Moments(mean, _window(cell_sums(_product(grey, grey))) / COUNT - mean * mean)
+    mean = window_means(cell_sums(grey.astype(np.float32)))
+    return _Moments(mean, window_means(cell_sums(product(grey, grey))) - mean * mean)
 
 
 def decorrelation(before: ByteArray, after: ByteArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -98,9 +98,9 @@ def decorrelation(before: ByteArray, after: ByteArray) -> tuple[FloatArray, Floa
     for dy, dx in SHIFTS:
         moved = after[CELL + dy : CELL + dy + fixed.shape[0], CELL + dx : CELL + dx + fixed.shape[1]]
         b = phases[dy % CELL, dx % CELL].cut(1 + dy // CELL, 1 + dx // CELL, a.mean.shape)
-        covariance = _window(cell_sums(_product(fixed, moved))) / COUNT - a.mean * b.mean
-        structure = np.minimum(structure, _structure(a.variance, b.variance, covariance))
-        pattern = np.minimum(pattern, _pattern(a.variance, b.variance, covariance))
+        covariance = window_means(cell_sums(product(fixed, moved))) - a.mean * b.mean
+        here = losses(a.variance, b.variance, covariance)
+        structure, pattern = np.minimum(structure, here[0]), np.minimum(pattern, here[1])
     core = (slice(MARGIN - 1, 1 - MARGIN),) * 2
     return np.maximum(structure[core], 0), np.maximum(pattern[core], 0), np.maximum(a.variance[core], 0)
 
@@ -110,8 +110,14 @@ def _cut_to_cells(x: ByteArray) -> ByteArray:
     return np.ascontiguousarray(x[:rows, :cols])
 
 
-def _product(a: ByteArray, b: ByteArray) -> FloatArray:
+def product(a: ByteArray, b: ByteArray) -> FloatArray:
+    """Pixel by pixel, whole numbers in float32."""
     return np.asarray(cv2.multiply(a, b, dtype=cv2.CV_32F), np.float32)
+
+
+def losses(var_a: FloatArray, var_b: FloatArray, covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Structure and pattern of `decorrelation` at one displacement."""
+    return _structure(var_a, var_b, covariance), _pattern(var_a, var_b, covariance)
 
 
 def _structure(var_a: FloatArray, var_b: FloatArray, covariance: FloatArray) -> FloatArray:

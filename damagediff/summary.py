@@ -17,6 +17,7 @@ from .types import (
     ChangeMap,
     Comparison,
     Grid,
+    Lean,
     Region,
 )
 
@@ -159,6 +160,22 @@ def check_points(comparison: Comparison) -> str:
     )
     told = f"{first}{near}; of all held-out points CE90 {wording.error(alignment.ce90_held_out_px, grid)}."
     return told if agreeing == held else f"{told} The others are mismatches, leaning roofs or change."
+
+
+def lean(found: Lean, grid: Grid) -> str:
+    """Where the after image shows tall things against the before image, in words of the picture."""
+    down, right = found.direction_rc
+    parts = [
+        word
+        for part, words in ((down, ("up", "down")), (right, ("to the left", "to the right")))
+        if abs(part) > 0.38
+        for word in (words[part > 0],)
+    ]
+    return (
+        f"seen from another angle, they are displaced {' and '.join(parts)} in the picture, "
+        f"by up to about {wording.error(found.reach_px, grid)}. Structure found again along that line "
+        "does not count as change."
+    )
 
 
 def min_region_m2(change: ChangeMap, grid: Grid) -> float | None:

@@ -229,6 +229,18 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Lean:
+    """The one direction along which another view angle displaces what is tall, in pixels of the grid."""
+
+    direction_rc: tuple[float, float]
+    """Unit vector (row, col): where the after image shows a roof, against where the before image does."""
+    reach_px: float
+    """Displacement that nine tenths of what was found along it stay below, and a margin."""
+    height: float
+    """How far it stands out, in robust deviations of all other directions."""
+
+
+@dataclass(frozen=True)
 class Alignment:
     """How the after image lies against the before image, and how well that is known."""
 
@@ -257,6 +269,8 @@ class Alignment:
     """Radius that holds 90 % of all held-out points, also of those rejected."""
     standard_error_px: float | None = None
     """How far the map would move with other tie points of the same kind: median over the frame."""
+    lean: Lean | None = None
+    """None when no direction stands out: like view angles, or nothing tall."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def measures(shape: tuple[int, int], **given: np.ndarray) -> Measures:
         "edges_before": edges,
         "edges_after": edges,
         "green": np.zeros(shape, np.uint8),
+        "leaning": np.zeros(shape, np.uint8),
         "valid": np.ones(shape, bool),
     }
     return Measures(**{**values, **given})
