@@ -26,10 +26,10 @@ MIN_GAP = 0.1
 STEPS = 2000
 """Histogram steps per unit of a measure: integer counts, the same in any order."""
 MAX_MEASURE = 3.0
-MIDPOINT = 0.8
-"""Normalised measure with score .5: a fifth short of what unrelated places score."""
+MIDPOINT = 0.85
+"""Normalised measure with score .5: a seventh short of what unrelated places score."""
 STEEPNESS = 6.0
-"""Logistic slope: the best-kept fifth of a pair scores below .01, unrelated places .77."""
+"""Logistic slope: the best-kept fifth of a pair scores below .01, unrelated places .71."""
 TAIL = 6.0
 """Logistic argument beyond which it grows by its logarithm: float32 would round to 1 and lose ranks."""
 BUILT_WEIGHT = 1.0
@@ -146,7 +146,7 @@ def score(measures: Measures, calibration: Calibration) -> FloatArray:
     built structure was lost: the share of edges on two perpendicular directions before, less that after,
     which is as often positive as negative between unrelated places. The sum goes through a logistic curve,
     which is strictly monotone and clips nothing: the best-kept fifth of a pair scores below .01, unrelated
-    content .77, and .5 is the shipped threshold.
+    content .71, and .5 is the shipped threshold.
 
     Returns
     -------

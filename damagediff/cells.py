@@ -14,6 +14,12 @@ from .types import BoolArray, ByteArray, FloatArray
 CELL = 4
 """Side of a cell in working-grid pixels."""
 
+NO_COLOUR = -1.0
+GREEN_EXCESS = 0.06
+"""Excess green from which a cell is vegetation, beyond the picture's own cast."""
+CAST_SHARE = 0.05
+MAX_CAST = 0.05
+"""The cast is what the least green twentieth of a picture has: tiles, roads and soil are neutral."""
 IntArray = npt.NDArray[np.integer[Any]]
 
 
@@ -34,8 +40,8 @@ class Measures:
     edges_before: IntArray
     """(3, rows, cols) sums of m, re and im m exp(4it); see `structure.gradient_sums`."""
     edges_after: IntArray
-    green: ByteArray
-    """0, 1 (green before), 2 (green after) or 3 (both)."""
+    green: FloatArray
+    """(2, rows, cols) excess green of both images: 2g - r - b of chromaticities; `NO_COLOUR` without RGB."""
     leaning: ByteArray
     """How many px along the pair's lean the structure is found again; 0 where it is not."""
     valid: BoolArray
@@ -44,6 +50,16 @@ class Measures:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of cells."""
         return self.valid.shape[0], self.valid.shape[1]
+
+
+def vegetation(measures: Measures) -> tuple[BoolArray, BoolArray]:
+    """Cells that are green before, and after; each picture's own green cast is taken off first."""
+    found = []
+    for excess in measures.green:
+        usable = excess[measures.valid]
+        cast = float(np.clip(np.quantile(usable, CAST_SHARE), 0, MAX_CAST)) if usable.size else 0.0
+        found.append(excess > GREEN_EXCESS + cast)
+    return found[0], found[1]
 
 
 def smooth(values: FloatArray, valid: BoolArray, sigma_cells: float) -> FloatArray:

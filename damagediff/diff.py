@@ -80,12 +80,16 @@ SMOOTH_CELLS = 2.0
 """Sigma of the blur before a region may start: 8 px."""
 MIN_RESOLVED_PX = 200
 """Smaller regions lie below the measures' windows, whatever the ground sample distance."""
-LOST_SIGMA_CELLS = 1.5
 MIN_BUILT = 0.10
 """Share of edges on two perpendicular directions, sigma 10 px, from which there was built structure."""
-GREEN_EXCESS = 0.06
-"""Excess green (2g - r - b of chromaticities) from which a cell is vegetation."""
-MAX_GREEN_SHARE = 0.5
+LOST_SIGMA_CELLS = 1.5
+MIN_LOST = 0.10
+"""By how much that share must have fallen, sigma 6 px: a house against its garden."""
+WIDE_SIGMA_CELLS = 6.0
+MIN_LOST_AROUND = 0.02
+"""The same with sigma 24 px: the noise of trees averages out, a block of houses does not."""
+MAX_GREEN_AFTER = 0.2
+"""Share of a region that may be green in the after image: rubble is not, gardens and trees are."""
 COLOUR_SPREADS = 8.0
 """Colour differences stand out when they exceed the median by this many robust spreads ..."""
 MIN_COLOUR_GREY = 15.0
@@ -215,16 +219,16 @@ def _colour_difference(before8: ByteArray, after8: ByteArray) -> FloatArray:
     return np.sqrt(best)
 
 
-def _green(before8: ByteArray, after8: ByteArray, roles: tuple[str, ...]) -> ByteArray:
-    """1 where the before image is green, 2 where the after image is, 3 where both are."""
+def _green(before8: ByteArray, after8: ByteArray, roles: tuple[str, ...]) -> FloatArray:
+    """(2, rows, cols) excess green of each image, exact up to the division."""
     if not set(RGB) <= set(roles):
-        return np.zeros([n // CELL - 2 * structure.MARGIN for n in before8.shape[1:]], np.uint8)
-    flags = []
+        shape = [n // CELL - 2 * structure.MARGIN for n in before8.shape[1:]]
+        return np.full((2, *shape), cells.NO_COLOUR, np.float32)
+    found = []
     for bands in (before8, after8):
         red, green, blue = (_core(structure.cell_sums(bands[roles.index(k)].astype(np.float32))) for k in RGB)
-        flags.append(2 * green - red - blue > GREEN_EXCESS * (red + green + blue))
-    both: ByteArray = flags[0].astype(np.uint8) + 2 * flags[1].astype(np.uint8)
-    return both
+        found.append((2 * green - red - blue) / np.maximum(red + green + blue, 1))
+    return np.stack(found)
 
 
 def assemble(shape: tuple[int, int], parts: Iterable[tuple[Window, Measures]]) -> Measures:
@@ -260,8 +264,8 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
 
     A region starts where the score, blurred by 8 px, exceeds the threshold, and must reach the minimum
     mapping unit. It is *structural* where built structure stood before (edges on two perpendicular
-    directions) and was lost, and at most half of it is green in both images; else it is *other* change,
-    as is a strong change of colour without one of structure (burn, paint, water). Below the least
+    directions) and was lost, and at most a fifth of it is green afterwards; else it is *other* change, as
+    is a strong change of colour without one of structure (burn, paint, water). Below the least
     comparability nothing is analysed.
 
     Returns
@@ -319,12 +323,17 @@ def _tiers(
 
 def _structure_was_lost(measures: Measures, labels: IntArray, count: int) -> BoolArray:
     """(count + 1,) whether built structure stood in each component and was lost; False for background."""
-    before, after = measures.edges_before, measures.edges_after
-    built = cells.component_means(labels, count, structure.crossing(before, BUILT_SIGMA_CELLS))
-    kept = [structure.crossing(edges, LOST_SIGMA_CELLS) for edges in (before, after)]
-    green = cells.component_means(labels, count, measures.green == 3)
-    lost = cells.component_means(labels, count, np.subtract(*kept)) >= 0
-    verdict: BoolArray = (built >= MIN_BUILT) & lost & (green <= MAX_GREEN_SHARE)
+
+    def mean(values: npt.NDArray[Any]) -> FloatArray:
+        return cells.component_means(labels, count, values)
+
+    def fallen(sigma_cells: float) -> FloatArray:
+        kept = (structure.crossing(e, sigma_cells) for e in (measures.edges_before, measures.edges_after))
+        return mean(np.subtract(*kept))
+
+    built = mean(structure.crossing(measures.edges_before, BUILT_SIGMA_CELLS)) >= MIN_BUILT
+    lost = (fallen(LOST_SIGMA_CELLS) >= MIN_LOST) & (fallen(WIDE_SIGMA_CELLS) >= MIN_LOST_AROUND)
+    verdict: BoolArray = built & lost & (mean(cells.vegetation(measures)[1]) <= MAX_GREEN_AFTER)
     verdict[0] = False
     return verdict
 

@@ -94,7 +94,8 @@ def _hints(change: ChangeMap, measures: Measures) -> dict[str, tuple[BoolArray, 
     blind = np.pad(change.changed == NOT_ANALYSED, 1, constant_values=True).astype(np.uint8)
     beside = cv2.dilate(blind, np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
     return {
-        "vegetation": (measures.green > 0, FLAG_SHARE),
+        "vegetation": (np.logical_or(*cells.vegetation(measures)), FLAG_SHARE),
+        "lean": (measures.leaning > 0, FLAG_SHARE),
         "at image edge": (beside, 0.0),
         "low texture": (measures.texture < LOW_TEXTURE_GREY2, FLAG_SHARE),
         "colour only": (np.nan_to_num(change.score) < change.threshold, FLAG_SHARE),

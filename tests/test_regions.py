@@ -42,7 +42,7 @@ def measures(shape: tuple[int, int], **given: np.ndarray) -> Measures:
         "colour": flat,
         "edges_before": edges,
         "edges_after": edges,
-        "green": np.zeros(shape, np.uint8),
+        "green": np.zeros((2, *shape), np.float32),
         "leaning": np.zeros(shape, np.uint8),
         "valid": np.ones(shape, bool),
     }
@@ -146,8 +146,8 @@ def test_flags_say_what_may_explain_a_region() -> None:
     changed[10, 3] = NOT
     score = np.full(changed.shape, 0.8)
     score[:, 8:] = 0.2
-    green = np.zeros(changed.shape, np.uint8)
-    green[2:5, 2:4] = 2
+    green = np.zeros((2, *changed.shape), np.float32)
+    green[1, 2:5, 2:4] = 0.2
     texture = np.full(changed.shape, 500, np.float32)
     texture[8:10] = 5
     listed = regions.find(
