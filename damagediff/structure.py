@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from .cells import CELL, IntArray
 from .types import ByteArray, FloatArray
@@ -55,15 +56,19 @@ class _Moments(NamedTuple):
 
     mean: FloatArray
     variance: FloatArray
+    per_spread: FloatArray
+    """One over the root of variance and noise."""
 
     def cut(self, row: int, col: int, shape: tuple[int, ...]) -> _Moments:
         at = (slice(row, row + shape[0]), slice(col, col + shape[1]))
-        return _Moments(self.mean[at], self.variance[at])
+        return _Moments(*(x[at] for x in self))
 
 
 def _moments(grey: ByteArray) -> _Moments:
     mean = window_means(cell_sums(grey.astype(np.float32)))
-    return _Moments(mean, window_means(cell_sums(product(grey, grey))) - mean * mean)
+    variance = window_means(cell_sums(product(grey, grey))) - mean * mean
+    noise = np.float32(PATTERN_NOISE_GREY2)
+    return _Moments(mean, variance, 1 / np.sqrt(np.maximum(variance, 0) + noise))
 
 
 def decorrelation(before: ByteArray, after: ByteArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -94,15 +99,17 @@ def decorrelation(before: ByteArray, after: ByteArray) -> tuple[FloatArray, Floa
     fixed = np.ascontiguousarray(before[CELL:-CELL, CELL:-CELL])  # the search reaches one cell beyond
     a = _moments(fixed)
     phases = {(py, px): _moments(_cut_to_cells(after[py:, px:])) for py in (0, 2) for px in (0, 2)}
-    structure = pattern = np.full_like(a.mean, 2)
+    alike, like = np.full_like(a.mean, -1), np.full_like(a.mean, -1)
     for dy, dx in SHIFTS:
         moved = after[CELL + dy : CELL + dy + fixed.shape[0], CELL + dx : CELL + dx + fixed.shape[1]]
         b = phases[dy % CELL, dx % CELL].cut(1 + dy // CELL, 1 + dx // CELL, a.mean.shape)
         covariance = window_means(cell_sums(product(fixed, moved))) - a.mean * b.mean
-        here = losses(a.variance, b.variance, covariance)
-        structure, pattern = np.minimum(structure, here[0]), np.minimum(pattern, here[1])
+        mean = (a.variance + b.variance) * np.float32(0.5) + np.float32(NOISE_GREY2)
+        np.maximum(alike, (covariance + np.float32(NOISE_GREY2)) / mean, out=alike)
+        np.maximum(like, (covariance + np.float32(PATTERN_NOISE_GREY2)) * b.per_spread, out=like)
     core = (slice(MARGIN - 1, 1 - MARGIN),) * 2
-    return np.maximum(structure[core], 0), np.maximum(pattern[core], 0), np.maximum(a.variance[core], 0)
+    lost = [np.maximum(1 - x[core], 0) for x in (alike, like * a.per_spread)]
+    return lost[0], lost[1], np.maximum(a.variance[core], 0)
 
 
 def _cut_to_cells(x: ByteArray) -> ByteArray:
@@ -134,8 +141,8 @@ def _pattern(var_a: FloatArray, var_b: FloatArray, covariance: FloatArray) -> Fl
 def gradient_sums(grey: ByteArray) -> FloatArray:
     """Moments of the gradient's direction, summed over cells.
 
-    For magnitude m and angle t: the sums of m, of m exp(2it) and of m exp(4it), each pixel rounded to a
-    whole number first. The first says how much edge there is, the second along which line it runs, the
+    For magnitude m and angle t: the sums of m, of m exp(2it) and of m exp(4it), of each pixel from a table of
+    whole numbers. The first says how much edge there is, the second along which line it runs, the
     third along which pair of perpendicular lines, which only built things have in common.
 
     Returns
@@ -144,13 +151,36 @@ def gradient_sums(grey: ByteArray) -> FloatArray:
         m, real and imaginary m exp(2it), real and imaginary m exp(4it); whole numbers within +-23,100.
     """
     smooth = cv2.GaussianBlur(grey, (5, 5), 1.0)  # uint8: fixed-point, the same bits everywhere
-    dx = cv2.Sobel(smooth, cv2.CV_16S, 1, 0).astype(np.float32)
-    dy = cv2.Sobel(smooth, cv2.CV_16S, 0, 1).astype(np.float32)
-    magnitude = np.sqrt(dx * dx + dy * dy)
-    inverse = 1 / np.maximum(magnitude, 1)  # whole Sobel values: below 1 there is only 0
-    double = (dx * dx - dy * dy) * inverse, 2 * dx * dy * inverse
-    fourth = (double[0] ** 2 - double[1] ** 2) * inverse, 2 * double[0] * double[1] * inverse
-    return np.stack([cell_sums(np.rint(channel)) for channel in (magnitude, *double, *fourth)])
+    dx, dy = (np.asarray(cv2.Sobel(smooth, cv2.CV_16S, *axis), np.int16) for axis in ((1, 0), (0, 1)))
+    index = _steps(dy).astype(np.int32)
+    index *= 2 * GRADIENT_REACH + 1
+    index += _steps(dx)
+    channels = GRADIENTS.take(index.ravel(), 0).reshape(*grey.shape, -1)
+    rows, cols = (n // CELL for n in grey.shape)
+    means = cv2.resize(channels, (cols, rows), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(means.transpose(2, 0, 1)) * np.float32(CELL * CELL)
+
+
+GRADIENT_STEP = 4
+"""Sobel units, of 1,020 at most, in which gradients are told apart: noise is a hundred."""
+GRADIENT_REACH = 256
+
+
+def _steps(derivative: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """From 0, in steps of `GRADIENT_STEP`."""
+    return np.asarray((derivative + GRADIENT_STEP // 2) // GRADIENT_STEP + GRADIENT_REACH)
+
+
+def _gradient_table() -> FloatArray:
+    """(gradients, 5) the channels of `gradient_sums` for each pair of derivatives, dx running fastest."""
+    step = np.arange(-GRADIENT_REACH, GRADIENT_REACH + 1, dtype=np.float64) * GRADIENT_STEP
+    dx, dy = np.meshgrid(step, step)
+    magnitude, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
+    turned = [magnitude * f(k * angle) for k in (2, 4) for f in (np.cos, np.sin)]
+    return np.rint(np.stack([magnitude, *turned], -1)).astype(np.float32).reshape(-1, 5)
+
+
+GRADIENTS = _gradient_table()
 
 
 def orientation_distance(before: FloatArray, after: FloatArray) -> FloatArray:
