@@ -125,7 +125,8 @@ def _heading(comparison: Comparison, annotated: bool) -> list[Block]:
     if comparison.pair.identical:
         blocks.append(_paragraph("Both files are identical, byte for byte.", 10, width, bold=True))
     if annotated:
-        blocks.append(_paragraph(summary.finding(comparison), 10, width))
+        said = (summary.finding(comparison), summary.measure_line(comparison.change))
+        blocks.append(_paragraph(" ".join(line for line in said if line), 10, width))
     return [*blocks, Block(GAP // 2, _nothing)]
 
 

@@ -171,6 +171,7 @@ def _change(comparison: Comparison) -> dict[str, Any] | None:
         return None
     seen = summary.amounts(change, comparison.pair.grid)
     return {
+        "measure": change.measure,
         "threshold": change.threshold,
         "threshold_rule": change.threshold_rule,
         "comparability": change.comparability,

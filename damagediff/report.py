@@ -68,6 +68,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "buildings": _buildings(comparison),
         "alignment": _alignment(comparison),
         "change": _change(comparison),
+        "measured_by": wording.MEASURED_BY[comparison.change.measure] if comparison.change else "",
         "settings": list(_settings(comparison.settings)),
         "images": [
             _image(role, image)
@@ -355,6 +356,7 @@ def _change(comparison: Comparison) -> list[tuple[str, str]]:
         return []
     seen = summary.amounts(change, comparison.pair.grid)
     return [
+        ("Measure", wording.MEASURES[change.measure]),
         ("Analysed", f"{wording.share(seen.analysed_share)} of the scene, {seen.area(seen.analysed_px)}"),
         ("Visible change", _part(seen, seen.structural_px)),
         ("Other change", _part(seen, seen.other_px)),

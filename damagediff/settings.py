@@ -61,6 +61,8 @@ class DiffSettings:
     """1 - median / ceiling below which nothing can be said (unaligned pairs .003-.02, flooded .005-.065)."""
     threshold: float | None = None
     """Score above which a region starts; None: the automatic rule."""
+    measure: Literal["structure", "ssim", "cva", "irmad"] = "structure"
+    """What the score is made of; the others are published references to hold the default against."""
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,13 @@ def verdict_line(comparison: Comparison) -> str | None:
     return f"{comparison.verdict.upper()}{named}"
 
 
+def measure_line(change: ChangeMap | None) -> str | None:
+    """What every output must say when the score was not made of the tool's own measure."""
+    if change is None or change.measure == "structure":
+        return None
+    return f"Measure chosen by the user: {wording.MEASURES[change.measure]}. It is not the one recommended."
+
+
 def told(comparison: Comparison) -> bool:
     """Whether anything is said about change: the pair was aligned, and resembles itself enough."""
     return comparison.change is not None and comparison.verdict != "not comparable"

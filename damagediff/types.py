@@ -292,6 +292,8 @@ class ChangeMap:
     """Floors and ceilings of the measures, and what else the score was normalised with."""
     min_region_px: int = 0
     """Smaller regions are not reported: the minimum mapping unit, in whole cells."""
+    measure: str = "structure"
+    """What the score was made of: the setting ``diff.measure``."""
 
 
 @dataclass(frozen=True)

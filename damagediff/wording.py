@@ -24,6 +24,19 @@ TIER_MEANING: dict[Tier, str] = {
     "structural": "built structure was there before and looks different or is missing after",
     "other": "the ground or its colour looks different; built structure is not involved or cannot be told",
 }
+MEASURES = {
+    "structure": "loss and change of structure, tolerant to small shifts",
+    "ssim": "1 - SSIM, a published reference",
+    "cva": "length of the change vector, a published reference",
+    "irmad": "IR-MAD, a published reference",
+}
+MEASURED_BY = {
+    "structure": "A score of lost and altered structure was then measured, tolerant to small shifts",
+    "ssim": "A score of dissimilarity (1 - SSIM) was then measured, without any tolerance to shifts",
+    "cva": "A score of changed brightness and colour (length of the change vector) was then measured",
+    "irmad": "A score of altered relations between the bands (IR-MAD) was then measured",
+}
+"""What a report says of the measure; ``settings.diff.measure`` names it."""
 VERDICT_MEANING: dict[Verdict, str] = {
     "comparable": "The two pictures were aligned and resemble each other enough to compare them.",
     "comparable with reservations": "The comparison can be used, but not every check passed: see below.",
