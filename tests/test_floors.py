@@ -58,6 +58,7 @@ HELPER_OF = {
     "align_points": "align",
     "align_rival": "align",
     "align_result": "align",
+    "bitmap": "raster",
     "calibration": "diff",
     "camera": "synthetic",
     "cog": "raster",
