@@ -160,6 +160,7 @@ def _image_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("before", type=PATH)
 @click.argument("after", type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="Run folder to write.")
+@click.option("--sensor", type=click.Choice(["optical", "sar"]), help="What took the images; sar: radar.")
 @click.option(
     "--measure",
     type=click.Choice(["structure", "ssim", "cva", "irmad"]),
@@ -327,7 +328,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
 
 def _settings(given: dict[str, Any]) -> options.Settings:
     keys = {"seed": "seed", "workers": "workers", "model": "align.model", "max_shift": "align.max_shift_px"}
-    keys |= {"measure": "diff.measure"}
+    keys |= {"measure": "diff.measure", "sensor": "sensor"}
     named = [f"{key}={given[name]}" for name, key in keys.items() if given.get(name) is not None]
     if given.get("no_local"):
         named.append("align.local=false")

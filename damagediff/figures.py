@@ -387,18 +387,12 @@ def _draw_label(axes: Axes, region: Region, box: labels.Box) -> None:
     )
 
 
-LEGEND: dict[Tier, str] = {
-    "structural": "visible change: built structure looks different or is missing",
-    "other": "other change: ground or colour looks different",
-}
-
-
 def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
     hidden = len(comparison.regions) - _drawn(comparison, shown)
 
     def draw(sheet: Sheet, top: int) -> None:
         x: float = MARGIN
-        for tier, meaning in LEGEND.items():
+        for tier, meaning in wording.legend(comparison.change.measure if comparison.change else "").items():
             sheet.strip((x, top + 4, 40, 28), "none", edgecolor=COLORS[tier], linewidth=sheets.points(5))
             x = sheet.entry((x + 54, top + 4), meaning)
         swatch = np.full((30, 42, 3), 128, np.uint8)

@@ -27,6 +27,7 @@ from . import (
     grid,
     masks,
     pictures,
+    radar,
     raster,
     reference_measures,
     regions,
@@ -102,7 +103,8 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         scene = replace(scene, after=scene.after.aligned(model))
         if not alignment.accepted:
             return _refused(scene, alignment)
-        alignment = replace(alignment, lean=registration.lean(scene))
+        if settings.sensor == "optical":
+            alignment = replace(alignment, lean=registration.lean(scene))
         return _compare_aligned(scene, alignment, outlines, folder)
 
 
@@ -142,12 +144,14 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
     ):
         progress("reading", 0.0)
         georeferenced = pair.before.georeferenced
-        first = executor.submit(open_feed, pair.before, before, pair.grid, georeferenced, longest)
-        second = executor.submit(open_feed, pair.after, after, pair.grid, not pair.moving_is_file, longest)
+        optical = settings.sensor == "optical"
+        placed = georeferenced, not pair.moving_is_file
+        first = executor.submit(open_feed, pair.before, before, pair.grid, placed[0], longest, optical)
+        second = executor.submit(open_feed, pair.after, after, pair.grid, placed[1], longest, optical)
         feeds = [first.result()]
         progress("reading", 0.5)
         feeds.append(second.result())
-        if pair.moving_is_file and feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape:
+        if optical and pair.moving_is_file and feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape:
             drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
             feeds = [feed.without(drawn) for feed in feeds]
         yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress)
@@ -159,7 +163,8 @@ def open_pair(case: Case, settings: Settings) -> Pair:
     after = raster.inspect(case.after, settings.read)
     both = before.georeferenced and after.georeferenced
     on = grid.common_grid(before, after, case.gsd_m)
-    return Pair(before, after, on, raster.common_roles(before, after), moving_is_file=not both)
+    roles = ("grey",) if settings.sensor == "sar" else raster.common_roles(before, after)
+    return Pair(before, after, on, roles, moving_is_file=not both)
 
 
 def _refused(scene: Scene, alignment: Alignment) -> Comparison:
@@ -183,8 +188,14 @@ def _compare_aligned(
     measures, drawn = _measure_and_write(scene, (radiometry, reference), alignment.lean, folder)
     measures = _where_supported(measures, alignment)
     scene.progress("finding change", 0.0)
-    calibration = diff.calibrate(measures, _ceiling(scene, radiometry, reference))
-    change = diff.change_map(measures, calibration, scene.pair.grid, scene.settings)
+    ceiling = _ceiling(scene, radiometry, reference)
+    if scene.settings.sensor == "sar":
+        least_px = diff.min_region_px(scene.pair.grid, scene.settings)
+        change = radar.change_map(measures, ceiling, least_px, scene.settings)
+        measures = radar.without_optics(measures)
+    else:
+        calibration = diff.calibrate(measures, ceiling)
+        change = diff.change_map(measures, calibration, scene.pair.grid, scene.settings)
     change, found = _without_lean(scene, change, regions.find(change, measures, scene.pair.grid), radiometry)
     _write_change(scene, change, folder)
     _write_geometry(scene, folder)
@@ -221,6 +232,11 @@ def _fit_radiometry(scene: Scene) -> tuple[Radiometry, Reference | None]:
             f"{scene.pair.before.name} and {scene.pair.after.name}: no pixel is valid in both. "
             "Check nodata, alpha and the extents"
         )
+    if scene.settings.sensor == "sar":
+        first, second = (
+            np.dtype(image.dtype).kind in "iu" for image in (scene.pair.before, scene.pair.after)
+        )
+        return radar.log_coded(before, after, both, (first, second), scene.settings.radar)
     radiometry = diff.fit_radiometry(before, after, both, scene.pair.roles)
     prepare = reference_measures.PREPARE.get(scene.settings.diff.measure)
     if prepare is None:

@@ -72,6 +72,7 @@ HELPER_OF = {
     "pictures": "pipeline",
     "planting": "synthetic",
     "irmad": "diff",
+    "radar": "diff",
     "radiometry": "diff",
     "reference_measures": "diff",
     "registration": "pipeline",
