@@ -461,8 +461,10 @@ def _inset(sheet: Sheet, at: tuple[int, int, int], what: tuple[Region, str], rgb
 
 def footer(comparison: Comparison, annotated: bool = True) -> tuple[str, ...]:
     """What was done to the pictures, with what, and the id by which this result can be found again."""
-    outlines = "outlines: visible change found automatically, not verified on the ground"
     aligned = comparison.change is not None
+    radar = comparison.change is not None and comparison.change.measure == "log_ratio"
+    what = "changed radar backscatter" if radar else "visible change"
+    outlines = f"outlines: {what} found automatically, not verified on the ground"
     return (
         *((outlines,) if annotated and summary.told(comparison) else ()),
         f"co-registered, {summary.held_out(comparison)}" if aligned else "not aligned",

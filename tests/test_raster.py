@@ -615,6 +615,23 @@ def test_hostile_bitmaps_are_refused_before_they_are_opened(
     assert "\n" not in str(caught.value)
 
 
+@given(st.dictionaries(st.integers(2, 53), st.integers(0, 255), max_size=8), st.integers(0, 400))
+def test_a_damaged_bitmap_is_read_or_told(
+    tmp_path_factory: pytest.TempPathFactory, damage: dict[int, int], cut: int
+) -> None:
+    content = bytearray(bitmap_header(12, 9, data=9 * 36))
+    for at, value in damage.items():
+        content[at] = value
+    path = tmp_path_factory.getbasetemp() / "damaged.bmp"
+    path.write_bytes(content[: max(2, len(content) - cut)])
+    try:
+        data, _ = whole(look(path))
+    except InputError as error:
+        assert str(error).startswith("damaged.bmp: ") and "\n" not in str(error)
+    else:
+        assert data.shape[1] * data.shape[2] <= len(content)
+
+
 def test_a_bitmap_is_held_against_the_limits_too(tmp_path: Path) -> None:
     (tmp_path / "a.bmp").write_bytes(bitmap_header(100, 100, data=30_000))
     assert look(tmp_path / "a.bmp").shape == (100, 100)
