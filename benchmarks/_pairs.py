@@ -152,9 +152,6 @@ def file_of(pair: Path, when: str) -> Path:
 def pixels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """(rows, cols, 3) uint8 as shown, and (rows, cols) validity, of any file that the door lets through."""
     warnings.simplefilter("ignore", NotGeoreferencedWarning)
-    if path.suffix.lower() == ".bmp":  # not let through; two radar pairs come so
-        data = np.asarray(PillowImage.open(path).convert("RGB"))
-        return data, np.ones(data.shape[:2], bool)
     image = raster.inspect(types.Source(path), settings.ReadSettings())
     roles = ("red", "green", "blue") if {"red", "palette"} & set(image.roles) else ("grey",)
     with raster.Reader(image, roles) as reader:

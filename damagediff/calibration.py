@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import structure
+from . import reference_measures, structure
 from .cells import CELL, IntArray, Measures
 from .structure import HALO
 from .types import FloatArray, Window
@@ -118,6 +118,8 @@ def calibrate(measures: Measures, ceiling: list[Measures]) -> Calibration:
         top[name] = quantile(unrelated, 0.5, MAX_MEASURE)
         median = quantile(own, 0.5, MAX_MEASURE) if name == "structure" else median
     ratio = median / top["structure"] if top["structure"] > 0 else 1.0
+    if measures.reference is not None:
+        floor, top = reference_measures.scale(measures, textured, ceiling, other, FLOOR_QUANTILE)
     return Calibration(floor, top, max(0.0, 1 - ratio), median, texture_floor**2)
 
 
@@ -154,14 +156,21 @@ def score(measures: Measures, calibration: Calibration) -> FloatArray:
         On cells; NaN where not valid.
     """
     total: FloatArray = np.zeros(measures.shape, np.float32)
-    for name in SCORED:
-        gap = max(calibration.ceiling[name] - calibration.floor[name], MIN_GAP)
-        total += (getattr(measures, name) - np.float32(calibration.floor[name])) / np.float32(gap)
-    before, after = (
-        structure.crossing(e, BUILT_SIGMA_CELLS) for e in (measures.edges_before, measures.edges_after)
-    )
-    total = total / len(SCORED) + np.float32(BUILT_WEIGHT) * (before - after)
-    steps = np.float32(STEEPNESS) * (total - np.float32(MIDPOINT))
+    for name, floor in calibration.floor.items():
+        gap = max(calibration.ceiling[name] - floor, MIN_GAP)
+        total += (getattr(measures, name) - np.float32(floor)) / np.float32(gap)
+    total = total / len(calibration.floor)
+    if measures.reference is None:
+        before, after = (
+            structure.crossing(e, BUILT_SIGMA_CELLS) for e in (measures.edges_before, measures.edges_after)
+        )
+        total = total + np.float32(BUILT_WEIGHT) * (before - after)
+    return np.where(measures.valid, curve(total), np.float32(np.nan)).astype(np.float32)
+
+
+def curve(normalised: FloatArray) -> FloatArray:
+    """Measures on the scale from floor (0) to ceiling (1) to scores."""
+    steps = np.float32(STEEPNESS) * (normalised - np.float32(MIDPOINT))
     far = np.maximum(np.abs(steps) - np.float32(TAIL), 0)
     steps = np.sign(steps) * (np.minimum(np.abs(steps), np.float32(TAIL)) + np.log1p(far))
-    return np.where(measures.valid, 1 / (1 + np.exp(-steps)), np.float32(np.nan)).astype(np.float32)
+    return np.asarray(1 / (1 + np.exp(-steps)))

@@ -45,6 +45,8 @@ class Measures:
     leaning: ByteArray
     """How many px along the pair's lean the structure is found again; 0 where it is not."""
     valid: BoolArray
+    reference: FloatArray | None = None
+    """Another measure in place of the three of structure, in its own unit; None: those three."""
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -160,6 +160,12 @@ def _image_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("before", type=PATH)
 @click.argument("after", type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="Run folder to write.")
+@click.option("--sensor", type=click.Choice(["optical", "sar"]), help="What took the images; sar: radar.")
+@click.option(
+    "--measure",
+    type=click.Choice(["structure", "ssim", "cva", "irmad"]),
+    help="What the score is made of; all but structure are references to compare with.",
+)
 @click.option("--title", default="", help="What is compared, for the report.")
 @click.option(
     "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
@@ -322,6 +328,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
 
 def _settings(given: dict[str, Any]) -> options.Settings:
     keys = {"seed": "seed", "workers": "workers", "model": "align.model", "max_shift": "align.max_shift_px"}
+    keys |= {"measure": "diff.measure", "sensor": "sensor"}
     named = [f"{key}={given[name]}" for name, key in keys.items() if given.get(name) is not None]
     if given.get("no_local"):
         named.append("align.local=false")

@@ -20,19 +20,22 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from . import cells, displaced, structure
+from . import cells, displaced, reference_measures, structure
 from .calibration import (
     BUILT_SIGMA_CELLS,
+    MIN_GAP,
     SCORED,
     Calibration,
     calibrate,
     ceiling_windows,
+    curve,
     histogram,
     quantile,
     score,
 )
 from .cells import CELL, IntArray, Measures
 from .radiometry import Radiometry, fit_radiometry, luminance
+from .reference_measures import Reference
 from .settings import Settings
 from .structure import HALO
 from .types import (
@@ -109,6 +112,7 @@ def measure(
     valid: BoolArray,
     roles: tuple[str, ...],
     lean: Lean | None = None,
+    reference: Reference | None = None,
 ) -> Measures:
     """All measures of one tile.
 
@@ -123,6 +127,8 @@ def measure(
         One for each band.
     lean : Lean, optional
         Structure that is found again along it is measured there.
+    reference : callable, optional
+        Of `reference_measures`: measures beside the others what the score is to be made of instead.
 
     Returns
     -------
@@ -150,6 +156,8 @@ def measure(
         leaning=np.zeros(usable.shape, np.uint8),
         valid=usable,
     )
+    if reference is not None:
+        found = replace(found, reference=_core(reference(before8[near(1)], after8[near(1)], roles)))
     return found if lean is None else _at_the_lean(found, displaced.look_up(a, b, edges, lean))
 
 
@@ -246,6 +254,8 @@ def assemble(shape: tuple[int, int], parts: Iterable[tuple[Window, Measures]]) -
     for window, part in parts:
         r, c = window.row // CELL, window.col // CELL
         for name, values in ((f.name, getattr(part, f.name)) for f in fields(Measures)):
+            if values is None:
+                continue
             if name not in whole:
                 whole[name] = np.zeros((*values.shape[:-2], rows, cols), values.dtype)
             whole[name][..., r : r + part.shape[0], c : c + part.shape[1]] = values
@@ -275,8 +285,7 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
     """
     values = score(measures, calibration)
     smooth = cells.smooth(values, measures.valid, SMOOTH_CELLS)
-    fixed = settings.diff.threshold
-    threshold = automatic_threshold(smooth[measures.valid]) if fixed is None else fixed
+    threshold, rule = _threshold(measures, calibration, smooth, settings.diff.threshold)
     analysed = measures.valid & (calibration.comparability >= settings.diff.min_comparability)
     least = math.ceil(min_region_px(grid, settings) / CELL**2)
     structural, other = _tiers(measures, smooth, threshold, least)
@@ -290,10 +299,11 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
         valid=measures.valid,
         cell_px=CELL,
         threshold=threshold,
-        threshold_rule=AUTOMATIC_RULE if fixed is None else FIXED_RULE,
+        threshold_rule=rule,
         comparability=calibration.comparability,
         calibration=calibration.to_dict(),
         min_region_px=least * CELL**2,
+        measure=settings.diff.measure,
     )
 
 
@@ -303,6 +313,20 @@ AUTOMATIC_RULE = (
     "the score is blurred by 8 px before it is compared"
 )
 FIXED_RULE = "fixed by the settings; the score is blurred by 8 px before it is compared"
+OTSU_RULE = "Otsu's, on the cells of the measure; the score is blurred by 8 px before it is compared"
+
+
+def _threshold(
+    measures: Measures, calibration: Calibration, smooth: FloatArray, fixed: float | None
+) -> tuple[float, str]:
+    """The threshold on the score, and its rule."""
+    if fixed is not None:
+        return fixed, FIXED_RULE
+    if measures.reference is None:
+        return automatic_threshold(smooth[measures.valid]), AUTOMATIC_RULE
+    at = reference_measures.otsu(measures.reference[measures.valid])
+    gap = max(calibration.ceiling["reference"] - calibration.floor["reference"], MIN_GAP)
+    return float(curve(np.array((at - calibration.floor["reference"]) / gap))), OTSU_RULE
 
 
 def automatic_threshold(smooth: FloatArray) -> float:

@@ -46,7 +46,7 @@ from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as FileWindow
 
-from . import tags
+from . import bitmap, tags
 from .errors import InputError, SettingsError
 from .settings import ReadSettings
 from .types import BoolArray, Source, Window
@@ -93,7 +93,7 @@ def driver_of(path: Path, name: str) -> str:
         begins = repr(head[:8]) if head else "nothing: it is empty"
         raise InputError(
             f"{name}: not an image type we read (it begins with {begins}). "
-            "GeoTIFF, PNG, JPEG, WebP and JPEG 2000 are read"
+            "GeoTIFF, PNG, JPEG, WebP, JPEG 2000 and plain BMP are read"
         )
     return driver
 
@@ -101,6 +101,8 @@ def driver_of(path: Path, name: str) -> str:
 def open_one(path: Path, driver: str, name: str) -> Any:
     """A dataset for pixels, that consists of this one file, without overviews; the caller closes it."""
     with input_errors(name, f"cannot be opened as {driver}"), quiet():
+        if driver == "BMP":
+            bitmap.check_header(path, name)
         dataset = rasterio.open(path, driver=driver, overview_level="NONE")
     # A tag can name other files as overviews; at level NONE they are neither listed nor read.
     if dataset.driver != driver or [os.path.realpath(file) for file in dataset.files] != [str(path)]:
@@ -117,6 +119,8 @@ def header(path: Path, driver: str, name: str) -> Iterator[Any]:
     the transform of a file that has none.
     """
     with input_errors(name, f"cannot be opened as {driver}"), quiet():
+        if driver == "BMP":
+            bitmap.check_header(path, name)
         dataset = rasterio.open(path, driver=driver)
     try:
         with input_errors(name):

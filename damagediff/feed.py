@@ -170,8 +170,12 @@ def luminance(data: FloatArray, roles: tuple[str, ...]) -> FloatArray:
     return sum(np.float32(w) * data[roles.index(role)] for role, w in raster.GREY_WEIGHTS.items())
 
 
-def open_feed(image: Image, reader: raster.Reader, on: Grid, by_georeference: bool, max_px: int) -> Feed:
+def open_feed(
+    image: Image, reader: raster.Reader, on: Grid, by_georeference: bool, max_px: int, blank: bool = True
+) -> Feed:
     """Read the image once, reduced to about `max_px` a side on the grid, and place it.
+
+    `blank`: large constant black or white areas are no picture. To radar they are calm water.
 
     Raises
     ------
@@ -186,7 +190,8 @@ def open_feed(image: Image, reader: raster.Reader, on: Grid, by_georeference: bo
     grey = luminance(data, reader.roles)
     stretch = _stretch(grey, valid, image.dtype)
     level = np.clip((grey - stretch[0]) * (255 / (stretch[1] - stretch[0])), 0, 255).astype(np.float32)
-    valid = valid & ~masks.constant_blocks(level, valid)
+    if blank:
+        valid = valid & ~masks.constant_blocks(level, valid)
     reduced = Reduced(data, valid, factor, stretch)
     return Feed(image, reader, placement, reduced, max(1, int(step + 0.25)))
 

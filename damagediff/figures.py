@@ -125,7 +125,8 @@ def _heading(comparison: Comparison, annotated: bool) -> list[Block]:
     if comparison.pair.identical:
         blocks.append(_paragraph("Both files are identical, byte for byte.", 10, width, bold=True))
     if annotated:
-        blocks.append(_paragraph(summary.finding(comparison), 10, width))
+        said = (summary.finding(comparison), summary.measure_line(comparison.change))
+        blocks.append(_paragraph(" ".join(line for line in said if line), 10, width))
     return [*blocks, Block(GAP // 2, _nothing)]
 
 
@@ -386,18 +387,12 @@ def _draw_label(axes: Axes, region: Region, box: labels.Box) -> None:
     )
 
 
-LEGEND: dict[Tier, str] = {
-    "structural": "visible change: built structure looks different or is missing",
-    "other": "other change: ground or colour looks different",
-}
-
-
 def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
     hidden = len(comparison.regions) - _drawn(comparison, shown)
 
     def draw(sheet: Sheet, top: int) -> None:
         x: float = MARGIN
-        for tier, meaning in LEGEND.items():
+        for tier, meaning in wording.legend(comparison.change.measure if comparison.change else "").items():
             sheet.strip((x, top + 4, 40, 28), "none", edgecolor=COLORS[tier], linewidth=sheets.points(5))
             x = sheet.entry((x + 54, top + 4), meaning)
         swatch = np.full((30, 42, 3), 128, np.uint8)
@@ -466,8 +461,10 @@ def _inset(sheet: Sheet, at: tuple[int, int, int], what: tuple[Region, str], rgb
 
 def footer(comparison: Comparison, annotated: bool = True) -> tuple[str, ...]:
     """What was done to the pictures, with what, and the id by which this result can be found again."""
-    outlines = "outlines: visible change found automatically, not verified on the ground"
     aligned = comparison.change is not None
+    radar = comparison.change is not None and comparison.change.measure == "log_ratio"
+    what = "changed radar backscatter" if radar else "visible change"
+    outlines = f"outlines: {what} found automatically, not verified on the ground"
     return (
         *((outlines,) if annotated and summary.told(comparison) else ()),
         f"co-registered, {summary.held_out(comparison)}" if aligned else "not aligned",

@@ -171,6 +171,7 @@ def _change(comparison: Comparison) -> dict[str, Any] | None:
         return None
     seen = summary.amounts(change, comparison.pair.grid)
     return {
+        "measure": change.measure,
         "threshold": change.threshold,
         "threshold_rule": change.threshold_rule,
         "comparability": change.comparability,
@@ -263,8 +264,9 @@ def write_tie_points(points: TiePoints, path: Path) -> None:
 def write_regions(comparison: Comparison, path: Path) -> None:
     """regions.geojson: one feature a region, lon/lat when georeferenced, else pixels (x = col, y = row)."""
     grid = comparison.pair.grid
+    names, _ = wording.tiers(comparison.change.measure if comparison.change else "")
     features = [
-        _feature((region.outline_rc,), grid, _region(region) | {"label": wording.TIERS[region.tier]})
+        _feature((region.outline_rc,), grid, _region(region) | {"label": names[region.tier]})
         for region in comparison.regions
     ]
     _write(path, _collection(features, grid))

@@ -27,7 +27,9 @@ from . import (
     grid,
     masks,
     pictures,
+    radar,
     raster,
+    reference_measures,
     regions,
     registration,
     summary,
@@ -39,6 +41,7 @@ from . import settings as options
 from .diff import Measures, Radiometry
 from .errors import InputError
 from .feed import open_feed
+from .reference_measures import Reference
 from .scene import Progress, Scene, silent
 from .settings import Settings
 from .types import (
@@ -100,7 +103,8 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         scene = replace(scene, after=scene.after.aligned(model))
         if not alignment.accepted:
             return _refused(scene, alignment)
-        alignment = replace(alignment, lean=registration.lean(scene))
+        if settings.sensor == "optical":
+            alignment = replace(alignment, lean=registration.lean(scene))
         return _compare_aligned(scene, alignment, outlines, folder)
 
 
@@ -140,12 +144,14 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
     ):
         progress("reading", 0.0)
         georeferenced = pair.before.georeferenced
-        first = executor.submit(open_feed, pair.before, before, pair.grid, georeferenced, longest)
-        second = executor.submit(open_feed, pair.after, after, pair.grid, not pair.moving_is_file, longest)
+        optical = settings.sensor == "optical"
+        placed = georeferenced, not pair.moving_is_file
+        first = executor.submit(open_feed, pair.before, before, pair.grid, placed[0], longest, optical)
+        second = executor.submit(open_feed, pair.after, after, pair.grid, placed[1], longest, optical)
         feeds = [first.result()]
         progress("reading", 0.5)
         feeds.append(second.result())
-        if pair.moving_is_file and feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape:
+        if optical and pair.moving_is_file and feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape:
             drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
             feeds = [feed.without(drawn) for feed in feeds]
         yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress)
@@ -157,7 +163,8 @@ def open_pair(case: Case, settings: Settings) -> Pair:
     after = raster.inspect(case.after, settings.read)
     both = before.georeferenced and after.georeferenced
     on = grid.common_grid(before, after, case.gsd_m)
-    return Pair(before, after, on, raster.common_roles(before, after), moving_is_file=not both)
+    roles = ("grey",) if settings.sensor == "sar" else raster.common_roles(before, after)
+    return Pair(before, after, on, roles, moving_is_file=not both)
 
 
 def _refused(scene: Scene, alignment: Alignment) -> Comparison:
@@ -177,12 +184,18 @@ def _refused(scene: Scene, alignment: Alignment) -> Comparison:
 def _compare_aligned(
     scene: Scene, alignment: Alignment, outlines: tuple[footprints.Footprint, ...], folder: Path
 ) -> Comparison:
-    radiometry = _fit_radiometry(scene)
-    measures, drawn = _measure_and_write(scene, radiometry, alignment.lean, folder)
+    radiometry, reference = _fit_radiometry(scene)
+    measures, drawn = _measure_and_write(scene, (radiometry, reference), alignment.lean, folder)
     measures = _where_supported(measures, alignment)
     scene.progress("finding change", 0.0)
-    calibration = diff.calibrate(measures, _ceiling(scene, radiometry))
-    change = diff.change_map(measures, calibration, scene.pair.grid, scene.settings)
+    ceiling = _ceiling(scene, radiometry, reference)
+    if scene.settings.sensor == "sar":
+        least_px = diff.min_region_px(scene.pair.grid, scene.settings)
+        change = radar.change_map(measures, ceiling, least_px, scene.settings)
+        measures = radar.without_optics(measures)
+    else:
+        calibration = diff.calibrate(measures, ceiling)
+        change = diff.change_map(measures, calibration, scene.pair.grid, scene.settings)
     change, found = _without_lean(scene, change, regions.find(change, measures, scene.pair.grid), radiometry)
     _write_change(scene, change, folder)
     _write_geometry(scene, folder)
@@ -207,7 +220,8 @@ def _where_supported(measures: Measures, alignment: Alignment) -> Measures:
     return replace(measures, valid=measures.valid & inside)
 
 
-def _fit_radiometry(scene: Scene) -> Radiometry:
+def _fit_radiometry(scene: Scene) -> tuple[Radiometry, Reference | None]:
+    """What is learnt from the whole scene reduced: radiometry, and the measure if a reference is chosen."""
     shape = scene.pair.grid.shape
     factor = max(1, -(-max(shape) // OVERVIEW_PX))
     before, before_valid = scene.before.overview(factor, shape)
@@ -218,7 +232,16 @@ def _fit_radiometry(scene: Scene) -> Radiometry:
             f"{scene.pair.before.name} and {scene.pair.after.name}: no pixel is valid in both. "
             "Check nodata, alpha and the extents"
         )
-    return diff.fit_radiometry(before, after, both, scene.pair.roles)
+    if scene.settings.sensor == "sar":
+        first, second = (
+            np.dtype(image.dtype).kind in "iu" for image in (scene.pair.before, scene.pair.after)
+        )
+        return radar.log_coded(before, after, both, (first, second), scene.settings.radar)
+    radiometry = diff.fit_radiometry(before, after, both, scene.pair.roles)
+    prepare = reference_measures.PREPARE.get(scene.settings.diff.measure)
+    if prepare is None:
+        return radiometry, None
+    return radiometry, prepare(radiometry.before_8bit(before), radiometry.after_8bit(after), both)
 
 
 def _read_pair(scene: Scene, window: Window) -> tuple[FloatArray, FloatArray, BoolArray, BoolArray]:
@@ -229,10 +252,10 @@ def _read_pair(scene: Scene, window: Window) -> tuple[FloatArray, FloatArray, Bo
 
 
 def _measure_and_write(
-    scene: Scene, radiometry: Radiometry, lean: Lean | None, folder: Path
+    scene: Scene, learnt: tuple[Radiometry, Reference | None], lean: Lean | None, folder: Path
 ) -> tuple[Measures, Pictures]:
     """The one pass over the scene: resample, write, measure, and shrink for the report."""
-    grid_, settings = scene.pair.grid, scene.settings
+    grid_, settings, (radiometry, reference) = scene.pair.grid, scene.settings, learnt
     canvas = pictures.Canvas(grid_, settings.report.picture_px, settings.tile_px, len(scene.pair.roles))
     windows = tiles.plan(grid_.shape, settings.tile_px)
     halo = diff.halo(lean)
@@ -249,7 +272,7 @@ def _measure_and_write(
             after_out.write(core, _as_type(after[inner], scene.pair.after.dtype), after_valid[inner[1:]])
             before8, after8 = radiometry.before_8bit(before), radiometry.after_8bit(after)
             both = before_valid & after_valid
-            found = diff.measure(before8, after8, both, scene.pair.roles, lean)
+            found = diff.measure(before8, after8, both, scene.pair.roles, lean, reference)
             return core, found, before8[inner], after8[inner], both[inner[1:]]
 
         parts = []
@@ -290,7 +313,7 @@ def _as_type(data: FloatArray, dtype: str) -> npt.NDArray[Any]:
     return np.clip(np.rint(data), limits.min, limits.max).astype(kind)
 
 
-def _ceiling(scene: Scene, radiometry: Radiometry) -> list[Measures]:
+def _ceiling(scene: Scene, radiometry: Radiometry, reference: Reference | None) -> list[Measures]:
     """The measures where the two images show unrelated content."""
 
     def one(pair: tuple[Window, Window]) -> Measures:
@@ -301,6 +324,7 @@ def _ceiling(scene: Scene, radiometry: Radiometry) -> list[Measures]:
             radiometry.after_8bit(after),
             before_valid & after_valid,
             scene.pair.roles,
+            reference=reference,
         )
 
     windows = diff.ceiling_windows(scene.pair.grid.shape, scene.settings.seed)
@@ -400,11 +424,11 @@ def _comparison(
         pictures=drawn,
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
-        notes=_notes(scene.pair),
+        notes=_notes(scene.pair, change),
     )
 
 
-def _notes(pair: Pair) -> tuple[str, ...]:
+def _notes(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:
     """What every reader must see: what both files have in common is said once, all of a date in one note."""
     said: dict[tuple[str, str], list[str]] = {}
     for image in (pair.before, pair.after):
@@ -414,6 +438,8 @@ def _notes(pair: Pair) -> tuple[str, ...]:
             topic = "date" if image.acquisition.source in note else note
             said.setdefault((whose, topic), []).append(note)
     notes = [f"{whose}: {' '.join(dict.fromkeys(parts))}" for (whose, _), parts in said.items()]
+    chosen = summary.measure_line(change)
+    notes = notes if chosen is None else [chosen, *notes]
     if pair.identical:
         notes.insert(0, "both files are identical, byte for byte: there is nothing to compare")
     return tuple(notes)

@@ -43,8 +43,8 @@ _RGB = ("red", "green", "blue")
 def inspect(source: Source, settings: ReadSettings) -> Image:
     """Open one image the safe way and tell what it says of itself; no pixel is read.
 
-    Only GeoTIFF, PNG, JPEG, WebP and JPEG 2000 pass, told by their first bytes and opened with that one
-    driver; overviews, sidecars and references to other files are never followed.
+    Only GeoTIFF, PNG, JPEG, WebP, JPEG 2000 and plain BMP pass, told by their first bytes and opened with
+    that one driver; overviews, sidecars and references to other files are never followed.
 
     Parameters
     ----------

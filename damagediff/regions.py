@@ -33,6 +33,7 @@ FLAGS: dict[str, str] = {
     "lean": "The same structure is found again some pixels away: another view angle, not a loss.",
     "at image edge": "The region touches the edge of the image or of what could be analysed.",
     "low texture": "The before image shows little structure here, so a loss of it says little.",
+    "backscatter": "Radar brightness changed: structure, moisture, roughness, plants or water alike.",
     "colour only": "Colour or brightness changed without a change of structure: burn, paint, water, shade.",
 }
 """Every doubt a region can carry, with the sentence that explains it to a reader."""
@@ -98,6 +99,7 @@ def _hints(change: ChangeMap, measures: Measures) -> dict[str, tuple[BoolArray, 
         "lean": (measures.leaning > 0, FLAG_SHARE),
         "at image edge": (beside, 0.0),
         "low texture": (measures.texture < LOW_TEXTURE_GREY2, FLAG_SHARE),
+        "backscatter": (np.full(measures.shape, change.measure == "log_ratio"), FLAG_SHARE),
         "colour only": (np.nan_to_num(change.score) < change.threshold, FLAG_SHARE),
     }
 

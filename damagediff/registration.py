@@ -26,6 +26,10 @@ MUCH_SMALLER = 0.7
 SEARCH_PX = 8
 """Search of the second look, at full resolution: what the first one's model may still be wrong by."""
 
+DELIVERED_PX = 4.0
+"""Radar: a smaller motion is not applied. Less than half a window of the log-ratio; on the two real pairs,
+whose truth lies on the images as delivered, applying it costs .003 and .035 of AUC."""
+
 
 def register(scene: Scene) -> tuple[Alignment, Model]:
     """Find, judge and refine the alignment of a pair.
@@ -50,12 +54,28 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
     why = why or align.mirrored(
         reduced.ref, reduced.mov, evidence, settings, np.random.default_rng(scene.settings.seed)
     )
+    if scene.settings.sensor == "sar" and hand is None:
+        found = _as_delivered(found, pair.grid.shape)
     model = found.fitted.model
     if why is not None:
         return align_result.refused(evidence, model.matrix, why, found.unused), model
     alignment = align_result.accepted(evidence, found.points, found.fitted, found.unused)
     share = align_points.supported_share(alignment.supported_rc, pair.grid.shape)
     return replace(alignment, supported_share=share), model
+
+
+def _as_delivered(found: _Refined, shape: tuple[int, int]) -> _Refined:
+    """No motion, where the model moves no corner of the frame by more than `DELIVERED_PX`."""
+    rows, cols = shape[0] - 1.0, shape[1] - 1.0
+    corners = np.array([[0, 0], [0, cols], [rows, 0], [rows, cols]])
+    moved = np.hypot(*(found.fitted.model.moving_from_grid(corners) - corners).T).max()
+    if moved > DELIVERED_PX:
+        return found
+    reason = (
+        f"radar pairs come co-registered, and the tie points ask for {moved:.1f} px at most, "
+        f"no more than speckle may ({DELIVERED_PX:g} px)"
+    )
+    return replace(found, fitted=Fitted(Model("none", np.eye(3)), reason, found.fitted.standard_error_px))
 
 
 @dataclass(frozen=True)

@@ -62,12 +62,13 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "regions_unlisted": max(0, len(comparison.regions) - MAX_LISTED),
         "cards": list(_cards(comparison)),
         "flags": _flags(comparison),
-        "tiers": [(wording.TIERS[tier], meaning, tier) for tier, meaning in wording.TIER_MEANING.items()],
+        "tiers": _tiers(comparison),
         "checks": [_check(check) for check in comparison.trust.checks],
         "measured": _measured(comparison),
         "buildings": _buildings(comparison),
         "alignment": _alignment(comparison),
         "change": _change(comparison),
+        "measured_by": wording.MEASURED_BY[comparison.change.measure] if comparison.change else "",
         "settings": list(_settings(comparison.settings)),
         "images": [
             _image(role, image)
@@ -195,7 +196,7 @@ def _region(comparison: Comparison, region: Region) -> dict[str, Any]:
     return {
         "id": region.id,
         "tier": region.tier,
-        "tier_words": wording.TIERS[region.tier],
+        "tier_words": wording.tiers(_measure(comparison))[0][region.tier],
         "area": wording.area(region.area_px, region.area_m2),
         "area_px": region.area_px,
         "score_mean": wording.score(region.score_mean),
@@ -349,22 +350,39 @@ def _chance(log10: float) -> str:
     return f"1 in {10**-log10:,.0f}" if log10 > -6 else f"less than 1 in 10 to the power of {-log10:.0f}"
 
 
+def _measure(comparison: Comparison) -> str:
+    return "structure" if comparison.change is None else comparison.change.measure
+
+
+def _tiers(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """(name, meaning, tier) of the tiers that this run can give."""
+    names, meanings = wording.tiers(_measure(comparison))
+    return [(names[tier], meaning, tier) for tier, meaning in meanings.items()]
+
+
 def _change(comparison: Comparison) -> list[tuple[str, str]]:
     change = comparison.change
     if change is None:
         return []
     seen = summary.amounts(change, comparison.pair.grid)
     return [
+        ("Measure", wording.MEASURES[change.measure]),
         ("Analysed", f"{wording.share(seen.analysed_share)} of the scene, {seen.area(seen.analysed_px)}"),
-        ("Visible change", _part(seen, seen.structural_px)),
-        ("Other change", _part(seen, seen.other_px)),
+        *(
+            (
+                name[0].upper() + name[1:],
+                _part(seen, {"structural": seen.structural_px}.get(tier, seen.other_px)),
+            )
+            for tier, name in wording.tiers(change.measure)[0].items()
+        ),
         (
             "Threshold of the score",
             f"{wording.number(change.threshold, 3)} ({wording.plain(change.threshold_rule, 500)})",
         ),
         (
             "Comparability",
-            f"{wording.number(change.comparability, 3)}: 1 - median / ceiling of the structure measure "
+            f"{wording.number(change.comparability, 3)}: 1 - median / ceiling of the "
+            f"{'log-ratio' if change.measure == 'log_ratio' else 'structure measure'} "
             "(0: as different as unrelated pictures)",
         ),
         ("Smallest region reported", summary.min_region(change, comparison.pair.grid)),

@@ -61,6 +61,18 @@ class DiffSettings:
     """1 - median / ceiling below which nothing can be said (unaligned pairs .003-.02, flooded .005-.065)."""
     threshold: float | None = None
     """Score above which a region starts; None: the automatic rule."""
+    measure: Literal["structure", "ssim", "cva", "irmad"] = "structure"
+    """What the score is made of; the others are published references to hold the default against."""
+
+
+@dataclass(frozen=True)
+class RadarSettings:
+    """Radar pairs (sensor = sar); see docs/method.md."""
+
+    values: Literal["amplitude", "intensity", "db"] = "amplitude"
+    """What the pixels are; a picture of radar is nearly always an amplitude."""
+    false_alarm_rate: float = 1e-3
+    """Share of unchanged places of pure speckle whose log-ratio may reach a score of .5."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +104,11 @@ class Settings:
     read: ReadSettings = field(default_factory=ReadSettings)
     align: AlignSettings = field(default_factory=AlignSettings)
     diff: DiffSettings = field(default_factory=DiffSettings)
+    radar: RadarSettings = field(default_factory=RadarSettings)
     regions: RegionSettings = field(default_factory=RegionSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
+    sensor: Literal["optical", "sar"] = "optical"
+    """What took the images; sar: one band of radar, speckled, compared by its log-ratio."""
     seed: int = 20201011
     """Seed of every random choice."""
     workers: int = 0
@@ -106,6 +121,10 @@ class Settings:
             value: Any = functools.reduce(getattr, key.split("."), self)
             if value is not None and not low <= value <= high:
                 raise SettingsError(f"{key} = {value}: must lie between {low:g} and {high:g}")
+        if self.sensor == "sar" and self.diff.measure != "structure":
+            raise SettingsError(
+                f"diff.measure = {self.diff.measure}: radar pairs are compared by their log-ratio only"
+            )
         if self.tile_px % 16:
             raise SettingsError(f"tile_px = {self.tile_px}: must be a multiple of 16")
 
@@ -125,6 +144,7 @@ RANGE: dict[str, tuple[float, float]] = {
     "align.min_coverage": (0, 1),
     "diff.min_comparability": (0, 1),
     "diff.threshold": (0, 1),
+    "radar.false_alarm_rate": (1e-12, 0.5),
     "regions.min_region_m2": (0, 1e9),
     "regions.min_region_px": (1, 1e9),
     "regions.crops": (0, 1000),
@@ -190,6 +210,7 @@ _STAGES: dict[str, Any] = {
     "read": ReadSettings,
     "align": AlignSettings,
     "diff": DiffSettings,
+    "radar": RadarSettings,
     "regions": RegionSettings,
     "report": ReportSettings,
 }

@@ -115,6 +115,18 @@ def verdict_line(comparison: Comparison) -> str | None:
     return f"{comparison.verdict.upper()}{named}"
 
 
+def measure_line(change: ChangeMap | None) -> str | None:
+    """What every output must say when the score was not made of the tool's own measure."""
+    if change is None or change.measure == "structure":
+        return None
+    if change.measure == "log_ratio":
+        return (
+            "Radar pair: regions are where backscatter differs. Moisture, wind on water, plants and another "
+            "orbit change it too, and whether anything built changed cannot be told from it."
+        )
+    return f"Measure chosen by the user: {wording.MEASURES[change.measure]}. It is not the one recommended."
+
+
 def told(comparison: Comparison) -> bool:
     """Whether anything is said about change: the pair was aligned, and resembles itself enough."""
     return comparison.change is not None and comparison.verdict != "not comparable"
@@ -211,6 +223,11 @@ def finding(comparison: Comparison) -> str:
         return (
             f"No region of change of at least {least} was found in the "
             f"{wording.share(seen.analysed_share)} of the scene that was analysed. {doubt(comparison)}"
+        )
+    if comparison.change.measure == "log_ratio":
+        return (
+            f"{wording.count(len(other), 'region')} of changed radar backscatter"
+            f"{_extent(seen, seen.other_px)}. {doubt(comparison)}"
         )
     first = f"no region of visible change of at least {least}"
     if structural:

@@ -32,6 +32,7 @@ _MAGIC = (
     (rb"\x89PNG\r\n\x1a\n", "PNG"),
     (rb"\xff\xd8\xff", "JPEG"),
     (rb"RIFF.{4}WEBP", "WEBP"),
+    (rb"BM", "BMP"),
     (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "JP2OpenJPEG"),
 )
 

@@ -287,11 +287,13 @@ class ChangeMap:
     threshold: float
     threshold_rule: str
     comparability: float
-    """1 - median / ceiling of the structure measure; below about .08 nothing can be said."""
+    """1 - median / ceiling of the structure measure (radar: log-ratio); below about .08 nothing is said."""
     calibration: dict[str, float]
     """Floors and ceilings of the measures, and what else the score was normalised with."""
     min_region_px: int = 0
     """Smaller regions are not reported: the minimum mapping unit, in whole cells."""
+    measure: str = "structure"
+    """What the score was made of: the setting ``diff.measure``, or ``log_ratio`` for radar."""
 
 
 @dataclass(frozen=True)

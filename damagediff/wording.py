@@ -24,6 +24,42 @@ TIER_MEANING: dict[Tier, str] = {
     "structural": "built structure was there before and looks different or is missing after",
     "other": "the ground or its colour looks different; built structure is not involved or cannot be told",
 }
+MEASURES = {
+    "structure": "loss and change of structure, tolerant to small shifts",
+    "ssim": "1 - SSIM, a published reference",
+    "cva": "length of the change vector, a published reference",
+    "irmad": "IR-MAD, a published reference",
+    "log_ratio": "log-ratio of radar backscatter over windows of about 12 px",
+}
+MEASURED_BY = {
+    "structure": "A score of lost and altered structure was then measured, tolerant to small shifts",
+    "ssim": "A score of dissimilarity (1 - SSIM) was then measured, without any tolerance to shifts",
+    "cva": "A score of changed brightness and colour (length of the change vector) was then measured",
+    "irmad": "A score of altered relations between the bands (IR-MAD) was then measured",
+    "log_ratio": "A score of changed backscatter (log-ratio over windows) was then measured against speckle",
+}
+"""What a report says of the measure; ``settings.diff.measure`` names it."""
+RADAR_TIERS: dict[Tier, str] = {"other": "changed backscatter"}
+RADAR_MEANING: dict[Tier, str] = {
+    "other": "radar backscatter differs by more than speckle does; what changed there cannot be told from it",
+}
+
+
+def tiers(measure: str) -> tuple[dict[Tier, str], dict[Tier, str]]:
+    """Names of the tiers that a measure can give, and their meanings."""
+    return (RADAR_TIERS, RADAR_MEANING) if measure == "log_ratio" else (TIERS, TIER_MEANING)
+
+
+def legend(measure: str) -> dict[Tier, str]:
+    """The same in few words, for figures."""
+    if measure == "log_ratio":
+        return {"other": "radar backscatter differs by more than speckle does"}
+    return {
+        "structural": "visible change: built structure looks different or is missing",
+        "other": "other change: ground or colour looks different",
+    }
+
+
 VERDICT_MEANING: dict[Verdict, str] = {
     "comparable": "The two pictures were aligned and resemble each other enough to compare them.",
     "comparable with reservations": "The comparison can be used, but not every check passed: see below.",

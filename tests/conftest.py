@@ -13,7 +13,14 @@ import rasterio
 import threadpoolctl
 from rasterio.errors import NotGeoreferencedWarning
 
-DRIVER = {".tif": "GTiff", ".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".jp2": "JP2OpenJPEG"}
+DRIVER = {
+    ".tif": "GTiff",
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".webp": "WEBP",
+    ".jp2": "JP2OpenJPEG",
+    ".bmp": "BMP",
+}
 BEST = {
     "JP2OpenJPEG": {"quality": 100, "reversible": True},
     "JPEG": {"quality": 98},

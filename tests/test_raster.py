@@ -28,7 +28,7 @@ from damagediff.types import Grid, Image, Source, Window
 READ = ReadSettings()
 UTM = {"crs": "EPSG:32638", "transform": from_origin(500_000, 4_500_000, 0.5, 0.5)}
 RGB = ("red", "green", "blue")
-KINDS = ("a.tif", "a.png", "a.jpg", "a.webp", "a.jp2")
+KINDS = ("a.tif", "a.png", "a.jpg", "a.webp", "a.jp2", "a.bmp")
 
 
 def scene(shape: tuple[int, int] = (150, 210), bands: int = 3, dtype: str = "uint8") -> np.ndarray[Any, Any]:
@@ -570,6 +570,99 @@ def test_bombs_are_refused_at_the_header(tmp_path: Path, name: str, content: byt
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
         look(tmp_path / name)
+
+
+def bitmap_header(cols: int, rows: int, **said: int) -> bytes:
+    """The first 54 bytes of a Windows bitmap, and as many of nothing after them as `data` says."""
+    h = {"offset": 54, "size": 40, "planes": 1, "bits": 24, "compression": 0, "colours": 0, "data": 0} | said
+    head = struct.pack("<2sIII", b"BM", 54 + h["data"], 0, h["offset"])
+    size = struct.pack("<IiiHHI", h["size"], cols, rows, h["planes"], h["bits"], h["compression"])
+    return head + size + struct.pack("<IIIII", 0, 0, 0, h["colours"], 0) + bytes(h["data"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (bitmap_header(30_000, 30_000, bits=8, compression=1, data=200), "run-length coded is not read"),
+        (bitmap_header(100, 100, bits=4, compression=2, data=20_000), "run-length coded is not read"),
+        (bitmap_header(100, 100, compression=3, data=30_000), "with bit masks is not read"),
+        (bitmap_header(100, 100, compression=4, data=30_000), "a JPEG is not read"),
+        (bitmap_header(100, 100, compression=77, data=30_000), r"in a way \(77\) not known"),
+        (bitmap_header(2**31 - 1, 2**31 - 1), "cut off: 2,147,483,647 x 2,147,483,647 px"),
+        (bitmap_header(100, -(2**31), data=30_000), "-2,147,483,648 x 100 px cannot be"),
+        (bitmap_header(0, 100, data=30_000), "100 x 0 px cannot be"),
+        (bitmap_header(-100, 100, data=30_000), "100 x -100 px cannot be"),
+        (bitmap_header(100, 100, data=29_999), "need 30,054 bytes, it has 30,053"),
+        (bitmap_header(100, -100, data=29_999), "need 30,054 bytes, it has 30,053"),
+        (bitmap_header(100, 100, bits=8, data=30_000), "begin at byte 54, within its header"),
+        (bitmap_header(100, 100, bits=8, offset=1078, colours=2**32 - 1, data=30_000), "within its header"),
+        (bitmap_header(100, 100, offset=2**32 - 1, data=30_000), "cut off"),
+        (bitmap_header(100, 100, size=12, data=30_000), "header of 12 bytes"),
+        (bitmap_header(100, 100, size=2**32 - 1, data=30_000), "header of 4,294,967,295 bytes"),
+        (bitmap_header(100, 100, bits=1, data=30_000), "1 x 1 bits a pixel"),
+        (bitmap_header(100, 100, planes=9, data=30_000), "9 x 24 bits a pixel"),
+        (bitmap_header(100, 100)[:40], "cut off within its header"),
+        (b"BM", "cut off within its header"),
+    ],
+)  # fmt: skip
+def test_hostile_bitmaps_are_refused_before_they_are_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str
+) -> None:
+    monkeypatch.setattr(rasterio, "open", lambda *args, **options: pytest.fail("GDAL saw it"))
+    (tmp_path / "a.bmp").write_bytes(content)
+    with pytest.raises(InputError, match=f"^a.bmp: .*{message}") as caught:
+        look(tmp_path / "a.bmp")
+    assert "\n" not in str(caught.value)
+
+
+@given(st.dictionaries(st.integers(2, 53), st.integers(0, 255), max_size=8), st.integers(0, 400))
+def test_a_damaged_bitmap_is_read_or_told(
+    tmp_path_factory: pytest.TempPathFactory, damage: dict[int, int], cut: int
+) -> None:
+    content = bytearray(bitmap_header(12, 9, data=9 * 36))
+    for at, value in damage.items():
+        content[at] = value
+    path = tmp_path_factory.getbasetemp() / "damaged.bmp"
+    path.write_bytes(content[: max(2, len(content) - cut)])
+    try:
+        data, _ = whole(look(path))
+    except InputError as error:
+        assert str(error).startswith("damaged.bmp: ") and "\n" not in str(error)
+    else:
+        assert data.shape[1] * data.shape[2] <= len(content)
+
+
+def test_a_bitmap_is_held_against_the_limits_too(tmp_path: Path) -> None:
+    (tmp_path / "a.bmp").write_bytes(bitmap_header(100, 100, data=30_000))
+    assert look(tmp_path / "a.bmp").shape == (100, 100)
+    with pytest.raises(InputError, match="more than the 9,999 px that are read"):
+        raster.inspect(Source(tmp_path / "a.bmp"), ReadSettings(max_pixels=9_999))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "upside down"])
+def test_bitmaps_of_either_order_and_grey_are_read(tmp_path: Path, mode: str) -> None:
+    pixels = np.moveaxis(scene(), 0, -1)
+    picture = Picture.fromarray(pixels if mode != "L" else pixels[..., 0])
+    path = tmp_path / "a.bmp"
+    picture.save(path)
+    if mode == "upside down":  # the same rows, the first one first: a negative height
+        content = bytearray(path.read_bytes())
+        stride = (210 * 3 + 3) // 4 * 4
+        rows = [content[54 + k * stride : 54 + (k + 1) * stride] for k in range(150)]
+        struct.pack_into("<i", content, 22, -150)
+        content[54:] = b"".join(reversed(rows))
+        path.write_bytes(content)
+    data, valid = whole(look(path))
+    assert valid.all()
+    expected = pixels if mode != "L" else np.repeat(pixels[..., :1], 3, 2)
+    np.testing.assert_array_equal(np.moveaxis(data, 0, -1), expected)
+
+
+def test_what_lies_beside_a_bitmap_is_not_read(tmp_path: Path) -> None:
+    Picture.fromarray(np.moveaxis(scene(), 0, -1)).save(tmp_path / "a.bmp")
+    for name in ("a.bpw", "a.bmpw", "a.wld"):
+        (tmp_path / name).write_text("0.5\n0\n0\n-0.5\n500000\n4500000\n", encoding="ascii")
+    assert look(tmp_path / "a.bmp").transform == Affine.identity()
 
 
 def test_limits_are_settings(make_raster: RasterMaker) -> None:
