@@ -1,12 +1,16 @@
 """Does the building score tell destroyed from undamaged buildings, with one threshold for all scenes?
 
-python benchmarks/damage_buildings.py --data DIR [--out FILE.json]
+python benchmarks/damage_buildings.py --data DIR [--out FILE.json] [--displace PX] [--no-fit]
 
 DIR holds pairs as folders: every ``xbd_*`` (before, after and damage.png with classes 1 no damage to 4
 destroyed, drawn by people) and ``joplin_mosaic`` (buildings.geojson with ``damage_model`` 1 to 4, which a
 learned model gave). Each pair runs through the whole pipeline. A building's score is the median of
 change_score.tif inside it; the figures are the area under the ROC curve of class 4 against class 1, and the
-share of destroyed buildings found at the threshold that 5 % of the undamaged exceed.
+share of destroyed buildings found at the threshold that 5 % of the undamaged exceed. The same buildings go
+through the pipeline as footprints: for each class of damage, the share in each class of the tool, and the
+share of undamaged ones whose p-value lies below .01, .05, .1 and .2, which is what it should be.
+`--displace` moves the footprints off their place by so many pixels down and left, `--no-fit` takes them where
+they are.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import _buildings
 import cv2
 import numpy as np
 import rasterio
@@ -28,7 +33,7 @@ import rasterio.warp
 from rasterio.errors import NotGeoreferencedWarning
 from scipy.stats import rankdata
 
-from damagediff import pipeline, settings, types, versions
+from damagediff import grid, pipeline, raster, settings, types, versions, wording
 
 INTACT, DESTROYED = 1, 4
 MIN_PX = 16
@@ -46,7 +51,7 @@ def main() -> int:
         print(f"{args.data}: no xbd_* folder and no joplin_mosaic. Point --data at the folder of pairs")
         return 2
     warnings.simplefilter("ignore", NotGeoreferencedWarning)
-    scenes = {pair.name: run(pair) for pair in pairs}
+    scenes = {pair.name: run(pair, args.displace, not args.no_fit) for pair in pairs}
     for name, scene in scenes.items():
         print(row(name, scene), flush=True)
     drawn = [s["buildings"] for name, s in scenes.items() if name.startswith("xbd_")]
@@ -54,8 +59,13 @@ def main() -> int:
     pooled = {"all": pool(drawn), "scenes with both classes": pool(both)}
     for name, figures in pooled.items():
         print(f"xbd pooled, {name}: {figures}")
+    outlines = {n: s["outlines"] for n, s in scenes.items() if s["outlines"]}
+    classes = {"xbd": classed([o for n, s in outlines.items() if n.startswith("xbd_") for o in s])}
+    classes |= {name: classed(found) for name, found in outlines.items()}
+    for name, figures in classes.items():
+        print(f"classes, {name}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
     if args.out:
-        args.out.write_text(json.dumps(report(scenes, pooled), indent=1) + "\n", encoding="utf-8")
+        args.out.write_text(json.dumps(report(scenes, pooled, classes), indent=1) + "\n", encoding="utf-8")
     return 0
 
 
@@ -63,18 +73,30 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    parser.add_argument("--displace", type=float, default=0.0, help="px down and left, on the footprints")
+    parser.add_argument("--no-fit", action="store_true", help="take footprints where they are")
     return parser.parse_args()
 
 
-def run(pair: Path) -> dict[str, Any]:
+def run(pair: Path, displace: float, fit: bool) -> dict[str, Any]:
     """One pair through the pipeline: what was found, and (class, pixels, score) of each building."""
-    case = types.Case(*(types.Source(next(pair.glob(f"{when}.*"))) for when in ("before", "after")))
+    sources = [types.Source(next(pair.glob(f"{when}.*"))) for when in ("before", "after")]
+    asked = settings.from_dict({"buildings": {"fit": fit}})
     with tempfile.TemporaryDirectory() as name:
-        found = pipeline.compare(case, settings.Settings(), Path(name))
+        before = raster.inspect(sources[0], asked.read)
+        on = grid.common_grid(before, before)
+        shift = np.array([displace, -displace])
+        given = [(kind, _buildings.moved(o, shift)) for kind, o in _buildings.drawn(pair, on)]
+        path = _buildings.write(Path(name) / "given.geojson", given, on)
+        found = pipeline.compare(types.Case(*sources, footprints=path), asked, Path(name))
         if found.change is None:
-            return {"verdict": found.verdict, "reason": found.alignment.reason, "buildings": np.zeros((0, 3))}
+            nothing = {"buildings": np.zeros((0, 3)), "outlines": []}
+            return {"verdict": found.verdict, "reason": found.alignment.reason} | nothing
         with rasterio.open(Path(name) / "change_score.tif") as score:
             everything = measured(score.read(1), components(pair, score))
+    outlines = [
+        (b.properties["class"], b.score, b.label, b.p_value) for b in found.buildings if b.score is not None
+    ]
     buildings = everything[everything[:, 1] >= MIN_PX]
     change, rmse = found.change, found.alignment.rmse_px
     intact, destroyed = of_class(buildings, INTACT), of_class(buildings, DESTROYED)
@@ -90,8 +112,29 @@ def run(pair: Path) -> dict[str, Any]:
         "destroyed_above_threshold": share_above(destroyed, change.threshold),
         "structural_regions": sum(region.tier == "structural" for region in found.regions),
         "other_regions": sum(region.tier == "other" for region in found.regions),
+        "auc_of_outlines": auc(np.array([(k, 0, v) for k, v, *_ in outlines]).reshape(-1, 3)),
+        "footprints_moved_px": found.footprint_fit.scene.length_px if found.footprint_fit else 0.0,
         "buildings": buildings,
+        "outlines": outlines,
     }
+
+
+Outline = tuple[int, float, str, float | None]
+"""Class of damage, score, class of the tool, p-value."""
+
+
+def classed(found: list[Outline]) -> dict[str, Any]:
+    """Shares of the tool's classes by class of damage; how often p-values of undamaged buildings are low."""
+    shares: dict[str, Any] = {"auc": auc(np.array([(k, 0, v) for k, v, *_ in found]).reshape(-1, 3))}
+    for kind in _buildings.CLASSES:
+        labels = [label for k, _, label, _ in found if k == kind]
+        for label in (wording.VISIBLE, wording.POSSIBLE, wording.NO_CHANGE):
+            if labels:
+                shares[f"{kind}: {label}"] = round(labels.count(label) / len(labels), 3)
+        shares[f"{kind}: n"] = len(labels)
+    chance = np.array([p for k, _, _, p in found if k == INTACT and p is not None])
+    levels = (0.01, 0.05, 0.1, 0.2) if len(chance) else ()
+    return shares | {f"intact with p <= {x}": round(float((chance <= x).mean()), 3) for x in levels}
 
 
 def components(pair: Path, score: rasterio.DatasetReader) -> list[tuple[int, np.ndarray]]:
@@ -175,20 +218,27 @@ def pool(scenes: list[np.ndarray]) -> dict[str, Any]:
 
 
 def row(name: str, scene: dict[str, Any]) -> str:
-    shown = {key: value for key, value in scene.items() if key != "buildings"}
+    shown = {key: value for key, value in scene.items() if key not in ("buildings", "outlines")}
     return f"{name}: " + ", ".join(
         f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in shown.items()
     )
 
 
-def report(scenes: dict[str, Any], pooled: dict[str, Any]) -> dict[str, Any]:
-    plain = {n: {k: v for k, v in s.items() if k != "buildings"} for n, s in scenes.items()}
+def report(scenes: dict[str, Any], pooled: dict[str, Any], classes: dict[str, Any]) -> dict[str, Any]:
+    """Everything as plain values, with machine and versions."""
+    plain = {n: {k: v for k, v in s.items() if k not in ("buildings", "outlines")} for n, s in scenes.items()}
     machine = {
         "system": platform.system(),
         "machine": platform.machine(),
         "python": platform.python_version(),
     }
-    return {"scenes": plain, "pooled": pooled, "versions": versions.versions(), "machine": machine}
+    return {
+        "scenes": plain,
+        "pooled": pooled,
+        "classes": classes,
+        "versions": versions.versions(),
+        "machine": machine,
+    }
 
 
 if __name__ == "__main__":
