@@ -123,6 +123,24 @@ def _align_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _building_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    scales = click.Choice(["copernicus", "unosat", "xbd"])
+    for option in (
+        click.option(
+            "--cell", type=float, metavar="METRES", help="Also sum up change in squares of this side."
+        ),
+        click.option("--grade-scale", type=scales, help="Scale of the empty column for an analyst's grades."),
+        click.option("--no-footprint-fit", is_flag=True, help="Take footprints where their file puts them."),
+        click.option(
+            "--footprints",
+            type=PATH,
+            help="Building outlines: GeoJSON, GeoJSON lines, CSV with WKT (also .gz) or GeoPackage.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("-q", "--quiet", is_flag=True, help="No progress."),
@@ -170,7 +188,7 @@ def _image_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
 )
-@click.option("--footprints", type=PATH, help="GeoJSON of building outlines.")
+@_building_options
 @_image_options
 @_align_options
 @_output_options
@@ -327,11 +345,21 @@ def _progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
 
 
 def _settings(given: dict[str, Any]) -> options.Settings:
-    keys = {"seed": "seed", "workers": "workers", "model": "align.model", "max_shift": "align.max_shift_px"}
-    keys |= {"measure": "diff.measure", "sensor": "sensor"}
+    keys = {
+        "seed": "seed",
+        "workers": "workers",
+        "model": "align.model",
+        "max_shift": "align.max_shift_px",
+        "grade_scale": "buildings.grade_scale",
+        "cell": "summary.cell_m",
+        "measure": "diff.measure",
+        "sensor": "sensor",
+    }
     named = [f"{key}={given[name]}" for name, key in keys.items() if given.get(name) is not None]
     if given.get("no_local"):
         named.append("align.local=false")
+    if given.get("no_footprint_fit"):
+        named.append("buildings.fit=false")
     return options.load(given["settings_file"], (*given["overrides"], *named))
 
 

@@ -1,23 +1,23 @@
-"""Building footprints from GeoJSON, on the working grid."""
+"""Building footprints from GeoJSON, CSV or GeoPackage, on the working grid."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import grid
+from . import footprint_files, grid
 from .errors import InputError
-from .types import Grid
-
-MAX_BYTES = 500_000_000
-"""A larger file is not read into memory."""
+from .types import Grid, Outline
 
 MAX_DEPTH = 16
 """Lists in lists in properties; none means anything to a reader."""
+MAX_FOUND = 500_000
+"""Footprints on one pair of images; a metropolis has fewer."""
+IDS = ("id", "@id", "osm_id", "osm_way_id", "full_plus_code", "uid", "fid", "ogc_fid")
+"""Properties that name a building, the first that is there: as in OpenStreetMap, Overture, Google, xBD."""
 MAX_DISTANCE_PX = 1e9
 """Farther from the grid a coordinate is a mistake, and areas drown in rounding."""
 
@@ -29,61 +29,62 @@ class Footprint:
     """One outline as the file gives it, in pixels of the working grid."""
 
     id: str
-    parts_rc: tuple[tuple[Ring, ...], ...]
-    """Polygons, each an outer ring and its holes: closed rings of (row, col)."""
+    parts_rc: Outline
     properties: dict[str, Any]
 
 
 def read(path: Path, on: Grid) -> tuple[Footprint, ...]:
-    """All polygons of a GeoJSON file that touch the grid, in the order of the file.
+    """All polygons of a file that touch the grid, in the order of the file.
 
-    Coordinates are longitude and latitude when the grid is georeferenced (RFC 7946), else pixels
-    (x = col, y = row) of the before image.
+    A geometry and, if there is one, an id are all that is used: OpenStreetMap, Microsoft, Google and Overture
+    can be given as they come. Coordinates are those that the file names (GeoPackage), else longitude and
+    latitude when the grid is georeferenced (RFC 7946), else pixels (x = col, y = row) of the before image.
 
     Raises
     ------
     InputError
-        The file is missing, not GeoJSON, or holds no polygon on the grid.
+        The file is missing or broken, of no known format, or holds no polygon on the grid.
     """
-    features = _features(path)
-    found = []
+    crs, features = footprint_files.features(path, on)
+    _check_crs(crs, on, path)
+    found, total = [], 0
     for number, feature in enumerate(features, start=1):
+        total = number
         parts = tuple(
-            tuple(_on_grid(ring, on, path, number) for ring in polygon)
+            tuple(_on_grid(ring, (on, crs), path, number) for ring in polygon)
             for polygon in _polygons(feature, path, number)
         )
         parts = tuple(part for part in parts if all(_placed(ring) for ring in part))
         if any(_touches(part, on) for part in parts):
             properties = _properties(feature, path, number)
             found.append(Footprint(_identity(feature, properties, number), parts, properties))
+        if len(found) > MAX_FOUND:
+            raise InputError(f"{path.name}: more than {MAX_FOUND:,} polygons on the images. Cut the images")
     if not found:
+        asked = (
+            "pixels x, y of the before image"
+            if on.crs is None
+            else crs
+            if crs != footprint_files.LONLAT
+            else ""
+        )
         raise InputError(
-            f"{path.name}: none of its {len(features)} features is a polygon on the images. "
-            "Coordinates must be " + ("longitude, latitude" if on.crs else "pixels x, y of the before image")
+            f"{path.name}: none of its {total} features is a polygon on the images. "
+            f"Coordinates must be {asked or 'longitude, latitude'}"
         )
     _check_frame(found, on, path)
     return tuple(found)
 
 
-def _features(path: Path) -> list[dict[str, Any]]:
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path.name}: not a regular file. Give one GeoJSON file")
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(
-                f"{path.name}: {path.stat().st_size:,} bytes, more than the {MAX_BYTES:,} allowed"
-            )
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ) as error:  # ValueError: not UTF-8, not JSON, an endless number
-        raise InputError(f"{path.name}: not a readable GeoJSON file: {error}") from None
-    features = content.get("features") if isinstance(content, dict) else None
-    if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
-        raise InputError(f"{path.name}: not a GeoJSON FeatureCollection")
-    return features
+def _check_crs(crs: str | None, on: Grid, path: Path) -> None:
+    """Coordinates of a CRS need images with one, and the other way round."""
+    if crs is None and on.crs is not None:
+        raise InputError(f"{path.name}: it does not say in which CRS its coordinates are. Save it with one")
+    if crs is not None and on.crs is None:
+        raise InputError(
+            f"{path.name}: its coordinates are those of a map ({crs[:40]}), but the images have no "
+            "georeference: give pixels x, y of the before image"
+        )
 
 
 def _polygons(feature: dict[str, Any], path: Path, number: int) -> list[list[Any]]:
@@ -98,12 +99,16 @@ def _polygons(feature: dict[str, Any], path: Path, number: int) -> list[list[Any
         raise InputError(f"{path.name}: feature {number} has a geometry that is no GeoJSON geometry")
     coordinates = geometry.get("coordinates")
     polygons = [coordinates] if kind == "Polygon" and coordinates != [] else coordinates
-    if not isinstance(polygons, list) or not all(isinstance(rings, list) and rings for rings in polygons):
+    if not isinstance(polygons, list | tuple) or not all(
+        isinstance(rings, list | tuple) and rings for rings in polygons
+    ):
         raise InputError(f"{path.name}: feature {number} has coordinates that are no list of rings")
-    return polygons
+    return list(polygons)
 
 
-def _on_grid(ring: Any, on: Grid, path: Path, number: int) -> Ring:
+def _on_grid(ring: Any, frames: tuple[Grid, str | None], path: Path, number: int) -> Ring:
+    """A ring in the file's coordinates in pixels of the grid."""
+    on, crs = frames
     try:
         xy = np.array([point[:2] for point in ring], np.float64)
     except (TypeError, ValueError, IndexError, KeyError, OverflowError):
@@ -113,7 +118,7 @@ def _on_grid(ring: Any, on: Grid, path: Path, number: int) -> Ring:
             f"{path.name}: feature {number} has a ring that is no list of four or more x, y points"
         )
     with np.errstate(invalid="ignore"):  # far places have no coordinates in the projection
-        rc = grid.grid_from_lonlat(on, xy) if on.crs else xy[:, ::-1]
+        rc = xy[:, ::-1] if crs is None else grid.grid_from_crs(on, crs, xy)
     return tuple((float(row), float(col)) for row, col in rc)
 
 
@@ -155,7 +160,8 @@ def _check_frame(found: list[Footprint], on: Grid, path: Path) -> None:
 
 
 def _identity(feature: dict[str, Any], properties: dict[str, Any], number: int) -> str:
-    for value in (properties.get("id"), feature.get("id"), properties.get("osm_id")):
+    named = [properties.get(name) for name in IDS]
+    for value in (named[0], feature.get("id"), *named[1:]):
         if isinstance(value, (str, int, float)) and str(value):
             return str(value).encode("utf-8", "replace").decode("utf-8")
     return str(number)

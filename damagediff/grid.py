@@ -98,8 +98,13 @@ def lonlat_from_grid(grid: Grid, rc: FloatArray) -> FloatArray:
 
 def grid_from_lonlat(grid: Grid, lonlat: FloatArray) -> FloatArray:
     """(N, 2) longitude, latitude in degrees to (N, 2) pixels of a georeferenced grid."""
+    return grid_from_crs(grid, "EPSG:4326", lonlat)
+
+
+def grid_from_crs(grid: Grid, crs: str, xy: FloatArray) -> FloatArray:
+    """(N, 2) coordinates of any CRS, x before y, to (N, 2) pixels of a georeferenced grid."""
     assert grid.crs is not None
-    return pixel_from_world(grid.transform, reproject_xy("EPSG:4326", grid.crs, lonlat))
+    return pixel_from_world(grid.transform, reproject_xy(crs, grid.crs, xy))
 
 
 def common_grid(before: Image, after: Image, gsd_m: float | None = None) -> Grid:

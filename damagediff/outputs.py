@@ -21,7 +21,7 @@ import numpy as np
 
 from . import grid as grids
 from . import summary, wording
-from .types import Alignment, Building, Comparison, Grid, Image, Region, TiePoints
+from .types import Alignment, Building, Comparison, Grid, Image, Region, Shift, Square, TiePoints
 
 FORMAT = 1
 """Version of results.json and manifest.json: raised when a key that is relied upon changes its meaning."""
@@ -49,6 +49,8 @@ def write_results(comparison: Comparison, folder: Path) -> None:
     if comparison.change is None:
         return
     write_regions(comparison, folder / "regions.geojson")
+    if comparison.grid_summary is not None:
+        write_squares(comparison, folder / "grid.geojson")
     if comparison.case.footprints is not None:
         write_buildings(comparison, folder)
 
@@ -72,7 +74,10 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "alignment": alignment_results(comparison.alignment, comparison.pair.grid),
         "change": _change(comparison),
         "regions": [_region(region) for region in comparison.regions],
-        "buildings": [_building(building) for building in comparison.buildings],
+        "buildings": [_building(building, comparison.pair.grid) for building in comparison.buildings],
+        "building_classes": summary.building_counts(comparison.buildings),
+        "footprint_fit": _footprint_fit(comparison),
+        "grid_summary": _grid_summary(comparison),
         "trust": _fields(comparison.trust)
         | {"checks": [_fields(check) for check in comparison.trust.checks]},
         "settings": result_settings(comparison.settings),
@@ -194,8 +199,53 @@ def _region(region: Region) -> dict[str, Any]:
     return {key: value for key, value in _fields(region).items() if key != "outline_rc"}
 
 
-def _building(building: Building) -> dict[str, Any]:
-    return {key: value for key, value in _fields(building).items() if key not in ("parts_rc", "properties")}
+def _building(building: Building, grid: Grid) -> dict[str, Any]:
+    told = {key: value for key, value in _fields(building).items() if key not in ("parts_rc", "properties")}
+    return told | {"shift_m": _shift_m(building.shift_rc, grid)}
+
+
+def _shift_m(shift_rc: tuple[float, float], grid: Grid) -> float | None:
+    return None if grid.gsd_m is None else math.hypot(*shift_rc) * grid.gsd_m
+
+
+def _footprint_fit(comparison: Comparison) -> dict[str, Any] | None:
+    fitted, grid = comparison.footprint_fit, comparison.pair.grid
+    if fitted is None:
+        return None
+    return {
+        "block_px": fitted.block_px,
+        "scene": _shift(fitted.scene, grid),
+        "blocks": [_shift(shift, grid) for shift in fitted.blocks],
+    }
+
+
+def _grid_summary(comparison: Comparison) -> dict[str, Any] | None:
+    found = comparison.grid_summary
+    if found is None:
+        return None
+    squares = [_square(square, comparison.pair.grid) for square in found.squares]
+    return {"side_m": found.side_m, "side_px": found.side_px, "squares": squares}
+
+
+def _square(square: Square, grid: Grid) -> dict[str, Any]:
+    area = grid.pixel_area_m2
+    parts = {"analysed": square.analysed_px, "structural": square.structural_px, "other": square.other_px}
+    changed, analysed = summary.square_buildings(square)
+    return (
+        _fields(square)
+        | {f"{name}_m2": None if area is None else px * area for name, px in parts.items()}
+        | {
+            "analysed_share": summary.square_analysed(square),
+            "structural_share_of_analysed": summary.square_share(square, square.structural_px),
+            "other_share_of_analysed": summary.square_share(square, square.other_px),
+            "buildings_analysed": analysed,
+            "buildings_changed_share": changed / analysed if analysed else None,
+        }
+    )
+
+
+def _shift(shift: Shift, grid: Grid) -> dict[str, Any]:
+    return _fields(shift) | {"shift_m": _shift_m(shift.shift_rc, grid)}
 
 
 class _Exact:
@@ -272,24 +322,55 @@ def write_regions(comparison: Comparison, path: Path) -> None:
     _write(path, _collection(features, grid))
 
 
+def write_squares(comparison: Comparison, path: Path) -> None:
+    """grid.geojson: one feature a square of the grid summary, row by row."""
+    found, grid = comparison.grid_summary, comparison.pair.grid
+    assert found is not None
+    features = []
+    for square in found.squares:
+        top, left, bottom, right = (edge - 0.5 for edge in square.bbox_rc)
+        ring = ((top, left), (bottom, left), (bottom, right), (top, right), (top, left))
+        counts = _square(square, grid)
+        counts |= {name.replace(" ", "_"): n for name, n in counts.pop("buildings").items()}
+        features.append(_feature(((ring,),), grid, counts))
+    _write(path, _collection(features, grid))
+
+
 def write_buildings(comparison: Comparison, folder: Path) -> None:
-    """buildings.csv and buildings.geojson: one row or feature a footprint, in the order of the footprints."""
+    """buildings.csv and buildings.geojson: one row or feature a footprint, in the order of the footprints.
+
+    ``analyst_grade`` and ``analyst`` are left empty for a reader's own grade, in the scale that
+    ``grade_scale`` names; the tool never fills them.
+    """
     grid = comparison.pair.grid
+    grades = {"grade_scale": summary.grade_scale(comparison), "analyst_grade": None, "analyst": None}
     features = [
-        _feature(b.parts_rc, grid, _building(b) | {"source": b.properties}) for b in comparison.buildings
+        _feature(b.parts_rc, grid, _building(b, grid) | grades | {"source": b.properties})
+        for b in comparison.buildings
     ]
     _write(folder / "buildings.geojson", _collection(features, grid))
-    header = ("id", "label", "score", "analysed_share", "area_m2", "why")
-    _write(
-        folder / "buildings.csv",
-        _csv(
-            header,
-            (
-                (b.id, b.label, _short(b.score), _short(b.analysed_share), _short(b.area_m2), b.why)
-                for b in comparison.buildings
-            ),
-        ),
-    )
+    rows = ((*_building_cells(b, grid), grades["grade_scale"] or "", "", "") for b in comparison.buildings)
+    _write(folder / "buildings.csv", _csv((*BUILDING_COLUMNS, *grades), rows))
+
+
+BUILDING_COLUMNS = (
+    "id",
+    "label",
+    "score",
+    "analysed_share",
+    "area_m2",
+    "why",
+    "p_value",
+    "as_high_share",
+    "shift_row_px",
+    "shift_col_px",
+    "shift_m",
+)
+
+
+def _building_cells(b: Building, grid: Grid) -> tuple[str, ...]:
+    first = (b.id, b.label, _short(b.score), _short(b.analysed_share), _short(b.area_m2), b.why)
+    return (*first, *map(_short, (b.p_value, b.as_high_share, *b.shift_rc, _shift_m(b.shift_rc, grid))))
 
 
 def _short(value: float | None) -> str:

@@ -21,8 +21,10 @@ import threadpoolctl
 from affine import Affine
 
 from . import (
+    buildings,
     cog,
     diff,
+    footprint_fit,
     footprints,
     grid,
     masks,
@@ -32,6 +34,7 @@ from . import (
     reference_measures,
     regions,
     registration,
+    squares,
     summary,
     tiles,
     trust,
@@ -55,6 +58,7 @@ from .types import (
     Comparison,
     Crop,
     FloatArray,
+    FootprintFit,
     Grid,
     Image,
     Lean,
@@ -94,11 +98,14 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
     ------
     InputError
         An image or the footprints cannot be used.
+    SettingsError
+        Squares of the grid summary cannot be made as asked.
     OutputError
         A raster cannot be written.
     """
     with open_scene(case, settings, progress) as scene:
         outlines = _outlines(scene)
+        squares.side_px(scene.pair.grid, settings.summary)  # what cannot be asked for is told now
         alignment, model = registration.register(scene)
         scene = replace(scene, after=scene.after.aligned(model))
         if not alignment.accepted:
@@ -201,9 +208,46 @@ def _compare_aligned(
     _write_geometry(scene, folder)
     scene.progress("finding change", 0.5)
     crops = _crops(scene, found, radiometry, drawn)
-    listed = [(outline.id, outline.parts_rc, outline.properties) for outline in outlines]
-    buildings = regions.measure_buildings(listed, change, scene.pair.grid)
-    return _comparison(scene, alignment, change, found, buildings, replace(drawn, crops=crops))
+    table, fitted = _buildings(scene, outlines, change, measures, radiometry)
+    comparison = _comparison(scene, alignment, change, found, table, replace(drawn, crops=crops))
+    counted = squares.count(change, table, scene.pair.grid, scene.settings.summary)
+    return replace(comparison, footprint_fit=fitted, grid_summary=counted)
+
+
+def _buildings(
+    scene: Scene,
+    outlines: tuple[footprints.Footprint, ...],
+    change: ChangeMap,
+    measures: Measures,
+    radiometry: Radiometry,
+) -> tuple[tuple[Building, ...], FootprintFit | None]:
+    """Footprints laid on the before image, and the change inside each."""
+    fitted = (
+        _fit_footprints(scene, outlines, radiometry) if outlines and scene.settings.buildings.fit else None
+    )
+    parts = [outline.parts_rc for outline in outlines]
+    placed = [(part, (0.0, 0.0)) for part in parts] if fitted is None else footprint_fit.moved(parts, fitted)
+    given = [(o.id, part, o.properties) for o, (part, _) in zip(outlines, placed, strict=True)]
+    found = buildings.measure(given, change, measures.texture, scene.pair.grid, scene.settings)
+    table = tuple(replace(b, shift_rc=shift) for b, (_, shift) in zip(found, placed, strict=True))
+    return table, fitted
+
+
+def _fit_footprints(
+    scene: Scene, outlines: tuple[footprints.Footprint, ...], radiometry: Radiometry
+) -> FootprintFit:
+    """Where the footprints belong on the before image."""
+    on = scene.pair.grid
+
+    def one(place: footprint_fit.Place) -> FloatArray | None:
+        data, valid = scene.before.read_mirrored(place.window, on.shape)
+        grey = diff.luminance(radiometry.before_8bit(data), scene.pair.roles)
+        return footprint_fit.agreement(grey, valid, place)
+
+    asked = footprint_fit.places([o.parts_rc for o in outlines], on, scene.settings.buildings)
+    answers = list(tiles.map_ordered(one, asked, scene.executor, ahead=16))
+    used = [(place, surface) for place, surface in zip(asked, answers, strict=True) if surface is not None]
+    return footprint_fit.fit([place for place, _ in used], [surface for _, surface in used], on)
 
 
 def _outlines(scene: Scene) -> tuple[footprints.Footprint, ...]:
@@ -408,7 +452,7 @@ def _comparison(
     alignment: Alignment,
     change: ChangeMap | None,
     found: tuple[Region, ...],
-    buildings: tuple[Building, ...],
+    table: tuple[Building, ...],
     drawn: Pictures,
 ) -> Comparison:
     analysed = None if change is None else summary.amounts(change, scene.pair.grid).analysed_share
@@ -419,7 +463,7 @@ def _comparison(
         alignment=alignment,
         change=change,
         regions=found,
-        buildings=buildings,
+        buildings=table,
         trust=trust.judge(scene.pair, alignment, change, analysed, limit),
         pictures=drawn,
         settings=options.to_dict(scene.settings),

@@ -1,10 +1,9 @@
-"""From changed cells to numbered regions with outlines, and to a table of building footprints."""
+"""From changed cells to numbered regions with outlines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +18,6 @@ from .types import (
     OTHER_CHANGE,
     STRUCTURAL_CHANGE,
     BoolArray,
-    Building,
     ByteArray,
     ChangeMap,
     Grid,
@@ -54,8 +52,6 @@ LEAN_GAIN = 0.25
 """... and beats the best match nearby by this much."""
 LEAN_MAX_PX = 512
 """Larger regions are not explained by one displacement."""
-MIN_BUILDING_SHARE = 0.5
-"""Share of a footprint that must be analysed."""
 
 Ring = tuple[tuple[float, float], ...]
 
@@ -241,98 +237,3 @@ def _repaint(changed: ByteArray, side: int, region: Region) -> None:
     reach = [set(np.unique(side)) for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1])]
     own = set.intersection(*reach) - {0}
     box[np.isin(labels, list(own))] = OTHER_CHANGE
-
-
-def measure_buildings(
-    footprints: Sequence[tuple[str, Sequence[Sequence[Ring]], Mapping[str, Any]]],
-    change: ChangeMap,
-    grid: Grid,
-) -> tuple[Building, ...]:
-    """The change inside each building footprint.
-
-    Parameters
-    ----------
-    footprints : sequence of (id, parts, properties)
-        Parts are polygons: rings of (row, col) in pixel-centre coordinates, the outer one first, then holes.
-    change : ChangeMap
-        Gives score and threshold, and which cells were analysed.
-    grid : Grid
-        The working grid.
-
-    Returns
-    -------
-    tuple of Building
-        In the order given. The score is the median over the analysed pixels whose centres lie inside; None,
-        and "not analysed", where less than half of the footprint was analysed, or where it is smaller than
-        one cell and so has no measurement of its own.
-    """
-    analysed = (change.changed != NOT_ANALYSED) & np.isfinite(change.score)
-    return tuple(
-        _building(name, parts, properties, (change, analysed), grid) for name, parts, properties in footprints
-    )
-
-
-def _building(
-    name: str,
-    parts: Sequence[Sequence[Ring]],
-    properties: Mapping[str, Any],
-    measured: tuple[ChangeMap, BoolArray],
-    grid: Grid,
-) -> Building:
-    change, analysed = measured
-    shape = _polygons(parts)
-    rows, cols = _pixels_inside(shape, grid)
-    at = rows // change.cell_px, cols // change.cell_px
-    scores = change.score[at][analysed[at]]
-    share = min(1.0, len(scores) / max(shape.area, len(rows), 1))
-    why = ""
-    if share < MIN_BUILDING_SHARE:
-        why = "less than half of it was analysed"
-    elif shape.area < change.cell_px**2:
-        why = f"smaller than can be measured ({change.cell_px**2} px)"
-    score = None if why else float(np.median(scores))
-    return Building(
-        id=name,
-        score=score,
-        analysed_share=share,
-        area_m2=None if grid.pixel_area_m2 is None else float(shape.area) * grid.pixel_area_m2,
-        label=_label(score, change.threshold),
-        parts_rc=tuple(
-            tuple(tuple((float(r), float(c)) for r, c in ring) for ring in rings) for rings in parts
-        ),
-        properties=dict(properties),
-        why=why,
-    )
-
-
-def _label(score: float | None, threshold: float) -> str:
-    if score is None:
-        return "not analysed"
-    return "visible change" if score > threshold else "no visible change above the limit"
-
-
-def _polygons(parts: Sequence[Sequence[Ring]]) -> shapely.Geometry:
-    """Valid geometry (x = col, y = row) of all parts, or what can be saved of them."""
-    shapes = []
-    for rings in parts:
-        outer, *holes = [[(c, r) for r, c in ring] for ring in rings]
-        shapes.append(shapely.make_valid(shapely.Polygon(outer, holes)))
-    return shapely.union_all(shapes)
-
-
-def _pixels_inside(shape: shapely.Geometry, grid: Grid) -> tuple[IntArray, IntArray]:
-    """(rows, cols) of the grid's pixels whose centres lie inside; of all it touches when there are none."""
-    none = np.zeros(0, np.int64)
-    on_grid = shape.intersection(shapely.box(-0.5, -0.5, grid.shape[1] - 0.5, grid.shape[0] - 0.5))
-    if on_grid.is_empty:
-        return none, none
-    last = np.array(grid.shape)[[1, 0, 1, 0]] - 1  # a bound may lie on the outer edge of the last pixel
-    left, top, right, bottom = np.minimum(np.floor(np.array(on_grid.bounds) + 0.5), last).astype(int).tolist()
-    size = bottom - top + 1, right - left + 1
-    corner = Affine.translation(left - 0.5, top - 0.5)
-    for touched in (False, True):
-        inside = rasterio.features.rasterize([on_grid], size, transform=corner, all_touched=touched)
-        if inside.any():
-            break
-    rows, cols = np.nonzero(inside)
-    return rows + top, cols + left

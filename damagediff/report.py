@@ -17,15 +17,14 @@ import jinja2
 import numpy as np
 from PIL import Image as PillowImage
 
-from . import figure_residuals, figures, outputs, regions, summary, wording
+from . import figure_residuals, figure_squares, figures, outputs, regions, report_buildings, summary, wording
 from . import grid as grids
+from .report_buildings import MAX_LISTED
 from .settings import Settings, to_dict
 from .types import ByteArray, Check, Comparison, Crop, Image, Pictures, Region
 
 PICTURE_QUALITY, CROP_QUALITY = 86, 92
 """JPEG qualities: what is looked at here is not what was measured; before.tif and after_aligned.tif are."""
-MAX_LISTED = 500
-"""Regions or buildings in a table of the page; all are in the files beside it."""
 
 
 def write(comparison: Comparison, folder: Path) -> None:
@@ -65,7 +64,9 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "tiers": _tiers(comparison),
         "checks": [_check(check) for check in comparison.trust.checks],
         "measured": _measured(comparison),
-        "buildings": _buildings(comparison),
+        "buildings": report_buildings.buildings(comparison),
+        "squares": report_buildings.squares(comparison),
+        "squares_figure": _png(figure_squares.png(comparison)) if comparison.grid_summary else None,
         "alignment": _alignment(comparison),
         "change": _change(comparison),
         "measured_by": wording.MEASURED_BY[comparison.change.measure] if comparison.change else "",
@@ -294,28 +295,6 @@ def _measured(comparison: Comparison) -> list[tuple[str, str]]:
             )
             rows.append((words, wording.number(rate) + between))
     return rows if len(rows) > 1 else [*rows, ("False regions to expect", wording.NOT_MEASURED)]
-
-
-def _buildings(comparison: Comparison) -> dict[str, Any] | None:
-    if comparison.case.footprints is None or comparison.change is None:
-        return None
-    labels = sorted({building.label for building in comparison.buildings})
-    ranked = sorted(comparison.buildings, key=lambda b: (b.score is None, -(b.score or 0.0)))
-    return {
-        "total": len(ranked),
-        "counts": [(label, sum(b.label == label for b in ranked)) for label in labels],
-        "rows": [
-            {
-                "id": wording.plain(b.id, 80),
-                "label": b.label,
-                "score": "not known" if b.score is None else wording.score(b.score),
-                "analysed": wording.share(b.analysed_share),
-                "area": "not known" if b.area_m2 is None else wording.area(0, b.area_m2),
-            }
-            for b in ranked[:MAX_LISTED]
-        ],
-        "unlisted": max(0, len(ranked) - MAX_LISTED),
-    }
 
 
 def _alignment(comparison: Comparison) -> dict[str, Any]:

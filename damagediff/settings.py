@@ -88,6 +88,32 @@ class RegionSettings:
 
 
 @dataclass(frozen=True)
+class BuildingSettings:
+    """Building footprints: where they lie, and the class of each; see docs/method.md."""
+
+    fit: bool = True
+    """Whether footprints are moved onto the before image, block by block, where a shift can be shown."""
+    max_shift_m: float = 10.0
+    """How far off footprints may lie, where the ground sample distance is known."""
+    max_shift_px: int = 20
+    """The same where it is not."""
+    false_discovery_rate: float = 0.1
+    """Share of false ones among the buildings below the threshold that are called possible change."""
+    grade_scale: Literal["copernicus", "unosat", "xbd"] = "copernicus"
+    """Scale of the empty column in which an analyst grades the buildings; the tool gives no grade."""
+
+
+@dataclass(frozen=True)
+class SummarySettings:
+    """Shares of change in squares, as on overview maps."""
+
+    cell_m: float | None = None
+    """Side of a square in metres, its edges at whole multiples in the map projection; None: no squares."""
+    cell_px: int | None = None
+    """Side in pixels instead, for pictures whose scale is not known."""
+
+
+@dataclass(frozen=True)
 class ReportSettings:
     """What the report shows."""
 
@@ -106,6 +132,8 @@ class Settings:
     diff: DiffSettings = field(default_factory=DiffSettings)
     radar: RadarSettings = field(default_factory=RadarSettings)
     regions: RegionSettings = field(default_factory=RegionSettings)
+    buildings: BuildingSettings = field(default_factory=BuildingSettings)
+    summary: SummarySettings = field(default_factory=SummarySettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     sensor: Literal["optical", "sar"] = "optical"
     """What took the images; sar: one band of radar, speckled, compared by its log-ratio."""
@@ -148,6 +176,11 @@ RANGE: dict[str, tuple[float, float]] = {
     "regions.min_region_m2": (0, 1e9),
     "regions.min_region_px": (1, 1e9),
     "regions.crops": (0, 1000),
+    "buildings.max_shift_m": (0.1, 1000),
+    "buildings.max_shift_px": (1, 64),
+    "buildings.false_discovery_rate": (0, 1),
+    "summary.cell_m": (0.1, 1e6),
+    "summary.cell_px": (16, 1e6),
     "report.picture_px": (64, 16_384),
     "report.insets": (0, 12),
     "seed": (0, 2**32 - 1),
@@ -212,6 +245,8 @@ _STAGES: dict[str, Any] = {
     "diff": DiffSettings,
     "radar": RadarSettings,
     "regions": RegionSettings,
+    "buildings": BuildingSettings,
+    "summary": SummarySettings,
     "report": ReportSettings,
 }
 

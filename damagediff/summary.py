@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,18 @@ from .types import (
     OTHER_CHANGE,
     STRUCTURAL_CHANGE,
     Alignment,
+    Building,
     ChangeMap,
     Comparison,
     Grid,
     Lean,
     Region,
+    Shift,
+    Square,
 )
+
+MIN_ANALYSED_OF_SQUARE = 0.5
+"""A square of which less was analysed has no share: the rest may not stand for it."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,54 @@ def credit(text: str | None) -> str:
 def tier_regions(comparison: Comparison, tier: str) -> tuple[Region, ...]:
     """Regions of one tier, in order of their ids."""
     return tuple(region for region in comparison.regions if region.tier == tier)
+
+
+def building_counts(found: Iterable[Building]) -> dict[str, int]:
+    """How many buildings are in each class, all classes named, in their order."""
+    counts = dict.fromkeys(wording.BUILDING_CLASSES, 0)
+    for building in found:
+        counts[building.label] = counts.get(building.label, 0) + 1
+    return counts
+
+
+def square_analysed(square: Square) -> float:
+    """Share of a square that was analysed, 0..1."""
+    return square.analysed_px / square.total_px if square.total_px else 0.0
+
+
+def square_share(square: Square, part_px: int) -> float | None:
+    """`part_px` of a square as a share of what was analysed of it; None where that is less than half."""
+    return None if square_analysed(square) < MIN_ANALYSED_OF_SQUARE else part_px / square.analysed_px
+
+
+def square_buildings(square: Square) -> tuple[int, int]:
+    """Buildings with visible or possible change in a square, and all that were analysed there."""
+    b = square.buildings
+    changed = b.get(wording.VISIBLE, 0) + b.get(wording.POSSIBLE, 0)
+    return changed, changed + b.get(wording.NO_CHANGE, 0)
+
+
+def grade_scale(comparison: Comparison) -> str:
+    """The scale in which an analyst may grade the buildings; none where pixels are too coarse for it."""
+    gsd_m = comparison.pair.grid.gsd_m
+    if gsd_m is not None and gsd_m > wording.GRADES_TO_GSD_M:
+        return wording.NO_GRADES
+    return wording.GRADE_SCALES[comparison.settings["buildings"]["grade_scale"]]
+
+
+def shift(found: Shift, grid: Grid) -> str:
+    """One shift of footprints in words, with its doubt."""
+    if not found.length_px:
+        return found.reason
+    down, right = found.shift_rc
+    steps = f"{wording.error(abs(down), grid)} {'down' if down > 0 else 'up'}, "
+    steps += f"{wording.error(abs(right), grid)} {'right' if right > 0 else 'left'}"
+    doubt = (
+        ""
+        if found.standard_error_px is None
+        else f"; standard error {wording.error(found.standard_error_px, grid)}"
+    )
+    return f"moved {steps}{doubt}; {found.reason}"
 
 
 def synthetic(comparison: Comparison) -> bool:

@@ -60,6 +60,24 @@ def legend(measure: str) -> dict[Tier, str]:
     }
 
 
+VISIBLE, POSSIBLE = "visible change", "possible change"
+NO_CHANGE, NOT_ANALYSED = "no visible change above the limit", "not analysed"
+BUILDING_CLASSES: dict[str, str] = {
+    VISIBLE: "the score inside the footprint is above the threshold and stands out in this pair",
+    POSSIBLE: "above the threshold but common in this pair, or below it but rare among what is unchanged",
+    NO_CHANGE: "nothing that can be told from chance; small or partial change can be missed",
+    NOT_ANALYSED: "too little of it was analysed, or it is smaller than can be measured",
+}
+"""What can be said of a building. It is no grade of damage."""
+GRADE_SCALES: dict[str, str] = {
+    "copernicus": "Copernicus EMS: Destroyed | Damaged | Possibly damaged | No visible damage",
+    "unosat": "UNOSAT: Destroyed | Severe damage | Moderate damage | Possible damage | No visible damage",
+    "xbd": "xBD Joint Damage Scale: Destroyed | Major damage | Minor damage | No damage",
+}
+"""Scales in which an analyst may grade buildings; the tool never does."""
+GRADES_TO_GSD_M = 1.0
+NO_GRADES = "none: pixels of more than 1 m show no grades of damage to buildings"
+
 VERDICT_MEANING: dict[Verdict, str] = {
     "comparable": "The two pictures were aligned and resemble each other enough to compare them.",
     "comparable with reservations": "The comparison can be used, but not every check passed: see below.",

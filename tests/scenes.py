@@ -190,7 +190,19 @@ def pictures(
 def buildings(shape: tuple[int, int]) -> tuple[types.Building, ...]:
     outline = (((10.0, 10.0), (10.0, 40.0), (30.0, 40.0), (30.0, 10.0), (10.0, 10.0)),)
     return (
-        types.Building("w1", 0.83, 1.0, 150.0, "visible change", (outline,), {"name": "=cmd|' /C calc'!A0"}),
+        types.Building(
+            "w1",
+            0.83,
+            1.0,
+            150.0,
+            "visible change",
+            (outline,),
+            {"name": "=cmd|' /C calc'!A0"},
+            "it was seen",
+            0.002,
+            0.03,
+            (1.5, -2.0),
+        ),
         types.Building("=2+3", 0.21, 0.9, 150.0, "no visible change above the limit", (outline,), {}),
         types.Building("-7", None, 0.1, None, "not analysed", (outline,), {}),
     )

@@ -190,11 +190,48 @@ def test_footprints_give_a_table(pair, tmp_path):
     path = tmp_path / "footprints.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
     out = tmp_path / "run"
-    done = compare(pair, out, "--footprints", path)
+    done = compare(pair, out, "--footprints", path, "--cell", "50")
     assert done.exit_code == 0, done.output
+    found = results(out)["grid_summary"]
+    squares = json.loads((out / "grid.geojson").read_text(encoding="utf-8"))["features"]
+    assert found["side_m"] == 50 and len(squares) == len(found["squares"])
+    assert sum(s["analysed_px"] for s in found["squares"]) * 0.25 == pytest.approx(
+        results(out)["change"]["analysed_share"] * 360 * 400 * 0.25
+    )
+    assert sum(sum(s["buildings"].values()) for s in found["squares"]) == 2
+    assert "Change in squares of 50" in (out / "report.html").read_text(encoding="utf-8")
     gone, kept = results(out)["buildings"]
     assert gone["score"] > 0.5 > kept["score"]
+    assert gone["label"] == "visible change" and gone["shift_rc"] == [0, 0]
+    assert "only 2 of the outlines" in results(out)["footprint_fit"]["scene"]["reason"]
     assert (out / "buildings.csv").is_file() and (out / "buildings.geojson").is_file()
+
+
+def test_footprints_off_their_place_are_brought_back_whatever_the_tiles(pair, tmp_path):
+    from damagediff import grid
+    from damagediff.types import Grid
+
+    on = Grid((360, 400), UTM["transform"], UTM["crs"], 0.5)
+    rng, features, apart = np.random.default_rng(1), [], np.array([-4.0, 6.0])
+    synthetic.textured(rng, (360, 400))  # as `houses` draws
+    for row in range(10, 330, 36):
+        for col in range(8, 370, 40):
+            top, left = row + rng.integers(0, 8), col + rng.integers(0, 8)
+            rng.uniform(120, 230)
+            ring = np.array([[0, 0], [22, 0], [22, 26], [0, 26], [0, 0]]) + [top - 0.5, left - 0.5] + apart
+            shape = {"type": "Polygon", "coordinates": [grid.lonlat_from_grid(on, ring).tolist()]}
+            features.append({"type": "Feature", "properties": {}, "geometry": shape})
+    path = tmp_path / "footprints.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+    runs = {"whole": ("--workers", "1"), "tiles": ("--workers", "3", "--set", "tile_px=128"), "as_is": ()}
+    for name, given in runs.items():
+        extra = ("--no-footprint-fit",) if name == "as_is" else ()
+        assert compare(pair, tmp_path / name, "--footprints", path, *given, *extra).exit_code == 0
+    files = [(tmp_path / name / "buildings.geojson").read_bytes() for name in ("whole", "tiles")]
+    assert files[0] == files[1]
+    found = results(tmp_path / "whole")["footprint_fit"]["scene"]
+    assert np.array(found["shift_rc"]) == pytest.approx(-apart, abs=1)
+    assert results(tmp_path / "as_is")["footprint_fit"] is None
 
 
 def test_another_place_is_refused_with_a_report_and_no_mask(pair, make_raster, tmp_path):

@@ -106,6 +106,18 @@ def test_degrees_on_pictures_are_not_pixels(pictures, tmp_path):
     assert "longitude" in one_line(compare(pictures, tmp_path / "run", "--footprints", path), 3)
 
 
+def test_squares_in_metres_need_metres(pictures, tmp_path):
+    assert "--gsd" in one_line(compare(pictures, tmp_path / "run", "--cell", "100"), 2)
+    assert "too small" in one_line(compare(pictures, tmp_path / "run", "--cell", "2", "--gsd", "0.5"), 2)
+
+
+def test_a_broken_geopackage_is_named(pictures, tmp_path):
+    path = tmp_path / "houses.gpkg"
+    path.write_bytes(b"SQLite format 3\x00" + bytes(2000))
+    line = one_line(compare(pictures, tmp_path / "run", "--footprints", path), 3)
+    assert line.count("houses.gpkg") == 1
+
+
 def test_a_world_file_and_a_stated_crs_place_a_picture(pictures, tmp_path):
     world = tmp_path / "both.wld"
     world.write_text(WORLD, encoding="ascii")

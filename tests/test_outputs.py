@@ -312,8 +312,35 @@ def test_buildings_are_safe_in_a_spreadsheet(tmp_path: Path) -> None:
     rows = table(tmp_path / "buildings.csv")
     assert [row["id"] for row in rows] == ["w1", "'=2+3", "-7"]  # -7 is a number
     assert rows[2]["score"] == "" and rows[1]["label"] == "no visible change above the limit"
+    assert (
+        rows[0]["p_value"] == "0.002" and rows[0]["shift_row_px"] == "1.5" and rows[0]["why"] == "it was seen"
+    )
+    assert {row["analyst_grade"] for row in rows} == {""} and "Copernicus EMS" in rows[0]["grade_scale"]
     features = json.loads((tmp_path / "buildings.geojson").read_text())["features"]
+    assert features[0]["properties"]["analyst_grade"] is None
     assert features[1]["properties"]["id"] == "=2+3" and features[2]["properties"]["score"] is None
+
+
+def test_the_shift_of_footprints_is_told_in_pixels_and_metres() -> None:
+    whole = types.Shift(None, (3.0, -4.0), 40, 0.1, 9.0, "shown by the edges of the before image")
+    block = types.Shift((0, 1), (0.0, 0.0), 14, None, 2.0, "no common shift could be shown")
+    fitted = types.FootprintFit(whole, (block,), 512)
+    comparison = scenes.comparison(footprint_fit=fitted)
+    told = json.loads(outputs.results_json(comparison))["footprint_fit"]
+    gsd_m = comparison.pair.grid.gsd_m
+    assert told["scene"]["shift_rc"] == [3, -4] and told["scene"]["shift_m"] == pytest.approx(5 * gsd_m)
+    assert told["blocks"][0]["block"] == [0, 1] and told["block_px"] == 512
+    words = summary.shift(whole, comparison.pair.grid)
+    assert "down" in words and "left" in words and "standard error" in words
+    assert summary.shift(block, comparison.pair.grid) == "no common shift could be shown"
+
+
+def test_coarse_pixels_offer_no_grades() -> None:
+    comparison = scenes.comparison(georeferenced=False, gsd_m=3.0)
+    assert summary.grade_scale(comparison).startswith("none")
+    assert "UNOSAT" in summary.grade_scale(
+        scenes.comparison(settings={"buildings": {"grade_scale": "unosat"}})
+    )
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))

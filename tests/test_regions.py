@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import shapely
@@ -195,75 +193,3 @@ def test_leaning_regions_move_to_the_other_tier() -> None:
     assert (moved.changed[changed == STRUCTURAL] == OTHER).sum() == 17
     assert (moved.changed[2:4, 3:5] == STRUCTURAL).all()
     assert (drawn.changed == changed).all()
-
-
-def square(row: float, col: float, side: float) -> tuple[tuple[float, float], ...]:
-    r0, c0, r1, c1 = row - 0.5, col - 0.5, row + side - 0.5, col + side - 0.5
-    return ((r0, c0), (r0, c1), (r1, c1), (r1, c0), (r0, c0))
-
-
-def building(rings, drawn: types.ChangeMap, grid: types.Grid) -> types.Building:
-    (result,) = regions.measure_buildings([("7", (rings,), {"use": "school"})], drawn, grid)
-    return result
-
-
-def test_buildings_take_the_median_inside() -> None:
-    changed = blank()
-    score = np.full(changed.shape, 0.1)
-    score[2:4, 2:4] = 0.9
-    drawn = change(changed, score)
-    grid = types.Grid((48, 64), gsd_m=0.5)
-    hit = building([square(8, 8, 8)], drawn, grid)
-    assert hit.score == pytest.approx(0.9) and hit.label == "visible change"
-    assert hit.analysed_share == 1 and hit.area_m2 == pytest.approx(16)
-    assert hit.id == "7" and hit.properties == {"use": "school"} and len(hit.parts_rc) == 1
-    assert building([square(8, 11, 8)], drawn, grid).score == pytest.approx(0.9)
-    beside = building([square(8, 13, 8)], drawn, grid)
-    assert beside.score == pytest.approx(0.1) and beside.label == "no visible change above the limit"
-    court = building([square(4, 4, 16), square(8, 8, 8)], drawn, grid)
-    assert court.score == pytest.approx(0.1) and court.area_m2 == pytest.approx((256 - 64) / 4)
-    json.dumps(hit.properties)
-
-
-def test_a_footprint_smaller_than_a_cell_is_not_analysed() -> None:
-    score = np.full((12, 16), 0.7)
-    tiny = building([square(13.3, 13.3, 0.2)], change(blank(), score), types.Grid((48, 64)))
-    assert "smaller" in tiny.why
-    assert tiny.score is None and tiny.label == "not analysed" and tiny.area_m2 is None
-    small = building([square(12, 12, 4)], change(blank(), score), types.Grid((48, 64)))
-    assert small.score == pytest.approx(0.7)
-
-
-def test_parts_count_together_and_a_world_wide_footprint_costs_nothing() -> None:
-    score = np.full((12, 16), 0.2)
-    score[:, 8:] = 0.8
-    drawn, grid = change(blank(), score), types.Grid((48, 64))
-    parts = ((square(4, 4, 4),), (square(4, 40, 12),))
-    (both,) = regions.measure_buildings([("m", parts, {})], drawn, grid)
-    assert both.score == pytest.approx(0.8) and len(both.parts_rc) == 2
-    vast = building([square(-5e6, -5e6, 1e7)], drawn, grid)
-    assert vast.label == "not analysed" and "less than half" in vast.why
-
-
-def test_footprints_that_were_not_analysed_have_no_value() -> None:
-    changed = blank()
-    changed[:, 8:] = NOT
-    drawn, grid = change(changed), types.Grid((48, 64))
-    assert building([square(10, 26, 8)], drawn, grid).score is not None
-    half = building([square(10, 29, 8)], drawn, grid)
-    assert half.score is None and half.label == "not analysed" and half.analysed_share == 3 / 8
-    outside = building([square(-30, 90, 8)], drawn, grid)
-    assert outside.score is None and outside.analysed_share == 0
-    across = building([square(-4, 10, 8)], drawn, grid)
-    assert across.analysed_share == 0.5 and across.score is not None
-
-
-def test_a_footprint_that_only_touches_the_edge_has_no_value() -> None:
-    drawn, grid = change(blank()), types.Grid((48, 64))
-    for corner in ((10, 63.5), (47.5, 10), (47.5, 63.5), (-8.5, 10), (10, -8.5)):
-        assert building([square(*corner, 8)], drawn, grid).score is None
-
-
-def test_a_crossed_outline_is_repaired() -> None:
-    bow = ((8.0, 8.0), (16.0, 16.0), (8.0, 16.0), (16.0, 8.0), (8.0, 8.0))
-    assert building([bow], change(blank()), types.Grid((48, 64))).score == pytest.approx(0.8)

@@ -317,7 +317,12 @@ def test_buildings_are_counted_and_listed() -> None:
     comparison = scenes.comparison(buildings=scenes.buildings((320, 480)))
     case = dataclasses.replace(comparison.case, footprints=Path("f.geojson"))
     words = page(dataclasses.replace(comparison, case=case)).words
-    assert "Of 3 footprints: 1 no visible change above the limit, 1 not analysed, 1 visible change" in words
+    assert (
+        "Of 3 footprints: 1 visible change, 0 possible change, 1 no visible change above the limit, "
+        "1 not analysed. No grade is given" in words
+    )
+    assert "taken where their file puts them" in words and "Copernicus EMS: Destroyed" in words
+    assert "it was seen" in words
     assert "Buildings" not in page(comparison).words
 
 
