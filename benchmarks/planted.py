@@ -6,8 +6,8 @@ Into the after image of pairs in which nothing or little was destroyed, on place
 unchanged:
 
 - ``rubble``: real rubble, cut from destroyed buildings of the Joplin scenes' after images, with the
-  brightness and contrast of its new surroundings; on labelled intact buildings it takes exactly the
-  building (`building`), else a turned rectangle of 4 to 64 px
+  brightness and contrast of its new surroundings and its own hue; on labelled intact buildings it takes
+  exactly the building, else a turned rectangle of 4 to 64 px
 - ``roof loss``: the inside of the shape dark and rough, its walls left standing
 - ``crater``: a dark bowl with a bright rim and ejecta
 - ``burn``: darkened to a third, with a soft edge
@@ -181,6 +181,8 @@ def damaged(
     near = after[:, max(rows.min() - 30, 0) : rows.max() + 30, max(cols.min() - 30, 0) : cols.max() + 30]
     level, spread = near.mean((1, 2)), near.std((1, 2))
     texture = tiled(stone, inside.shape, len(after), rng)
+    hue = texture.mean((1, 2)) / texture.mean()  # rubble keeps its own: grey and brown
+    level = level.mean() * hue
     texture = (texture - texture.mean((1, 2), keepdims=True)) / (texture.std((1, 2), keepdims=True) + 1)
     far = cv2.distanceTransform(np.pad(inside.astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     depth = far / max(far.max(), 1)

@@ -54,14 +54,21 @@ class Measures:
         return self.valid.shape[0], self.valid.shape[1]
 
 
-def vegetation(measures: Measures) -> tuple[BoolArray, BoolArray]:
-    """Cells that are green before, and after; each picture's own green cast is taken off first."""
-    found = []
-    for excess in measures.green:
+def greenness(measures: Measures) -> FloatArray:
+    """(2, rows, cols) excess green of both images, each picture's own cast taken off; 0 without colour."""
+    found = np.zeros_like(measures.green)
+    for k, excess in enumerate(measures.green):
         usable = excess[measures.valid]
-        cast = float(np.clip(np.quantile(usable, CAST_SHARE), 0, MAX_CAST)) if usable.size else 0.0
-        found.append(excess > GREEN_EXCESS + cast)
-    return found[0], found[1]
+        if usable.size and usable.max() > NO_COLOUR:
+            cast = np.clip(np.quantile(usable, CAST_SHARE), 0, MAX_CAST)
+            found[k] = excess - np.float32(cast)
+    return found
+
+
+def vegetation(measures: Measures) -> tuple[BoolArray, BoolArray]:
+    """Cells that are green before, and after."""
+    before, after = greenness(measures) > GREEN_EXCESS
+    return before, after
 
 
 def smooth(values: FloatArray, valid: BoolArray, sigma_cells: float) -> FloatArray:
@@ -98,3 +105,10 @@ def component_means(labels: IntArray, count: int, values: npt.NDArray[Any]) -> F
     weights = values.ravel().astype(np.float64)
     mean: FloatArray = np.bincount(labels.ravel(), weights=weights, minlength=count + 1) / size
     return mean
+
+
+def component_peaks(labels: IntArray, count: int, values: FloatArray) -> FloatArray:
+    """(count + 1,) largest of `values` in each label, 0 at least, the background first."""
+    peaks = np.zeros(count + 1, values.dtype)
+    np.maximum.at(peaks, labels.ravel(), values.ravel())
+    return peaks

@@ -85,14 +85,12 @@ MIN_RESOLVED_PX = 200
 """Smaller regions lie below the measures' windows, whatever the ground sample distance."""
 MIN_BUILT = 0.10
 """Share of edges on two perpendicular directions, sigma 10 px, from which there was built structure."""
-LOST_SIGMA_CELLS = 1.5
-MIN_LOST = 0.10
-"""By how much that share must have fallen, sigma 6 px: a house against its garden."""
-WIDE_SIGMA_CELLS = 6.0
-MIN_LOST_AROUND = 0.02
-"""The same with sigma 24 px: the noise of trees averages out, a block of houses does not."""
-MAX_GREEN_AFTER = 0.2
-"""Share of a region that may be green in the after image: rubble is not, gardens and trees are."""
+RUIN_WEIGHTS = {"rougher": 1.0, "lost": 2.5, "green": -20.0, "changed": 2.25}
+"""What tells ruins from gardens, shadows and traffic: a linear discriminant, rounded, of planted rubble
+and a tornado track against undamaged cities and floods, each host judged by the others (docs/method.md)."""
+RUIN_LEVEL = 1.45
+ROUGHNESS_NOISE = 20.0
+"""Mean gradient, Sobel units, below which a ratio of roughness says nothing."""
 COLOUR_SPREADS = 8.0
 """Colour differences stand out when they exceed the median by this many robust spreads ..."""
 MIN_COLOUR_GREY = 15.0
@@ -274,9 +272,8 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
 
     A region starts where the score, blurred by 8 px, exceeds the threshold, and must reach the minimum
     mapping unit. It is *structural* where built structure stood before (edges on two perpendicular
-    directions) and was lost, and at most a fifth of it is green afterwards; else it is *other* change, as
-    is a strong change of colour without one of structure (burn, paint, water). Below the least
-    comparability nothing is analysed.
+    directions) and was lost (`_structure_was_lost`); else it is *other* change, as is a strong change of
+    colour without one of structure (burn, paint, water). Below the least comparability nothing is analysed.
 
     Returns
     -------
@@ -340,26 +337,48 @@ def _tiers(
 ) -> tuple[BoolArray, BoolArray]:
     """Cells of structural change, and of other change."""
     labels, count = cells.components(cells.keep_large((smooth > threshold) & measures.valid, least))
-    lost = _structure_was_lost(measures, labels, count)[labels]
+    lost = _structure_was_lost(measures, smooth, labels, count)[labels]
     recoloured = cells.keep_large(_colour_stands_out(measures), least)
     return lost, cells.keep_large(((labels > 0) | recoloured) & ~lost, least)
 
 
-def _structure_was_lost(measures: Measures, labels: IntArray, count: int) -> BoolArray:
-    """(count + 1,) whether built structure stood in each component and was lost; False for background."""
+def _structure_was_lost(measures: Measures, smooth: FloatArray, labels: IntArray, count: int) -> BoolArray:
+    """(count + 1,) whether built structure stood in each component and was lost; False for background.
+
+    Built structure stood where edges lay on two perpendicular directions. That it was lost is weighed from
+    four things: how much rougher the component has become than the scene (log of the ratio of gradients, less
+    the scene's median), how much of its right angles it lost, how green it is afterwards, and how high its
+    score rises.
+    """
 
     def mean(values: npt.NDArray[Any]) -> FloatArray:
         return cells.component_means(labels, count, values)
 
-    def fallen(sigma_cells: float) -> FloatArray:
-        kept = (structure.crossing(e, sigma_cells) for e in (measures.edges_before, measures.edges_after))
-        return mean(np.subtract(*kept))
-
-    built = mean(structure.crossing(measures.edges_before, BUILT_SIGMA_CELLS)) >= MIN_BUILT
-    lost = (fallen(LOST_SIGMA_CELLS) >= MIN_LOST) & (fallen(WIDE_SIGMA_CELLS) >= MIN_LOST_AROUND)
-    verdict: BoolArray = built & lost & (mean(cells.vegetation(measures)[1]) <= MAX_GREEN_AFTER)
+    before, after = (
+        structure.crossing(e, BUILT_SIGMA_CELLS) for e in (measures.edges_before, measures.edges_after)
+    )
+    rougher = _log_ratio(*(_roughness(measures, e[0]) for e in (measures.edges_before, measures.edges_after)))
+    usual = float(np.median(rougher[measures.valid])) if measures.valid.any() else 0.0
+    evidence = {
+        "rougher": mean(rougher) - usual,
+        "lost": mean(before - after),
+        "green": mean(cells.greenness(measures)[1]),
+        "changed": cells.component_peaks(labels, count, smooth),
+    }
+    total = sum(weight * evidence[name] for name, weight in RUIN_WEIGHTS.items())
+    verdict: BoolArray = (mean(before) >= MIN_BUILT) & (total >= RUIN_LEVEL)
     verdict[0] = False
     return verdict
+
+
+def _roughness(measures: Measures, edges: IntArray) -> FloatArray:
+    """Mean gradient around each cell."""
+    return cells.smooth(edges.astype(np.float32) / np.float32(CELL * CELL), measures.valid, 1.0)
+
+
+def _log_ratio(before: FloatArray, after: FloatArray) -> FloatArray:
+    noise = np.float32(ROUGHNESS_NOISE)
+    return np.asarray(np.log((after + noise) / (before + noise)))
 
 
 def _colour_stands_out(measures: Measures) -> BoolArray:
