@@ -20,6 +20,8 @@ GREEN_EXCESS = 0.06
 CAST_SHARE = 0.05
 MAX_CAST = 0.05
 """The cast is what the least green twentieth of a picture has: tiles, roads and soil are neutral."""
+SHADOW_SHARE = 0.5
+"""Of a picture's median brightness, below which a cell is dark."""
 IntArray = npt.NDArray[np.integer[Any]]
 
 
@@ -42,6 +44,8 @@ class Measures:
     edges_after: IntArray
     green: FloatArray
     """(2, rows, cols) excess green of both images: 2g - r - b of chromaticities; `NO_COLOUR` without RGB."""
+    light: FloatArray
+    """(2, rows, cols) mean luminance of both images, grey levels."""
     leaning: ByteArray
     """How many px along the pair's lean the structure is found again; 0 where it is not."""
     valid: BoolArray
@@ -52,6 +56,15 @@ class Measures:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of cells."""
         return self.valid.shape[0], self.valid.shape[1]
+
+
+def shadow(measures: Measures) -> tuple[BoolArray, BoolArray]:
+    """Cells that are dark for their picture, before and after: shadow, water, tar."""
+    found = []
+    for light in measures.light:
+        usable = light[measures.valid]
+        found.append(light < SHADOW_SHARE * (float(np.median(usable)) if usable.size else 0.0))
+    return found[0], found[1]
 
 
 def greenness(measures: Measures) -> FloatArray:

@@ -151,6 +151,7 @@ def measure(
         edges_before=kept[0].astype(np.int16),
         edges_after=kept[1].astype(np.int16),
         green=_green(before8[near(1)], after8[near(1)], roles),
+        light=np.stack([_core(structure.cell_sums(x[near(1)].astype(np.float32))) for x in (a, b)]) / CELL**2,
         leaning=np.zeros(usable.shape, np.uint8),
         valid=usable,
     )

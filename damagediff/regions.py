@@ -29,6 +29,8 @@ from .types import (
 FLAGS: dict[str, str] = {
     "vegetation": "More than half of the region is green in the before or the after image.",
     "lean": "The same structure is found again some pixels away: another view angle, not a loss.",
+    "shadow moved": "Most of it is dark in one picture only: a shadow at another hour, or what it hid.",
+    "vehicle-sized": "It is no larger than a lorry and what the measure blurs around it.",
     "at image edge": "The region touches the edge of the image or of what could be analysed.",
     "low texture": "The before image shows little structure here, so a loss of it says little.",
     "backscatter": "Radar brightness changed: structure, moisture, roughness, plants or water alike.",
@@ -39,6 +41,8 @@ FLAGS: dict[str, str] = {
 LOW_TEXTURE_GREY2 = 40.0
 """Variance of the before image, grey levels squared, that noise and compression reach."""
 CODES: dict[Tier, int] = {"structural": STRUCTURAL_CHANGE, "other": OTHER_CHANGE}
+VEHICLE_M2 = 120.0
+"""A lorry of 12 by 3 m, and 4 m around it."""
 FLAG_SHARE = 0.5
 """Share of a region's cells from which a property is the region's."""
 HAIR_PX = 1e-4
@@ -78,7 +82,7 @@ def find(change: ChangeMap, measures: Measures, grid: Grid) -> tuple[Region, ...
     """
     hints = _hints(change, measures)
     found = [
-        _region(change, grid, tier, _flags(members, hints), members)
+        _small(_region(change, grid, tier, _flags(members, hints), members))
         for tier, code in CODES.items()
         for members in _groups(change.changed == code)
     ]
@@ -93,6 +97,7 @@ def _hints(change: ChangeMap, measures: Measures) -> dict[str, tuple[BoolArray, 
     return {
         "vegetation": (np.logical_or(*cells.vegetation(measures)), FLAG_SHARE),
         "lean": (measures.leaning > 0, FLAG_SHARE),
+        "shadow moved": (np.not_equal(*cells.shadow(measures)) & (change.measure != "log_ratio"), FLAG_SHARE),
         "at image edge": (beside, 0.0),
         "low texture": (measures.texture < LOW_TEXTURE_GREY2, FLAG_SHARE),
         "backscatter": (np.full(measures.shape, change.measure == "log_ratio"), FLAG_SHARE),
@@ -144,6 +149,14 @@ def _region(
         outline_rc=_outline(members, side, grid.shape),
     )
     return mass, region
+
+
+def _small(found: tuple[float, Region]) -> tuple[float, Region]:
+    """The same, with a word to its size."""
+    mass, region = found
+    if region.area_m2 is None or region.area_m2 > VEHICLE_M2:
+        return found
+    return mass, replace(region, flags=_ordered([*region.flags, "vehicle-sized"]))
 
 
 def _outline(members: Members, side: int, shape: tuple[int, int]) -> tuple[Ring, ...]:

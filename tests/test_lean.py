@@ -94,7 +94,7 @@ def test_whole_and_tiled_have_the_same_bits_also_along_a_lean() -> None:
     whole = measured(before, after, LEAN, 2048)
     for tile in (64, 200):
         tiled = measured(before, after, LEAN, tile)
-        for name in ("structure", "pattern", "orientation", "leaning", "texture", "colour", "valid"):
+        for name in ("structure", "pattern", "orientation", "leaning", "texture", "colour", "light", "valid"):
             np.testing.assert_array_equal(getattr(whole, name), getattr(tiled, name), err_msg=name)
 
 

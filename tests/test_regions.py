@@ -41,6 +41,7 @@ def measures(shape: tuple[int, int], **given: np.ndarray) -> Measures:
         "edges_before": edges,
         "edges_after": edges,
         "green": np.zeros((2, *shape), np.float32),
+        "light": np.full((2, *shape), 100, np.float32),
         "leaning": np.zeros(shape, np.uint8),
         "valid": np.ones(shape, bool),
     }
@@ -68,10 +69,10 @@ def test_nothing_changed_is_an_empty_tuple() -> None:
 def test_a_rectangle_in_pixel_centre_coordinates() -> None:
     changed = blank()
     changed[2:4, 5:8] = STRUCTURAL
-    (region,) = found(changed, types.Grid((48, 64), gsd_m=0.5))
+    (region,) = found(changed, types.Grid((48, 64), gsd_m=1.5))
     assert region.id == 1 and region.tier == "structural" and region.flags == ()
     assert region.bbox_rc == (8, 20, 16, 32)
-    assert region.area_px == 96 and region.area_m2 == 24
+    assert region.area_px == 96 and region.area_m2 == 216
     assert region.centroid_rc == (11.5, 25.5)
     assert polygon(region).bounds == (7.5, 19.5, 15.5, 31.5)
     assert region.score_mean == pytest.approx(0.8) and region.score_max == pytest.approx(0.8)
@@ -158,6 +159,19 @@ def test_flags_say_what_may_explain_a_region() -> None:
         (8, 32): ("colour only",),
     }
     assert all(flag in regions.FLAGS for named in flags.values() for flag in named)
+
+
+def test_a_shadow_that_moved_and_a_lorry_are_named() -> None:
+    changed = blank()
+    changed[2:5, 2:5] = STRUCTURAL
+    changed[2:10, 8:14] = STRUCTURAL
+    light = np.full((2, *changed.shape), 100, np.float32)
+    light[1, 2:10, 8:12] = 30
+    light[:, 2:5, 2:5] = 30  # dark in both
+    score = np.full(changed.shape, 0.8)
+    grid = types.Grid((48, 64), gsd_m=0.5)
+    listed = regions.find(change(changed, score), measures(changed.shape, light=light), grid)
+    assert [(r.area_m2, r.flags) for r in listed] == [(192.0, ("shadow moved",)), (36.0, ("vehicle-sized",))]
 
 
 def pattern(shape: tuple[int, int], seed: int) -> np.ndarray:
