@@ -110,6 +110,12 @@ def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _align_options(command: Callable[..., Any]) -> Callable[..., Any]:
     models = click.Choice(["auto", "translation", "similarity", "affine", "homography"])
     for option in (
+        click.option(
+            "--exclude",
+            type=PATH,
+            help="Polygons or mask of places that are not looked at; a mask is a PNG or GeoTIFF with one "
+            "band, 0 where it does not hold.",
+        ),
         click.option("--no-local", is_flag=True, help="No smooth local field on top of the model."),
         click.option("--model", type=models, help="Richest global model allowed."),
         click.option("--max-shift", type=float, metavar="PX", help="Refuse to move the centre by more."),
@@ -135,6 +141,29 @@ def _building_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--footprints",
             type=PATH,
             help="Building outlines: GeoJSON, GeoJSON lines, CSV with WKT (also .gz) or GeoPackage.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _diff_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option(
+            "--min-region",
+            metavar="AREA",
+            help="Smallest region that is reported: 80m2, or 400px.",
+        ),
+        click.option(
+            "--hysteresis",
+            type=float,
+            metavar="SHARE",
+            help="Grow regions down to this share of the threshold; 1: do not.",
+        ),
+        click.option(
+            "--threshold",
+            metavar="RULE",
+            help="auto, otsu, triangle, li, kapur, rosin, or a score such as 0.42.",
         ),
     ):
         command = option(command)
@@ -189,8 +218,12 @@ def _image_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
 )
 @_building_options
+@click.option(
+    "--aoi", type=PATH, help="Polygons or mask of the area of interest: nothing is reported outside it."
+)
 @_image_options
 @_align_options
+@_diff_options
 @_output_options
 @_settings_options
 def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
@@ -205,6 +238,8 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
         title=given["title"],
         footprints=given["footprints"],
         tie_points=given["tie_points"],
+        exclude=given["exclude"],
+        aoi=given["aoi"],
         gsd_m=_positive("--gsd", given["gsd"]),
     )
     _run(case, _settings(given), out, given)
@@ -226,7 +261,7 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
     from . import folders, outputs, pipeline
 
     sources = _source("before", before, given), _source("after", after, given)
-    case = Case(*sources, tie_points=given["tie_points"])
+    case = Case(*sources, tie_points=given["tie_points"], exclude=given["exclude"])
     folders.check_new_file(out, given["overwrite"])
     folders.check_apart(out, _inputs(case))
     with _progress(given["quiet"]) as progress:
@@ -297,7 +332,8 @@ def _run(case: Case, settings: options.Settings, out: Path, given: dict[str, Any
 
 
 def _inputs(case: Case) -> list[Path]:
-    beside = case.before.world_file, case.after.world_file, case.footprints, case.tie_points
+    worlds, areas = (case.before.world_file, case.after.world_file), (case.exclude, case.aoi)
+    beside = (*worlds, case.footprints, case.tie_points, *areas)
     return [case.before.path, case.after.path, *(path for path in beside if path is not None)]
 
 
@@ -354,13 +390,27 @@ def _settings(given: dict[str, Any]) -> options.Settings:
         "cell": "summary.cell_m",
         "measure": "diff.measure",
         "sensor": "sensor",
+        "threshold": "diff.threshold",
+        "hysteresis": "diff.hysteresis",
     }
     named = [f"{key}={given[name]}" for name, key in keys.items() if given.get(name) is not None]
+    named += _min_region(given.get("min_region"))
     if given.get("no_local"):
         named.append("align.local=false")
     if given.get("no_footprint_fit"):
         named.append("buildings.fit=false")
     return options.load(given["settings_file"], (*given["overrides"], *named))
+
+
+def _min_region(text: str | None) -> list[str]:
+    """Settings that say the same as ``80m2``, ``80 m²`` or ``400px``."""
+    if text is None:
+        return []
+    number, unit = re.fullmatch(r"\s*([0-9.]*)\s*(.*?)\s*", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    kind = {"m2": "m2", "m²": "m2", "px": "px"}.get(unit)
+    if kind is None or not number:
+        raise SettingsError(f"--min-region {text}: give an area with its unit, such as 80m2 or 400px")
+    return [f"regions.min_region_unit={kind}", f"regions.min_region_{kind}={number}"]
 
 
 def _source(side: str, path: Path, given: dict[str, Any]) -> Source:

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from . import cells, displaced, reference_measures, structure
+from . import cells, displaced, reference_measures, structure, thresholds
 from .calibration import (
     BUILT_SIGMA_CELLS,
     MIN_GAP,
@@ -34,9 +34,10 @@ from .calibration import (
     score,
 )
 from .cells import CELL, IntArray, Measures
+from .errors import SettingsError
 from .radiometry import Radiometry, fit_radiometry, luminance
 from .reference_measures import Reference
-from .settings import Settings
+from .settings import DiffSettings, Settings
 from .structure import HALO
 from .types import (
     NO_CHANGE,
@@ -262,10 +263,32 @@ def assemble(shape: tuple[int, int], parts: Iterable[tuple[Window, Measures]]) -
 
 
 def min_region_px(grid: Grid, settings: Settings) -> int:
-    """The minimum mapping unit in pixels: from square metres where the ground sample distance is known."""
-    if grid.pixel_area_m2 is None:
-        return settings.regions.min_region_px
-    return max(MIN_RESOLVED_PX, math.ceil(settings.regions.min_region_m2 / grid.pixel_area_m2))
+    """The minimum mapping unit in pixels, by `min_region`."""
+    return min_region(grid, settings)[0]
+
+
+def min_region(grid: Grid, settings: Settings) -> tuple[int, str]:
+    """The minimum mapping unit in pixels, and where it comes from, in words.
+
+    From square metres where they are asked for, or, as a default, where the ground sample distance is known.
+
+    Raises
+    ------
+    SettingsError
+        Square metres are asked for and the ground sample distance is not known.
+    """
+    unit, area_m2 = settings.regions.min_region_unit, grid.pixel_area_m2
+    if unit == "px" or (unit == "auto" and area_m2 is None):
+        least = settings.regions.min_region_px
+        return least, f"{least:,} px by the settings, in whole cells of {CELL} x {CELL} px"
+    if area_m2 is None:
+        raise SettingsError(
+            "regions.min_region_unit = m2: the ground size of a pixel is not known. State it (--gsd), or "
+            "give the smallest region in pixels"
+        )
+    asked_m2 = settings.regions.min_region_m2
+    rule = f"{asked_m2:g} m² by the settings, at least the {MIN_RESOLVED_PX} px that can be resolved"
+    return max(MIN_RESOLVED_PX, math.ceil(asked_m2 / area_m2)), rule
 
 
 def change_map(measures: Measures, calibration: Calibration, grid: Grid, settings: Settings) -> ChangeMap:
@@ -283,10 +306,12 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
     """
     values = score(measures, calibration)
     smooth = cells.smooth(values, measures.valid, SMOOTH_CELLS)
-    threshold, rule = _threshold(measures, calibration, smooth, settings.diff.threshold)
+    threshold, rule = _threshold(measures, calibration, smooth, settings.diff)
     analysed = measures.valid & (calibration.comparability >= settings.diff.min_comparability)
-    least = math.ceil(min_region_px(grid, settings) / CELL**2)
-    structural, other = _tiers(measures, smooth, threshold, least)
+    least_px, least_rule = min_region(grid, settings)
+    least = math.ceil(least_px / CELL**2)
+    begun = thresholds.above(smooth, measures.valid, threshold, threshold * settings.diff.hysteresis)
+    structural, other = _tiers(measures, smooth, begun, least)
     changed = np.full(measures.shape, NO_CHANGE, np.uint8)
     changed[other] = OTHER_CHANGE
     changed[structural] = STRUCTURAL_CHANGE
@@ -302,6 +327,7 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
         calibration=calibration.to_dict(),
         min_region_px=least * CELL**2,
         measure=settings.diff.measure,
+        min_region_rule=f"{least_rule}; threads thinner than 3 cells are taken off before",
     )
 
 
@@ -315,16 +341,31 @@ OTSU_RULE = "Otsu's, on the cells of the measure; the score is blurred by 8 px b
 
 
 def _threshold(
-    measures: Measures, calibration: Calibration, smooth: FloatArray, fixed: float | None
+    measures: Measures, calibration: Calibration, smooth: FloatArray, settings: DiffSettings
 ) -> tuple[float, str]:
     """The threshold on the score, and its rule."""
-    if fixed is not None:
-        return fixed, FIXED_RULE
-    if measures.reference is None:
-        return automatic_threshold(smooth[measures.valid]), AUTOMATIC_RULE
+    if measures.reference is None or settings.threshold != "auto":
+        return threshold_of(smooth[measures.valid], settings)
     at = reference_measures.otsu(measures.reference[measures.valid])
     gap = max(calibration.ceiling["reference"] - calibration.floor["reference"], MIN_GAP)
     return float(curve(np.array((at - calibration.floor["reference"]) / gap))), OTSU_RULE
+
+
+def threshold_of(smooth: FloatArray, settings: DiffSettings) -> tuple[float, str]:
+    """The threshold on the smoothed scores of a scene's valid cells, and the rule it comes from, in words."""
+    asked = settings.threshold
+    if not isinstance(asked, str):
+        threshold, rule = asked, FIXED_RULE
+    elif asked == "auto":
+        threshold, rule = automatic_threshold(smooth), AUTOMATIC_RULE
+    else:
+        found = thresholds.from_histogram(asked, smooth)
+        words = f"{thresholds.WORDS[asked]}, on {thresholds.BINS} steps of the score, blurred by 8 px"
+        threshold = automatic_threshold(smooth) if found is None else found
+        rule = f"automatic: all scores are alike, so there is none by {words}" if found is None else words
+    if settings.hysteresis < 1:
+        rule += f"; regions grow from there down to {threshold * settings.hysteresis:.3g} (hysteresis)"
+    return threshold, rule
 
 
 def automatic_threshold(smooth: FloatArray) -> float:
@@ -334,10 +375,10 @@ def automatic_threshold(smooth: FloatArray) -> float:
 
 
 def _tiers(
-    measures: Measures, smooth: FloatArray, threshold: float, least: int
+    measures: Measures, smooth: FloatArray, begun: BoolArray, least: int
 ) -> tuple[BoolArray, BoolArray]:
-    """Cells of structural change, and of other change."""
-    labels, count = cells.components(cells.keep_large((smooth > threshold) & measures.valid, least))
+    """Cells of structural change, and of other change, from those above the threshold."""
+    labels, count = cells.components(cells.keep_large(begun, least))
     lost = _structure_was_lost(measures, smooth, labels, count)[labels]
     recoloured = cells.keep_large(_colour_stands_out(measures), least)
     return lost, cells.keep_large(((labels > 0) | recoloured) & ~lost, least)

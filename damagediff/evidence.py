@@ -87,9 +87,15 @@ def _inputs(comparison: Comparison) -> list[dict[str, Any]]:
 
 def _beside(case: Case) -> Iterator[tuple[str, Path]]:
     """(role, path) of the inputs beside the two images."""
-    roles = "before world file", "after world file", "footprints", "tie points"
-    paths = case.before.world_file, case.after.world_file, case.footprints, case.tie_points
-    yield from ((role, path) for role, path in zip(roles, paths, strict=True) if path is not None)
+    paths = {
+        "before world file": case.before.world_file,
+        "after world file": case.after.world_file,
+        "footprints": case.footprints,
+        "tie points": case.tie_points,
+        "excluded places": case.exclude,
+        "area of interest": case.aoi,
+    }
+    yield from ((role, path) for role, path in paths.items() if path is not None)
 
 
 Seal = dict[str, str]

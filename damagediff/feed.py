@@ -26,6 +26,8 @@ class Reduced:
     factor: int
     stretch: tuple[float, float]
     """Values taken as 0 and 255 where a grey picture is needed."""
+    drawn: BoolArray | None = None
+    """Where something is drawn over the picture, and so not valid; None: nowhere."""
 
 
 @dataclass(frozen=True)
@@ -123,31 +125,46 @@ class Feed:
 
     def overview(self, factor: int, shape: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
         """Bands and validity of the whole grid of `shape`, reduced by a whole factor, bilinear."""
+        at = self._reduced_from_grid(factor, shape)
+        if at is None:
+            return self.reduced.data, self.reduced.valid
+        bands = [resample.remap(b, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) for b in self.reduced.data]
+        weight = self.reduced.valid.astype(np.float32)
+        share = resample.remap(weight, at, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+        return np.stack(bands), share > 0.99
+
+    def _reduced_from_grid(self, factor: int, shape: tuple[int, int]) -> FloatArray | None:
+        """(rows, cols, 2) places (x, y) in the reduced picture of the reduced grid's; None: the same ones."""
         rows, cols = (-(-n // factor) for n in shape)
         all_of_it = Window(0, 0, rows, cols)
         node_rc = resample.nodes(all_of_it)
         k = self.reduced.factor
         local = (self.file_from_grid(node_rc * factor + (factor - 1) / 2) - (k - 1) / 2) / k
         if self.reduced.valid.shape == (rows, cols) and (local == node_rc).all():
-            return self.reduced.data, self.reduced.valid
+            return None
         if np.isfinite(local).all():
-            at = resample.quick_positions(local, all_of_it)
-        else:
-            exact = np.stack(np.meshgrid(np.arange(rows), np.arange(cols), indexing="ij"), -1)
-            local = (self.file_from_grid(exact * factor + (factor - 1) / 2) - (k - 1) / 2) / k
-            at = np.where(np.isfinite(local), local, -1e6)[..., ::-1].astype(np.float32)
-        bands = [resample.remap(b, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) for b in self.reduced.data]
-        weight = self.reduced.valid.astype(np.float32)
-        share = resample.remap(weight, at, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
-        return np.stack(bands), share > 0.99
+            return resample.quick_positions(local, all_of_it)
+        exact = np.stack(np.meshgrid(np.arange(rows), np.arange(cols), indexing="ij"), -1)
+        local = (self.file_from_grid(exact * factor + (factor - 1) / 2) - (k - 1) / 2) / k
+        return np.where(np.isfinite(local), local, -1e6)[..., ::-1].astype(np.float32)
+
+    def drawn_over(self, factor: int, shape: tuple[int, int]) -> BoolArray:
+        """(rows, cols) of the grid reduced by a whole factor: where something is drawn over this picture."""
+        at = self._reduced_from_grid(factor, shape)
+        if self.reduced.drawn is None:
+            return np.zeros([-(-n // factor) for n in shape], bool)
+        if at is None:
+            return self.reduced.drawn
+        flags = self.reduced.drawn.astype(np.float32)
+        return np.asarray(resample.remap(flags, at, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0)
 
     def plane(self, data: FloatArray, valid: BoolArray) -> Plane:
         """Grey 0..255 for alignment, from bands on any grid."""
         return Plane(self._stretched(luminance(data, self.reader.roles)), valid)
 
-    def without(self, excluded: BoolArray) -> Feed:
-        """The same image with part of its reduced picture, and so of all reads, taken as not valid."""
-        return replace(self, reduced=replace(self.reduced, valid=self.reduced.valid & ~excluded))
+    def without(self, drawn: BoolArray) -> Feed:
+        """The same image with what is drawn over its reduced picture taken as not valid, in all reads."""
+        return replace(self, reduced=replace(self.reduced, valid=self.reduced.valid & ~drawn, drawn=drawn))
 
     def grey(self) -> FloatArray:
         """(rows, cols) 0..255 of the whole reduced picture, as delivered."""

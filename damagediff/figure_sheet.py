@@ -206,10 +206,13 @@ def fitted(rgb: ByteArray, width: int, height: int) -> ByteArray:
     return np.asarray(resized, np.uint8)
 
 
-def hatched(rgb: ByteArray, where: BoolArray, pitch: int = 14) -> ByteArray:
-    """`rgb` with light and dark diagonal lines where `where` is true: visible on any ground."""
+def hatched(rgb: ByteArray, where: BoolArray, pitch: int = 14, falling: bool = False) -> ByteArray:
+    """`rgb` with light and dark diagonal lines where `where` is true: visible on any ground.
+
+    The lines rise to the right or, if `falling`, fall.
+    """
     rows, cols = np.indices(where.shape)
-    phase = (rows + cols) % pitch
+    phase = (cols - rows if falling else cols + rows) % pitch
     drawn = rgb.copy()
     drawn[where & (phase < 3)] = 245
     drawn[where & (phase >= 3) & (phase < 5)] = 20

@@ -18,13 +18,12 @@ from matplotlib.patheffects import Normal, withStroke
 from matplotlib.text import Text
 from matplotlib_scalebar.scalebar import ScaleBar
 
+from . import figure_hatch as hatch
 from . import figure_labels as labels
 from . import figure_sheet as sheets
 from . import outputs, summary, wording
 from .figure_sheet import INK, MUTED, PAPER, STRIP, Sheet
 from .types import (
-    NOT_ANALYSED,
-    BoolArray,
     ByteArray,
     Comparison,
     Grid,
@@ -173,21 +172,8 @@ def _panel_list(comparison: Comparison, annotated: bool) -> list[Panel]:
     )
     if not three:
         return [before, after]
-    hidden = not_analysed(comparison, pictures.after.shape[:2])
-    marked = sheets.hatched(pictures.after, hidden, pitch=max(6, round(14 * pictures.after.shape[1] / 760)))
     name = "AFTER, with numbered regions" if comparison.regions else "AFTER, no region found"
-    return [before, after, Panel(name, pair.after, marked, boxes=True, scale=True)]
-
-
-def not_analysed(comparison: Comparison, shape: tuple[int, ...]) -> BoolArray:
-    """(rows, cols) of the picture: where nothing is said."""
-    change = comparison.change
-    assert change is not None
-    cells = (change.changed == NOT_ANALYSED).astype(np.uint8)
-    rows, cols = comparison.pair.grid.shape
-    at_row = np.minimum(np.arange(shape[0]) * rows // shape[0] // change.cell_px, cells.shape[0] - 1)
-    at_col = np.minimum(np.arange(shape[1]) * cols // shape[1] // change.cell_px, cells.shape[1] - 1)
-    return np.asarray(cells[at_row[:, None], at_col] > 0)
+    return [before, after, Panel(name, pair.after, hatch.marked(comparison), boxes=True, scale=True)]
 
 
 HEAD, FOOT = 92, 78
@@ -395,9 +381,7 @@ def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
         for tier, meaning in wording.legend(comparison.change.measure if comparison.change else "").items():
             sheet.strip((x, top + 4, 40, 28), "none", edgecolor=COLORS[tier], linewidth=sheets.points(5))
             x = sheet.entry((x + 54, top + 4), meaning)
-        swatch = np.full((30, 42, 3), 128, np.uint8)
-        sheet.picture((round(x), top + 3, 42, 30), sheets.hatched(swatch, np.ones(swatch.shape[:2], bool)))
-        sheet.entry((x + 56, top + 4), "not analysed")
+        hatch.legend(sheet, (x, top), comparison)
         if hidden:
             sheet.text(
                 (MARGIN, top + 42),

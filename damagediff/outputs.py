@@ -179,12 +179,18 @@ def _change(comparison: Comparison) -> dict[str, Any] | None:
         "measure": change.measure,
         "threshold": change.threshold,
         "threshold_rule": change.threshold_rule,
+        "sensitivity": [
+            _fields(found) | {"changed_area_m2": seen.area_m2(found.changed_px)}
+            for found in change.sensitivity
+        ],
         "comparability": change.comparability,
         "calibration": change.calibration,
         "cell_px": change.cell_px,
         "min_region_px": change.min_region_px,
         "min_region_m2": summary.min_region_m2(change, comparison.pair.grid),
+        "min_region_rule": change.min_region_rule,
         "analysed_share": seen.analysed_share,
+        "not_analysed": {reason: px / seen.total_px for reason, px in seen.not_analysed_px.items()},
         "changed_share_of_analysed": seen.share_of_analysed(seen.changed_px),
         "structural_share_of_analysed": seen.share_of_analysed(seen.structural_px),
         "other_share_of_analysed": seen.share_of_analysed(seen.other_px),

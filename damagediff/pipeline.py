@@ -16,14 +16,16 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import shapely
 import threadpoolctl
 from affine import Affine
 
 from . import (
+    analysed,
+    areas,
     buildings,
     cog,
     diff,
+    finding,
     footprint_fit,
     footprints,
     grid,
@@ -32,13 +34,13 @@ from . import (
     radar,
     raster,
     reference_measures,
-    regions,
     registration,
     squares,
     summary,
     tiles,
     trust,
     versions,
+    wording,
 )
 from . import settings as options
 from .diff import Measures, Radiometry
@@ -106,6 +108,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
     with open_scene(case, settings, progress) as scene:
         outlines = _outlines(scene)
         squares.side_px(scene.pair.grid, settings.summary)  # what cannot be asked for is told now
+        diff.min_region(scene.pair.grid, settings)  # whether it can be met is told now, not after an hour
         alignment, model = registration.register(scene)
         scene = replace(scene, after=scene.after.aligned(model))
         if not alignment.accepted:
@@ -142,6 +145,7 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
     # The pool has the threads: nested ones only fight over cores, and their number shows in the last bits.
     cv2.setNumThreads(1)
     pair = open_pair(case, settings)
+    where = areas.read(case.exclude, case.aoi, pair.before, pair.grid, settings.read)
     longest = 2 * settings.align.coarse_px
     with (
         threadpoolctl.threadpool_limits(1),
@@ -161,7 +165,7 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
         if optical and pair.moving_is_file and feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape:
             drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
             feeds = [feed.without(drawn) for feed in feeds]
-        yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress)
+        yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress, where)
 
 
 def open_pair(case: Case, settings: Settings) -> Pair:
@@ -193,17 +197,15 @@ def _compare_aligned(
 ) -> Comparison:
     radiometry, reference = _fit_radiometry(scene)
     measures, drawn = _measure_and_write(scene, (radiometry, reference), alignment.lean, folder)
-    measures = _where_supported(measures, alignment)
+    measured, supported = measures.valid, analysed.supported(measures, alignment)
+    measures = replace(measures, valid=measured & supported)
     scene.progress("finding change", 0.0)
     ceiling = _ceiling(scene, radiometry, reference)
-    if scene.settings.sensor == "sar":
-        least_px = diff.min_region_px(scene.pair.grid, scene.settings)
-        change = radar.change_map(measures, ceiling, least_px, scene.settings)
-        measures = radar.without_optics(measures)
-    else:
-        calibration = diff.calibrate(measures, ceiling)
-        change = diff.change_map(measures, calibration, scene.pair.grid, scene.settings)
-    change, found = _without_lean(scene, change, regions.find(change, measures, scene.pair.grid), radiometry)
+    scale = ceiling if scene.settings.sensor == "sar" else diff.calibrate(measures, ceiling)
+    change, found = finding.find(scene, measures, scale, radiometry)
+    change = finding.with_sensitivity(scene, measures, scale, radiometry, (change, found))
+    change = analysed.with_reasons(scene, change, measured, supported)
+    measures = radar.without_optics(measures) if scene.settings.sensor == "sar" else measures
     _write_change(scene, change, folder)
     _write_geometry(scene, folder)
     scene.progress("finding change", 0.5)
@@ -255,15 +257,6 @@ def _outlines(scene: Scene) -> tuple[footprints.Footprint, ...]:
     return () if path is None else footprints.read(path, scene.pair.grid)
 
 
-def _where_supported(measures: Measures, alignment: Alignment) -> Measures:
-    """The measures with cells outside the part that tie points support taken as not valid."""
-    rows, cols = (np.arange(n) * diff.CELL + (diff.CELL - 1) / 2 for n in measures.shape)
-    ring = shapely.Polygon(alignment.supported_rc)
-    shapely.prepare(ring)
-    inside = shapely.contains_xy(ring, rows[:, None], cols[None, :])
-    return replace(measures, valid=measures.valid & inside)
-
-
 def _fit_radiometry(scene: Scene) -> tuple[Radiometry, Reference | None]:
     """What is learnt from the whole scene reduced: radiometry, and the measure if a reference is chosen."""
     shape = scene.pair.grid.shape
@@ -271,10 +264,12 @@ def _fit_radiometry(scene: Scene) -> tuple[Radiometry, Reference | None]:
     before, before_valid = scene.before.overview(factor, shape)
     after, after_valid = scene.after.overview(factor, shape)
     both = before_valid & after_valid
+    usable = scene.areas.usable_reduced(factor)
+    both = both if usable is None else both & usable
     if not both.any():
         raise InputError(
             f"{scene.pair.before.name} and {scene.pair.after.name}: no pixel is valid in both. "
-            "Check nodata, alpha and the extents"
+            "Check nodata, alpha, the extents and what was excluded"
         )
     if scene.settings.sensor == "sar":
         first, second = (
@@ -316,7 +311,8 @@ def _measure_and_write(
             after_out.write(core, _as_type(after[inner], scene.pair.after.dtype), after_valid[inner[1:]])
             before8, after8 = radiometry.before_8bit(before), radiometry.after_8bit(after)
             both = before_valid & after_valid
-            found = diff.measure(before8, after8, both, scene.pair.roles, lean, reference)
+            usable = both & scene.areas.usable(core.padded(halo))
+            found = diff.measure(before8, after8, usable, scene.pair.roles, lean, reference)
             return core, found, before8[inner], after8[inner], both[inner[1:]]
 
         parts = []
@@ -366,35 +362,13 @@ def _ceiling(scene: Scene, radiometry: Radiometry, reference: Reference | None) 
         return diff.measure(
             radiometry.before_8bit(before),
             radiometry.after_8bit(after),
-            before_valid & after_valid,
+            before_valid & after_valid & scene.areas.usable(pair[0]) & scene.areas.usable(pair[1]),
             scene.pair.roles,
             reference=reference,
         )
 
     windows = diff.ceiling_windows(scene.pair.grid.shape, scene.settings.seed)
     return list(tiles.map_ordered(one, windows, scene.executor, ahead=8))
-
-
-def _without_lean(
-    scene: Scene, change: ChangeMap, found: tuple[Region, ...], radiometry: Radiometry
-) -> tuple[ChangeMap, tuple[Region, ...]]:
-    """Regions whose structure is found again some pixels away, moved to the second tier."""
-    roles = scene.pair.roles
-
-    def leans(item: tuple[Region, Window]) -> bool:
-        region, window = item
-        before = radiometry.before_8bit(scene.before.read(window)[0])
-        after = radiometry.after_8bit(scene.after.read(window)[0])
-        inside = np.zeros((window.rows, window.cols), bool)
-        top, left, bottom, right = region.bbox_rc
-        inside[top - window.row : bottom - window.row, left - window.col : right - window.col] = True
-        return regions.is_lean(diff.luminance(before, roles), diff.luminance(after, roles), inside)
-
-    windows = regions.lean_windows(found, scene.pair.grid)
-    asked = [(region, windows[region.id]) for region in found if region.id in windows]
-    answers = tiles.map_ordered(leans, asked, scene.executor, ahead=16)
-    leaning = {region.id for (region, _), lean in zip(asked, answers, strict=True) if lean}
-    return regions.with_lean(change, found, leaning)
 
 
 def _write_change(scene: Scene, change: ChangeMap, folder: Path) -> None:
@@ -455,7 +429,8 @@ def _comparison(
     table: tuple[Building, ...],
     drawn: Pictures,
 ) -> Comparison:
-    analysed = None if change is None else summary.amounts(change, scene.pair.grid).analysed_share
+    seen = None if change is None else summary.amounts(change, scene.pair.grid)
+    asked = None if seen is None else seen.share_of_asked
     limit = scene.settings.diff.min_comparability
     return Comparison(
         case=scene.case,
@@ -464,12 +439,26 @@ def _comparison(
         change=change,
         regions=found,
         buildings=table,
-        trust=trust.judge(scene.pair, alignment, change, analysed, limit),
+        trust=trust.judge(scene.pair, alignment, change, asked, limit),
         pictures=drawn,
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
-        notes=_notes(scene.pair, change),
+        notes=(*_notes(scene.pair, change), *_area_notes(scene)),
     )
+
+
+def _area_notes(scene: Scene) -> Iterator[str]:
+    """What the user left out, of which every reader must know."""
+    case, areas_ = scene.case, scene.areas
+    if case.exclude is not None and areas_.excluded is not None:
+        share = wording.share(float(areas_.excluded.mean()))
+        yield f"Excluded by hand: {share} of the scene, by {wording.plain(case.exclude.name)}."
+    if case.aoi is not None and areas_.asked is not None:
+        share = wording.share(float(areas_.asked.mean()))
+        yield (
+            f"Only an area of interest was asked about: {share} of the scene, by "
+            f"{wording.plain(case.aoi.name)}. Nothing is said about the rest."
+        )
 
 
 def _notes(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:

@@ -165,7 +165,7 @@ def change_map(measures: Measures, ceiling: list[Measures], least_px: int, setti
     alarm = -float(scipy.special.ndtri(rate / 2)) * speckle
     otsu = reference_measures.otsu(apart[measures.valid])
     limits = {"false_alarm_threshold_db": alarm, "otsu_threshold_db": otsu}
-    fixed = settings.diff.threshold
+    fixed = None if isinstance(settings.diff.threshold, str) else settings.diff.threshold
     at_db = max(alarm, otsu)
     threshold = float(_score(np.array(at_db), speckle, rate)) if fixed is None else fixed
     values = np.where(measures.valid, _score(apart, speckle, rate), np.nan).astype(np.float32)

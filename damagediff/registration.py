@@ -15,7 +15,7 @@ from .align_points import Measured, Model, Points, Site
 from .feed import Feed
 from .scene import Scene
 from .settings import AlignSettings
-from .types import Alignment, FloatArray, Lean, Window
+from .types import Alignment, BoolArray, FloatArray, Lean, Window
 
 FIRST_LOOK = 16
 """Windows a side of the first look, on the reduced pictures."""
@@ -91,6 +91,9 @@ class _Reduced:
 def _reduced(scene: Scene) -> _Reduced:
     settings = scene.settings.align
     ref, ref_scale = _plane(scene.before, scene.pair.grid.shape, settings)
+    usable = scene.areas.usable_reduced(int(ref_scale[0, 0]))
+    if usable is not None:  # it is enough to leave a place out of the reference: nothing is looked up there
+        ref = _without(ref, usable)
     mov, mov_scale = _plane(scene.after, _moving_shape(scene), settings)
     return _Reduced(ref, mov, ref_scale, mov_scale)
 
@@ -171,6 +174,13 @@ def _first_look(scene: Scene, reduced: _Reduced, coarse: align.Coarse, hand: Poi
     return _refine(scene, Model(coarse.model, matrix), points, measured, hand).fitted.model
 
 
+def _without(plane: Plane, usable: BoolArray) -> Plane:
+    """A plane without what is not usable: as dark as nodata, so that no blur carries it out."""
+    if usable.all():
+        return plane
+    return Plane(np.where(usable, plane.grey, np.float32(0)), plane.valid & usable)
+
+
 def _cut(plane: Plane, area: Window) -> Plane:
     """A window of a plane; not valid beyond its edges."""
     grey, valid = np.zeros(area[2:], np.float32), np.zeros(area[2:], bool)
@@ -187,9 +197,12 @@ def _second_look(scene: Scene, model: Model, hand: Points | None) -> _Refined:
     settings = scene.settings.align
     overlap = align_fit.overlap(model.matrix, scene.pair.grid.shape, _moving_shape(scene))
     sites = align_points.plan_sites(overlap, settings, settings.windows_per_side)
-    measured = _look_up(
-        scene, sites, lambda area: (before.read_plane(area), after.read_plane(area)), SEARCH_PX
-    )
+
+    def planes(area: Window) -> tuple[Plane, Plane]:
+        usable = scene.areas.usable(area)
+        return _without(before.read_plane(area), usable), _without(after.read_plane(area), usable)
+
+    measured = _look_up(scene, sites, planes, SEARCH_PX)
     return _refine(scene, model, align_points.collect(measured, model), measured, hand)
 
 

@@ -348,6 +348,11 @@ def _change(comparison: Comparison) -> list[tuple[str, str]]:
         ("Measure", wording.MEASURES[change.measure]),
         ("Analysed", f"{wording.share(seen.analysed_share)} of the scene, {seen.area(seen.analysed_px)}"),
         *(
+            (f"Not analysed: {wording.REASONS[reason]}", f"{wording.share(px / seen.total_px)} of the scene")
+            for reason, px in seen.not_analysed_px.items()
+            if px
+        ),
+        *(
             (
                 name[0].upper() + name[1:],
                 _part(seen, {"structural": seen.structural_px}.get(tier, seen.other_px)),
@@ -364,7 +369,13 @@ def _change(comparison: Comparison) -> list[tuple[str, str]]:
             f"{'log-ratio' if change.measure == 'log_ratio' else 'structure measure'} "
             "(0: as different as unrelated pictures)",
         ),
-        ("Smallest region reported", summary.min_region(change, comparison.pair.grid)),
+        *summary.sensitivity_lines(change, comparison.pair.grid),
+        (
+            "Smallest region reported",
+            f"{summary.min_region(change, comparison.pair.grid)} ({change.min_region_rule})"
+            if change.min_region_rule
+            else summary.min_region(change, comparison.pair.grid),
+        ),
         *(
             (
                 f"Calibration: {name.replace('_', ' ')}",

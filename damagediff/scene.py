@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from .areas import Areas
 from .feed import Feed
 from .settings import Settings
 from .types import Case, Pair
@@ -29,6 +30,8 @@ class Scene:
     after: Feed
     executor: Executor
     progress: Progress
+    areas: Areas = Areas()
+    """Where the user lets the comparison look."""
 
     @property
     def shown(self) -> tuple[int, ...]:

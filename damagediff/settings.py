@@ -59,8 +59,10 @@ class DiffSettings:
 
     min_comparability: float = 0.08
     """1 - median / ceiling below which nothing can be said (unaligned pairs .003-.02, flooded .005-.065)."""
-    threshold: float | None = None
-    """Score above which a region starts; None: the automatic rule."""
+    threshold: float | Literal["auto", "otsu", "triangle", "li", "kapur", "rosin"] = "auto"
+    """Score above which a region starts: a number, or a rule; auto is the pair's own, see docs/method.md."""
+    hysteresis: float = 1.0
+    """Regions grow down to this share of the threshold once they hold a place above it; 1: they do not."""
     measure: Literal["structure", "ssim", "cva", "irmad"] = "structure"
     """What the score is made of; the others are published references to hold the default against."""
 
@@ -79,10 +81,12 @@ class RadarSettings:
 class RegionSettings:
     """From changed pixels to regions."""
 
+    min_region_unit: Literal["auto", "m2", "px"] = "auto"
+    """Which minimum mapping unit counts; auto: square metres where the ground sample distance is known."""
     min_region_m2: float = 80.0
-    """Minimum mapping unit where the ground sample distance is known."""
+    """Minimum mapping unit in square metres."""
     min_region_px: int = 400
-    """Minimum mapping unit where it is not."""
+    """Minimum mapping unit in pixels."""
     crops: int = 24
     """Regions shown as full-resolution crops in the report."""
 
@@ -147,12 +151,15 @@ class Settings:
     def __post_init__(self) -> None:
         for key, (low, high) in RANGE.items():
             value: Any = functools.reduce(getattr, key.split("."), self)
-            if value is not None and not low <= value <= high:
+            if value is not None and not isinstance(value, str) and not low <= value <= high:
                 raise SettingsError(f"{key} = {value}: must lie between {low:g} and {high:g}")
         if self.sensor == "sar" and self.diff.measure != "structure":
             raise SettingsError(
                 f"diff.measure = {self.diff.measure}: radar pairs are compared by their log-ratio only"
             )
+        named = isinstance(self.diff.threshold, str) and self.diff.threshold != "auto"
+        if self.sensor == "sar" and (named or self.diff.hysteresis < 1):
+            raise SettingsError("sensor = sar: its threshold is auto or a score, without hysteresis")
         if self.tile_px % 16:
             raise SettingsError(f"tile_px = {self.tile_px}: must be a multiple of 16")
 
@@ -173,6 +180,7 @@ RANGE: dict[str, tuple[float, float]] = {
     "diff.min_comparability": (0, 1),
     "diff.threshold": (0, 1),
     "radar.false_alarm_rate": (1e-12, 0.5),
+    "diff.hysteresis": (0.1, 1),
     "regions.min_region_m2": (0, 1e9),
     "regions.min_region_px": (1, 1e9),
     "regions.crops": (0, 1000),
@@ -234,9 +242,11 @@ def from_dict(values: dict[str, Any]) -> Settings:
     try:
         return TypeAdapter(Settings).validate_python(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{key} = {first['input']!r}: {first['msg']}") from None
+        first, *others = error.errors()
+        place = first["loc"][:2]  # behind it pydantic names the kinds of which one should have fitted
+        why = [first["msg"], *(other["msg"] for other in others if other["loc"][:2] == place)]
+        key = ".".join(str(part) for part in place)
+        raise SettingsError(f"{key} = {first['input']!r}: {', or '.join(why)}") from None
 
 
 _STAGES: dict[str, Any] = {

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from . import align_points, wording
+from .outcome import REASONS, Reason, Sensitivity
 from .types import (
     NOT_ANALYSED,
     OTHER_CHANGE,
@@ -38,6 +39,15 @@ class Amounts:
     structural_px: int
     other_px: int
     pixel_area_m2: float | None
+    not_analysed_px: dict[Reason, int] = field(default_factory=dict)
+    """By reason; empty when the map does not tell."""
+
+    @property
+    def share_of_asked(self) -> float:
+        """The part analysed of what the user did not leave out, 0..1."""
+        left_out = sum(self.not_analysed_px.get(reason, 0) for reason in wording.BY_HAND)
+        asked = self.total_px - left_out
+        return self.analysed_px / asked if asked else 0.0
 
     @property
     def analysed_share(self) -> float:
@@ -80,7 +90,34 @@ def amounts(change: ChangeMap, grid: Grid) -> Amounts:
         structural_px=pixels(change.changed == STRUCTURAL_CHANGE),
         other_px=pixels(change.changed == OTHER_CHANGE),
         pixel_area_m2=grid.pixel_area_m2,
+        not_analysed_px={}
+        if change.why is None
+        else {reason: pixels(change.why == code) for code, reason in enumerate(REASONS, 1)},
     )
+
+
+def sensitivity(times: float, change: ChangeMap, found: tuple[Region, ...], grid: Grid) -> Sensitivity:
+    """What was found at `times` the threshold that was used, counted."""
+    seen = amounts(change, grid)
+    structural = sum(region.tier == "structural" for region in found)
+    return Sensitivity(times, change.threshold, seen.changed_px, seen.structural_px, structural)
+
+
+def sensitivity_lines(change: ChangeMap, grid: Grid) -> tuple[tuple[str, str], ...]:
+    """(threshold, what was found there) in words, from the lowest threshold to the highest."""
+    seen = amounts(change, grid)
+    lines = []
+    for found in change.sensitivity:
+        used = "the threshold used" if found.times == 1 else f"{found.times:g} times the threshold"
+        regions = wording.count(found.structural_regions, "region")
+        changed = "nothing" if not found.changed_px else f"{seen.area(found.changed_px)} in all"
+        lines.append(
+            (
+                f"At {used}, {wording.score(found.threshold)}",
+                f"{regions} of visible change; {changed} changed, in both kinds together",
+            )
+        )
+    return tuple(lines)
 
 
 def _cell_sizes(length: int, cells: int, cell_px: int) -> np.ndarray:

@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from affine import Affine
 
+from .outcome import Sensitivity
+
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
 ByteArray = npt.NDArray[np.uint8]
@@ -99,6 +101,10 @@ class Case:
     """Building outlines: any file that `footprints` reads."""
     tie_points: Path | None = None
     """CSV of places marked by hand in both images."""
+    exclude: Path | None = None
+    """Polygons or raster of places that are not to be looked at."""
+    aoi: Path | None = None
+    """Polygons or raster of the area of interest: nothing is reported outside it."""
     gsd_m: float | None = None
     """Ground sample distance of the *before* image, stated by the user for pictures without georeference."""
 
@@ -294,6 +300,12 @@ class ChangeMap:
     """Smaller regions are not reported: the minimum mapping unit, in whole cells."""
     measure: str = "structure"
     """What the score was made of: the setting ``diff.measure``, or ``log_ratio`` for radar."""
+    min_region_rule: str = ""
+    """Where that minimum comes from, in words."""
+    sensitivity: tuple[Sensitivity, ...] = ()
+    """The same scene at multiples of the threshold, 1 among them; empty when nothing is said about change."""
+    why: ByteArray | None = None
+    """(cell rows, cell cols) 0 where analysed, else 1 + the position in `REASONS`; None: not told."""
 
 
 @dataclass(frozen=True)

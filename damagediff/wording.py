@@ -11,6 +11,7 @@ import unicodedata
 from datetime import datetime, timedelta
 from typing import Any
 
+from .outcome import Reason
 from .types import Acquisition, DatePrecision, Grid, Role, Tier, Verdict
 
 NOT_KNOWN_DATE = "date not known"
@@ -83,6 +84,16 @@ VERDICT_MEANING: dict[Verdict, str] = {
     "comparable with reservations": "The comparison can be used, but not every check passed: see below.",
     "not comparable": "Nothing may be said about change from this pair.",
 }
+REASONS: dict[Reason, str] = {
+    "outside_area_of_interest": "outside the area of interest",
+    "excluded_by_hand": "excluded by hand, with what its neighbourhood reaches",
+    "drawn_over": "drawn over in both pictures",
+    "no_picture": "no picture in one of the two, or next to such a place",
+    "outside_tie_points": "outside the part that tie points support",
+    "not_comparable": "the pair is not comparable",
+}
+"""Why places were not analysed."""
+BY_HAND: tuple[Reason, ...] = ("outside_area_of_interest", "excluded_by_hand")
 ROLES: dict[Role, str] = {
     "fit": "used to fit the model",
     "check": "held out, near the model",

@@ -33,10 +33,11 @@ def fields(kind: ast.ClassDef) -> Iterator[tuple[str, str, str, str]]:
 
 def row(key: str, kind: str, default: str, reason: str) -> str:
     """One line of the table of a stage."""
+    named = kind.partition("Literal[")[2].removesuffix("]").replace("'", "") or kind
+    limits = named
     if key in settings.RANGE:
         limits = "{:,.10g} to {:,.10g}".format(*settings.RANGE[key])
-    else:
-        limits = kind.removeprefix("Literal[").removesuffix("]").replace("'", "")
+        limits += f", or {named}" if "Literal[" in kind else ""
     shown = "not set" if default == "None" else "`" + default.strip("'") + "`"
     return f"| `{key}` | {shown} | {limits} | {reason} |"
 

@@ -257,6 +257,72 @@ def test_identical_files_say_so_and_show_no_change(pair, tmp_path):
     assert "identical" in (out / "report.html").read_text(encoding="utf-8")
 
 
+def test_threshold_and_smallest_region_are_reached_from_the_command_line(pair, tmp_path):
+    out = tmp_path / "run"
+    for options, rule in (
+        ((), "calibrated between the pair's own floor and ceiling"),
+        (("--threshold", "otsu"), "Otsu's rule (1979)"),
+        (("--threshold", "0.42", "--hysteresis", "0.8"), "grow from there down to 0.336 (hysteresis)"),
+    ):
+        assert compare(pair, out, "--overwrite", *options).exit_code == 0
+        change = results(out)["change"]
+        assert rule in change["threshold_rule"]
+        assert (
+            change["min_region_rule"].startswith("80 m² by the settings") and change["min_region_px"] == 320
+        )
+    assert change["threshold"] == 0.42
+    for area, least in (("50m2", 208), ("900 px", 912), ("120 m²", 480)):
+        assert compare(pair, out, "--overwrite", "--min-region", area).exit_code == 0
+        assert results(out)["change"]["min_region_px"] == least
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "480 px" in page or "120 m²" in page
+
+
+def test_the_sensitivity_to_the_threshold_is_counted(pair, tmp_path):
+    out = tmp_path / "run"
+    assert compare(pair, out).exit_code == 0
+    found = results(out)
+    change = found["change"]
+    low, used, high = change["sensitivity"]
+    assert [entry["times"] for entry in (low, used, high)] == [0.8, 1, 1.2]
+    assert used["threshold"] == change["threshold"] and used["changed_px"] == change["changed_area_px"]
+    assert used["changed_area_m2"] == change["changed_area_m2"]
+    assert used["structural_regions"] == sum(r["tier"] == "structural" for r in found["regions"])
+    assert low["changed_px"] >= used["changed_px"] >= high["changed_px"] > 0
+    assert compare(pair, out, "--overwrite", "--threshold", str(low["threshold"])).exit_code == 0
+    lower = results(out)["change"]
+    assert lower["changed_area_px"] == low["changed_px"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "At the threshold used" in page and "At 1.2 times the threshold" in page
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--threshold", "ostu"),
+        ("--threshold", "1.5"),
+        ("--hysteresis", "2"),
+        ("--min-region", "80"),
+        ("--min-region", "many m2"),
+        ("--min-region", "1.2.3m2"),
+        ("--min-region", "80 ha"),
+    ],
+)
+def test_rules_that_are_none_are_exit_code_2(options, pair, tmp_path):
+    done = compare(pair, tmp_path / "run", *options)
+    assert done.exit_code == 2, done.output
+    (line,) = done.output.strip().splitlines()
+    assert line.startswith("damagediff: ") and not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_square_metres_need_the_ground_size_of_a_pixel(plain_arrays, tmp_path):
+    done = compare(plain_arrays, tmp_path / "run", "--min-region", "80m2")
+    assert done.exit_code == 2 and "--gsd" in done.output
+    assert not (tmp_path / "run").exists()
+    assert compare(plain_arrays, tmp_path / "run", "--min-region", "80m2", "--gsd", "0.5").exit_code == 0
+
+
 def bad_inputs(tmp_path, make_raster, scene):
     """(name of the defect, path of an after image that has it)."""
     text = tmp_path / "text.tif"

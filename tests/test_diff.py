@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from damagediff import cells, diff, settings, types
+from damagediff import cells, diff, settings, thresholds, types
 
 RGB = ("red", "green", "blue")
 SHAPE = (512, 544)
@@ -183,6 +183,32 @@ def test_thresholds_and_rule_come_from_the_settings(before: np.ndarray, destroye
     change, _ = compared(before, after, options=options)
     assert change.threshold == 0.999 and "settings" in change.threshold_rule
     assert not (change.changed == types.STRUCTURAL_CHANGE).any()
+
+
+@pytest.mark.parametrize("rule", ["otsu", "triangle", "li", "kapur", "rosin"])
+def test_rules_from_the_literature_find_the_rubble_too(
+    rule: str, before: np.ndarray, destroyed: types.Window
+) -> None:
+    options = settings.from_dict({"diff": {"threshold": rule}})
+    change, _ = compared(before, noisy(with_rubble(town(), destroyed), 2), options=options)
+    found = diff.to_pixels(change.changed, types.Window(0, 0, *SHAPE)) == types.STRUCTURAL_CHANGE
+    assert found[destroyed.slices].mean() > 0.8 and thresholds.WORDS[rule] in change.threshold_rule
+    assert 0 < change.threshold < 1
+
+
+def test_a_rule_that_finds_no_two_groups_falls_back_and_says_so() -> None:
+    alike = np.full(100, 0.3, np.float32)
+    found, rule = diff.threshold_of(alike, settings.DiffSettings(threshold="otsu"))
+    assert found == diff.automatic_threshold(alike) and "all scores are alike" in rule
+
+
+def test_hysteresis_grows_what_was_found(before: np.ndarray, destroyed: types.Window) -> None:
+    after = noisy(with_rubble(town(), destroyed), 2)
+    areas = []
+    for share in (1.0, 0.6):
+        change, _ = compared(before, after, options=settings.from_dict({"diff": {"hysteresis": share}}))
+        areas.append(change.changed == types.STRUCTURAL_CHANGE)
+    assert areas[0].sum() < areas[1].sum() and (areas[1] | ~areas[0]).all()
 
 
 def test_inputs_stay_as_they_are(before: np.ndarray, destroyed: types.Window) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from damagediff import align_result, figure_residuals, figures, outputs, types
+from damagediff import align_result, figure_hatch, figure_residuals, figures, outcome, outputs, types
 from damagediff import figure_labels as labels
 from damagediff import figure_sheet as sheets
 
@@ -249,8 +249,23 @@ def test_pictures_are_averaged_or_repeated_never_invented() -> None:
 
 def test_not_analysed_is_hatched_where_it_is() -> None:
     comparison = scenes.comparison()  # its first 32 rows were not analysed
-    hidden = figures.not_analysed(comparison, comparison.pictures.after.shape[:2])
-    assert hidden[:32].all() and not hidden[32:].any()
+    plain, drawn = comparison.pictures.after, figure_hatch.marked(comparison)
+    assert (drawn[:32] != plain[:32]).any() and (drawn[32:] == plain[32:]).all()
+
+
+def test_what_the_user_left_out_is_hatched_the_other_way_and_named() -> None:
+    comparison = scenes.comparison()
+    assert comparison.change is not None
+    why = (comparison.change.changed == types.NOT_ANALYSED).astype(np.uint8)
+    why *= outcome.REASONS.index("no_picture") + 1
+    why[:8, :60] = outcome.REASONS.index("excluded_by_hand") + 1
+    told = dataclasses.replace(comparison, change=dataclasses.replace(comparison.change, why=why))
+    left = figure_hatch.on_picture(figure_hatch.left_out(told.change), told)
+    assert left[:32, :240].all() and not left[:, 240:].any() and not left[32:].any()
+    one, other = figure_hatch.marked(comparison), figure_hatch.marked(told)
+    assert (one[:32, 240:] == other[:32, 240:]).all() and (one[:32, :240] != other[:32, :240]).any()
+    assert "left out by hand" in words(figures.draw_comparison(told))
+    assert "left out by hand" not in words(figures.draw_comparison(comparison))
 
 
 def test_residual_arrows_show_what_the_model_leaves() -> None:

@@ -38,6 +38,7 @@ FLOOR = {
     "squares": 4,
     "resample": 4,
     "synthetic": 4,
+    "areas": 5,
     "summary": 5,
     "trust": 5,
     "outputs": 6,
@@ -51,6 +52,7 @@ FLOOR = {
 }
 
 HELPER_OF = {
+    "analysed": "pipeline",
     "align_candidates": "align",
     "align_fields": "align",
     "align_fit": "align",
@@ -70,11 +72,14 @@ HELPER_OF = {
     "footprint_files": "footprints",
     "footprint_fit": "buildings",
     "geopackage": "footprints",
+    "finding": "pipeline",
     "folders": "outputs",
+    "figure_hatch": "figures",
     "figure_labels": "figures",
     "figure_residuals": "figures",
     "figure_sheet": "figures",
     "figure_squares": "figures",
+    "outcome": "types",
     "pictures": "pipeline",
     "planting": "synthetic",
     "irmad": "diff",
@@ -90,6 +95,7 @@ HELPER_OF = {
     "relief_ruins": "synthetic",
     "structure": "diff",
     "tags": "raster",
+    "thresholds": "diff",
     "town": "synthetic",
     "town_layout": "synthetic",
     "town_plots": "synthetic",

@@ -30,8 +30,8 @@ def test_toml_and_json_bring_the_same_settings_back(tmp_path: Path, wanted: Sett
 
 def test_the_written_toml_names_what_is_not_set() -> None:
     text = settings.to_toml(Settings())
-    assert "# threshold" in text
-    assert "threshold" not in tomllib.loads(text)["diff"]
+    assert "# max_shift_px" in text
+    assert "max_shift_px" not in tomllib.loads(text)["align"]
 
 
 def test_overrides_win_over_the_file(tmp_path: Path) -> None:
@@ -54,6 +54,9 @@ def test_overrides_win_over_the_file(tmp_path: Path) -> None:
         ("align.model=perspective", "align.model"),
         ("align.max_rival=11", "align.max_rival"),
         ("diff.threshold=nan", "diff.threshold"),
+        ("diff.threshold=ostu", "diff.threshold = 'ostu'"),
+        ("diff.hysteresis=1.5", "diff.hysteresis"),
+        ("regions.min_region_unit=ha", "regions.min_region_unit"),
         ("align.max_shift_px=inf", "align.max_shift_px"),
         ("workers=-1", "workers"),
         ("tile_px=100", "tile_px"),

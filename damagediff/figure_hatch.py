@@ -1,0 +1,50 @@
+"""Hatching of what was not analysed, and the other way round of what the user left out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import figure_sheet as sheets
+from . import wording
+from .figure_sheet import Sheet
+from .outcome import REASONS
+from .types import NOT_ANALYSED, BoolArray, ByteArray, ChangeMap, Comparison
+
+
+def marked(comparison: Comparison) -> ByteArray:
+    """The after picture with both kinds hatched."""
+    change, rgb = comparison.change, comparison.pictures.after
+    assert change is not None
+    pitch = max(6, round(14 * rgb.shape[1] / 760))
+    by_hand = left_out(change)
+    hidden = on_picture((change.changed == NOT_ANALYSED) & ~by_hand, comparison)
+    rgb = sheets.hatched(rgb, hidden, pitch)
+    return sheets.hatched(rgb, on_picture(by_hand, comparison), pitch, falling=True)
+
+
+def left_out(change: ChangeMap) -> BoolArray:
+    """Cells that the user left out."""
+    codes = [REASONS.index(reason) + 1 for reason in wording.BY_HAND]
+    return np.zeros(change.changed.shape, bool) if change.why is None else np.isin(change.why, codes)
+
+
+def on_picture(cells: BoolArray, comparison: Comparison) -> BoolArray:
+    """(rows, cols) of the after picture: where these cells lie."""
+    change, shape = comparison.change, comparison.pictures.after.shape
+    assert change is not None
+    rows, cols = comparison.pair.grid.shape
+    at_row = np.minimum(np.arange(shape[0]) * rows // shape[0] // change.cell_px, cells.shape[0] - 1)
+    at_col = np.minimum(np.arange(shape[1]) * cols // shape[1] // change.cell_px, cells.shape[1] - 1)
+    return np.asarray(cells[at_row[:, None], at_col])
+
+
+def legend(sheet: Sheet, at: tuple[float, int], comparison: Comparison) -> None:
+    """Entries of the legend from `at` (x, y) on: left out by hand only where something was."""
+    x, top = at
+    change = comparison.change
+    by_hand = change is not None and bool(left_out(change).any())
+    swatch = np.full((30, 42, 3), 128, np.uint8)
+    for falling, words in ((False, "not analysed"), (True, "left out by hand"))[: 1 + by_hand]:
+        drawn = sheets.hatched(swatch, np.ones(swatch.shape[:2], bool), falling=falling)
+        sheet.picture((round(x), top + 3, 42, 30), drawn)
+        x = sheet.entry((x + 56, top + 4), words)

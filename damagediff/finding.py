@@ -1,0 +1,76 @@
+"""From measures to change and regions, at the threshold of the settings and at some beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from . import analysed, diff, radar, regions, summary, tiles
+from .cells import Measures
+from .radiometry import Radiometry
+from .scene import Scene
+from .types import NOT_ANALYSED, ChangeMap, Region, Window
+
+SENSITIVITY = (0.8, 1.0, 1.2)
+"""Multiples of the threshold at which the result is counted again."""
+
+Scale = diff.Calibration | list[Measures]
+"""What the measures are held against; of a radar pair, the measures of unrelated content."""
+
+
+def find(
+    scene: Scene, measures: Measures, scale: Scale, radiometry: Radiometry
+) -> tuple[ChangeMap, tuple[Region, ...]]:
+    """The change map and its regions, at the threshold of the scene's settings."""
+    on, settings = scene.pair.grid, scene.settings
+    if isinstance(scale, list):
+        least_px, rule = diff.min_region(on, settings)
+        change = replace(radar.change_map(measures, scale, least_px, settings), min_region_rule=rule)
+        measures = radar.without_optics(measures)
+    else:
+        change = diff.change_map(measures, scale, on, settings)
+    change = analysed.within(change, scene.areas.asked_cells())
+    return _without_lean(scene, change, regions.find(change, measures, on), radiometry)
+
+
+def with_sensitivity(
+    scene: Scene,
+    measures: Measures,
+    scale: Scale,
+    radiometry: Radiometry,
+    found: tuple[ChangeMap, tuple[Region, ...]],
+) -> ChangeMap:
+    """The change map with what a lower and a higher threshold would have found, made in the same way."""
+    used, counted = found[0], []
+    if (used.changed == NOT_ANALYSED).all():
+        return used
+    for times in SENSITIVITY:
+        threshold = min(times * used.threshold, 1.0)  # no score is above 1
+        if times != 1:
+            fixed = replace(scene.settings, diff=replace(scene.settings.diff, threshold=threshold))
+            again = find(replace(scene, settings=fixed), measures, scale, radiometry)
+        counted.append(summary.sensitivity(times, *(found if times == 1 else again), scene.pair.grid))
+    return replace(used, sensitivity=tuple(counted))
+
+
+def _without_lean(
+    scene: Scene, change: ChangeMap, found: tuple[Region, ...], radiometry: Radiometry
+) -> tuple[ChangeMap, tuple[Region, ...]]:
+    """Regions whose structure is found again some pixels away, moved to the second tier."""
+    roles = scene.pair.roles
+
+    def leans(item: tuple[Region, Window]) -> bool:
+        region, window = item
+        before = radiometry.before_8bit(scene.before.read(window)[0])
+        after = radiometry.after_8bit(scene.after.read(window)[0])
+        inside = np.zeros((window.rows, window.cols), bool)
+        top, left, bottom, right = region.bbox_rc
+        inside[top - window.row : bottom - window.row, left - window.col : right - window.col] = True
+        return regions.is_lean(diff.luminance(before, roles), diff.luminance(after, roles), inside)
+
+    windows = regions.lean_windows(found, scene.pair.grid)
+    asked = [(region, windows[region.id]) for region in found if region.id in windows]
+    answers = tiles.map_ordered(leans, asked, scene.executor, ahead=16)
+    leaning = {region.id for (region, _), lean in zip(asked, answers, strict=True) if lean}
+    return regions.with_lean(change, found, leaning)
