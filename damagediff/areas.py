@@ -16,7 +16,7 @@ import numpy as np
 import rasterio.features
 import shapely
 
-from . import cells, footprints, raster, resample
+from . import cells, footprints, raster, resample, tags
 from . import grid as grids
 from .errors import InputError
 from .settings import ReadSettings
@@ -26,7 +26,6 @@ BLOCK_PX = 1024
 """Side of the blocks, fixed to the grid, in which a raster is brought there."""
 DRIVERS = ("GTiff", "PNG")
 """Kinds of raster that keep a mask as it was drawn; the others smear it."""
-SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True)
@@ -118,14 +117,13 @@ def _read(path: Path, before: Image, on: Grid, limits: ReadSettings) -> BoolArra
 
 
 def _is_vector(path: Path) -> bool:
-    """Whether a file is to be read as polygons: what begins like JSON or a GeoPackage, or is called so."""
+    """Whether a file is to be read as polygons: it neither begins like an image nor is called so."""
     try:
         with path.open("rb") as file:
-            head = file.read(64)
+            head = file.read(16)
     except OSError:
         head = b""
-    looks = head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")) or head.startswith(SQLITE)
-    return looks or path.suffix.lower() in (".geojson", ".json", ".gpkg")
+    return tags.driver_from(head) is None and path.suffix.lower() not in (".png", ".tif", ".tiff")
 
 
 def _polygons(path: Path, on: Grid) -> BoolArray:

@@ -49,6 +49,13 @@ def polygons(path: Path, on: Grid, *rings: np.ndarray) -> Path:
     return path
 
 
+def wkt(path: Path) -> Path:
+    """The box as a CSV of WKT."""
+    xy = ", ".join(f"{x:.9f} {y:.9f}" for x, y in grid.lonlat_from_grid(ON_UTM, ring()))
+    path.write_text(f'id,WKT\n1,"POLYGON (({xy}))"\n', encoding="utf-8")
+    return path
+
+
 def drawn(box: tuple[slice, slice] = BOX, shape: tuple[int, int] = SHAPE, value: int = 7) -> np.ndarray:
     """(1, rows, cols) uint8 mask of a box."""
     mask = np.zeros((1, *shape), np.uint8)
@@ -105,6 +112,7 @@ def test_polygons_and_rasters_say_the_same(tmp_path: Path, make_raster: Any, pai
     given_ = {
         "polygon, lon/lat": polygons(tmp_path / "a.geojson", ON_UTM, ring()),
         "two that overlap": polygons(tmp_path / "b.geojson", ON_UTM, ring(), ring((slice(140, 200), BOX[1]))),
+        "lines of text": wkt(tmp_path / "w.csv"),
         "tiff, georeferenced": make_raster("c.tif", drawn(), **UTM),
         "png on the before image": make_raster("d.png", drawn()),
         "tiff with nodata": make_raster("e.tif", drawn() + 1, nodata=1, **UTM),
