@@ -408,7 +408,8 @@ def _structure_was_lost(measures: Measures, smooth: FloatArray, labels: IntArray
         "changed": cells.component_peaks(labels, count, smooth),
     }
     total = sum(weight * evidence[name] for name, weight in RUIN_WEIGHTS.items())
-    verdict: BoolArray = (mean(before) >= MIN_BUILT) & (total >= RUIN_LEVEL)
+    stood, fell = mean(before) >= MIN_BUILT, evidence["lost"] >= 0  # new buildings are other change
+    verdict: BoolArray = stood & fell & (total >= RUIN_LEVEL)
     verdict[0] = False
     return verdict
 

@@ -85,7 +85,7 @@ class RegionSettings:
     """Which minimum mapping unit counts; auto: square metres where the ground sample distance is known."""
     min_region_m2: float = 80.0
     """Minimum mapping unit in square metres."""
-    min_region_px: int = 400
+    min_region_px: int = 200
     """Minimum mapping unit in pixels."""
     crops: int = 24
     """Regions shown as full-resolution crops in the report."""

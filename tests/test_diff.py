@@ -333,6 +333,6 @@ def test_smoothing_does_not_leak_from_invalid_cells() -> None:
 
 
 def test_minimum_mapping_unit_follows_the_ground() -> None:
-    assert diff.min_region_px(types.Grid(SHAPE), DEFAULT) == 400
+    assert diff.min_region_px(types.Grid(SHAPE), DEFAULT) == 200
     assert diff.min_region_px(types.Grid(SHAPE, gsd_m=0.3), DEFAULT) == 889
     assert diff.min_region_px(types.Grid(SHAPE, gsd_m=10.0), DEFAULT) == diff.MIN_RESOLVED_PX
