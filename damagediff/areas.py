@@ -103,7 +103,12 @@ def read(exclude: Path | None, aoi: Path | None, before: Image, on: Grid, limits
             assert exclude is not None
             where = "the images" if aoi is None else f"the area of interest, {aoi.name}"
             raise InputError(f"{exclude.name}: excludes all of {where}: nothing is left to compare")
-    return Areas(excluded, asked)
+    areas = Areas(excluded, asked)
+    cells_asked = areas.asked_cells()
+    if cells_asked is not None and not cells_asked.any():
+        assert aoi is not None
+        raise InputError(f"{aoi.name}: covers not half of any {cells.CELL} x {cells.CELL} px cell: too small")
+    return areas
 
 
 def _read(path: Path, before: Image, on: Grid, limits: ReadSettings) -> BoolArray:
@@ -129,7 +134,7 @@ def _is_vector(path: Path) -> bool:
 def _polygons(path: Path, on: Grid) -> BoolArray:
     """Pixels whose centres lie in a polygon."""
     shapes = []
-    for outline in footprints.read(path, on):
+    for outline in footprints.read(path, on, every=True):
         for rings in outline.parts_rc:
             outer, *holes = [[(col + 0.5, row + 0.5) for row, col in ring] for ring in rings]
             shape = shapely.make_valid(shapely.Polygon(outer, holes))

@@ -33,12 +33,14 @@ class Footprint:
     properties: dict[str, Any]
 
 
-def read(path: Path, on: Grid) -> tuple[Footprint, ...]:
+def read(path: Path, on: Grid, every: bool = False) -> tuple[Footprint, ...]:
     """All polygons of a file that touch the grid, in the order of the file.
 
     A geometry and, if there is one, an id are all that is used: OpenStreetMap, Microsoft, Google and Overture
     can be given as they come. Coordinates are those that the file names (GeoPackage), else longitude and
     latitude when the grid is georeferenced (RFC 7946), else pixels (x = col, y = row) of the before image.
+
+    `every`: a feature that cannot be used is an error, not left out.
 
     Raises
     ------
@@ -54,7 +56,11 @@ def read(path: Path, on: Grid) -> tuple[Footprint, ...]:
             tuple(_on_grid(ring, (on, crs), path, number) for ring in polygon)
             for polygon in _polygons(feature, path, number)
         )
-        parts = tuple(part for part in parts if all(_placed(ring) for ring in part))
+        placed = tuple(part for part in parts if all(_placed(ring) for ring in part))
+        if every and len(placed) < max(len(parts), 1):
+            why = "reaches too far from the images to be placed on them: cut it to their surroundings"
+            raise InputError(f"{path.name}: feature {number} {why if parts else 'is no polygon'}")
+        parts = placed
         if any(_touches(part, on) for part in parts):
             properties = _properties(feature, path, number)
             found.append(Footprint(_identity(feature, properties, number), parts, properties))

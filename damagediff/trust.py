@@ -124,9 +124,16 @@ def _room_above(change: ChangeMap | None) -> Check:
 
 
 def _analysed(share: float | None) -> Check:
-    question = "Was enough of the overlap analysed?"
+    question = "Was enough of what was asked about analysed?"
     passed = None if share is None else share >= MIN_ANALYSED
-    return Check("analysed share", question, share, MIN_ANALYSED, "share of the working grid", passed)
+    return Check(
+        "analysed share",
+        question,
+        share,
+        MIN_ANALYSED,
+        "share of the grid, or of the area of interest",
+        passed,
+    )
 
 
 def _resolution(pair: Pair, alignment: Alignment) -> Check:

@@ -344,6 +344,26 @@ def test_nothing_left_is_said(pair: tuple[Path, Path], tmp_path: Path) -> None:
         areas.read(part, part, before, ON_UTM, LIMITS)
 
 
+def test_no_feature_of_an_area_is_left_out_in_silence(tmp_path: Path) -> None:
+    path = polygons(tmp_path / "mixed.geojson", PLAIN, ring())
+    content = json.loads(path.read_text(encoding="utf-8"))
+    world = [[-1e12, -1e12], [1e12, -1e12], [1e12, 1e12], [-1e12, 1e12], [-1e12, -1e12]]
+    for extra, said in (
+        ({"type": "Polygon", "coordinates": [world]}, "feature 2 reaches too far"),
+        ({"type": "Point", "coordinates": [150, 150]}, "feature 2 is no polygon"),
+    ):
+        feature = {"type": "Feature", "properties": {}, "geometry": extra}
+        path.write_text(json.dumps({**content, "features": [*content["features"], feature]}))
+        with pytest.raises(InputError, match=said):
+            areas.read(path, None, None, PLAIN, LIMITS)  # type: ignore[arg-type]
+
+
+def test_an_area_of_interest_smaller_than_a_cell_is_refused(tmp_path: Path) -> None:
+    path = polygons(tmp_path / "tiny.geojson", PLAIN, ring((slice(100, 102), slice(100, 102))))
+    with pytest.raises(InputError, match="too small"):
+        areas.read(None, path, None, PLAIN, LIMITS)  # type: ignore[arg-type]
+
+
 def test_a_georeferenced_mask_needs_georeferenced_images(make_raster: Any, pair: tuple[Path, Path]) -> None:
     with pytest.raises(InputError, match="the images are not"):
         areas.read(make_raster("m.tif", drawn(), **UTM), None, before_of(pair), PLAIN, LIMITS)
