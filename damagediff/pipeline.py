@@ -72,6 +72,9 @@ from .types import (
 
 OVERVIEW_PX = 1024
 """Longest side of the aligned overviews that radiometry is learnt from."""
+RADAR_LOOK_PX = 256
+MAX_COLOUR = 0.02
+"""Of a picture's range, by which its bands may differ in the mean and still be one band three times."""
 GEOMETRY_PX = 16
 """Working-grid pixels per cell of geometry.tif."""
 
@@ -174,8 +177,26 @@ def open_pair(case: Case, settings: Settings) -> Pair:
     after = raster.inspect(case.after, settings.read)
     both = before.georeferenced and after.georeferenced
     on = grid.common_grid(before, after, case.gsd_m)
-    roles = ("grey",) if settings.sensor == "sar" else raster.common_roles(before, after)
+    roles = raster.common_roles(before, after)
+    if settings.sensor == "sar":
+        for image in (before, after):
+            _check_one_band(image)
+        roles = ("grey",)
     return Pair(before, after, on, roles, moving_is_file=not both)
+
+
+def _check_one_band(image: Image) -> None:
+    """Refuse a picture in colour as radar: its grey is no backscatter."""
+    colours = ("red", "green", "blue")
+    if not set(colours) <= set(image.roles):
+        return
+    with raster.Reader(image, colours) as reader:
+        data, valid, _ = reader.read_reduced(RADAR_LOOK_PX)
+    seen = data[:, valid]
+    if seen.size and np.ptp(seen, axis=0).mean() > MAX_COLOUR * np.ptp(seen):
+        raise InputError(
+            f"{image.name}: in colour, so no radar backscatter. Leave out --sensor sar, or give the band"
+        )
 
 
 def _refused(scene: Scene, alignment: Alignment) -> Comparison:

@@ -216,6 +216,19 @@ def test_a_run_on_bitmaps_says_that_it_is_radar(
     assert geo["features"][0]["properties"]["label"] == "changed backscatter"
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_picture_in_colour_is_no_radar(
+    town: tuple[np.ndarray, np.ndarray], make_raster: RasterMaker, tmp_path: Path
+) -> None:
+    grey = [np.repeat(x, 3, 0) for x in town]
+    coloured = [np.clip(x * np.array([1.0, 0.8, 0.6])[:, None, None], 0, 255).astype(np.uint8) for x in grey]
+    for name, pictures, code in (("grey", grey, 0), ("colour", coloured, 3)):
+        paths = [make_raster(f"{name}{k}.png", x) for k, x in enumerate(pictures)]
+        done = compare(paths, tmp_path / name, "--sensor", "sar")
+        assert done.exit_code == code, done.output
+        assert code == 0 or ("in colour" in done.output and not (tmp_path / name).exists())
+
+
 def test_tiles_and_workers_do_not_change_a_run(
     town: tuple[np.ndarray, np.ndarray], make_raster: RasterMaker, tmp_path: Path
 ) -> None:
