@@ -144,6 +144,13 @@ def _plane(feed: Feed, shape: tuple[int, int], settings: AlignSettings) -> tuple
     return feed.plane(data, valid), np.array([[factor, 0, half], [0, factor, half], [0, 0, 1.0]])
 
 
+def _searched(matrix: FloatArray, ref: tuple[int, int], mov: tuple[int, int]) -> Window:
+    """Where windows are laid: on the overlap where it is much smaller than the frame, else on all of it."""
+    overlap = align_fit.overlap(matrix, ref, mov)
+    small = overlap.rows * overlap.cols < MUCH_SMALLER * ref[0] * ref[1]
+    return overlap if small else Window(0, 0, *ref)
+
+
 @dataclass(frozen=True)
 class _Refined:
     fitted: Fitted
@@ -158,7 +165,7 @@ def _first_look(scene: Scene, reduced: _Reduced, coarse: align.Coarse, hand: Poi
     """Windows looked up on the reduced pictures, which are in memory, and the model they give."""
     ref, mov = reduced.ref, reduced.mov
     looked_with = Model(coarse.model, coarse.moving_from_reference)
-    overlap = align_fit.overlap(looked_with.matrix, ref.shape, mov.shape)
+    overlap = _searched(looked_with.matrix, ref.shape, mov.shape)
     sites = align_points.plan_sites(overlap, scene.settings.align, FIRST_LOOK)
 
     def planes(area: Window) -> tuple[Plane, Plane]:
@@ -195,7 +202,7 @@ def _second_look(scene: Scene, model: Model, hand: Points | None) -> _Refined:
     """More windows at full resolution, looked up through `model`."""
     before, after = scene.before, scene.after.aligned(model)
     settings = scene.settings.align
-    overlap = align_fit.overlap(model.matrix, scene.pair.grid.shape, _moving_shape(scene))
+    overlap = _searched(model.matrix, scene.pair.grid.shape, _moving_shape(scene))
     sites = align_points.plan_sites(overlap, settings, settings.windows_per_side)
 
     def planes(area: Window) -> tuple[Plane, Plane]:
