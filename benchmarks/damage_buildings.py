@@ -67,6 +67,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
@@ -180,6 +181,7 @@ def auc(buildings: np.ndarray) -> float | None:
 
 
 def share_above(scores: np.ndarray, threshold: float) -> float | None:
+    """Share of scores above a threshold; None without any."""
     return float((scores > threshold).mean()) if len(scores) else None
 
 
@@ -246,6 +248,7 @@ def _three(value: float | None) -> str:
 
 
 def row(name: str, scene: dict[str, Any]) -> str:
+    """One scene in one line."""
     shown = {key: value for key, value in scene.items() if not isinstance(value, np.ndarray)}
     return f"{name}: " + ", ".join(
         f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in shown.items()
@@ -253,6 +256,7 @@ def row(name: str, scene: dict[str, Any]) -> str:
 
 
 def report(found: dict[str, Any]) -> dict[str, Any]:
+    """Everything as plain values, with machine and versions."""
     measures = {}
     for measure, figures in found.items():
         scenes = {

@@ -70,6 +70,7 @@ def main() -> int:
 
 
 def told(value: Any) -> str:
+    """A value for the table."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -100,6 +101,7 @@ def run(pair: Path, options: settings.Settings) -> dict[str, Any]:
 
 
 def labelled(pair: Path) -> np.ndarray:
+    """(rows, cols) where the folder's truth says changed."""
     with rasterio.open(pair / "label.png") as file:
         return np.asarray(file.read(1) > 0)
 

@@ -17,7 +17,7 @@ from .align_fields import Plane
 from .types import Array, BoolArray, FloatArray
 
 SIDE_PX = 256
-"""Longest side at which whole pictures are compared: real pairs .76 at most, lattices .99 at least."""
+"""Longest side at which whole pictures are compared: real pairs .72 at most, lattices .99 at least."""
 LEAST_OVERLAP = 0.25
 """Share of the common area that a rival position must leave overlapped: less agrees by chance."""
 HERE_PX = 3
