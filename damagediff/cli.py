@@ -15,10 +15,11 @@ from typing import Any
 
 import click
 
-from . import __version__
+from . import __version__, cli_options, cli_values
 from . import settings as options
-from .errors import AlignmentRefused, DamagediffError, InputError, SettingsError
-from .types import Alignment, Case, Comparison, DatePrecision, Source
+from .cli_options import PATH
+from .errors import AlignmentRefused, DamagediffError, InputError
+from .types import Alignment, Case, Comparison, Source
 
 EXAMPLES = """
 \b
@@ -29,9 +30,6 @@ Examples:
 
 """
 
-
-PATH = click.Path(readable=False, path_type=Path)
-"""Whether it may be read is for the room that reads it to say: an input is exit code 3, not 2."""
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """Requests to stop; SIGHUP comes when a terminal closes, and does not exist on Windows."""
@@ -90,119 +88,6 @@ def main() -> None:
     """Entry point of `damagediff`."""
 
 
-def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--seed", type=int, help="Seed of every random choice."),
-        click.option("--workers", type=click.IntRange(0), help="Threads; 0: one for each core."),
-        click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="One setting, e.g. align.window_px=96.",
-        ),
-        click.option("--settings", "settings_file", type=PATH, help="TOML file of settings."),
-    ):
-        command = option(command)
-    return command
-
-
-def _align_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    models = click.Choice(["auto", "translation", "similarity", "affine", "homography"])
-    for option in (
-        click.option(
-            "--exclude",
-            type=PATH,
-            help="Polygons or mask of places that are not looked at; a mask is a PNG or GeoTIFF with one "
-            "band, 0 where it does not hold.",
-        ),
-        click.option("--no-local", is_flag=True, help="No smooth local field on top of the model."),
-        click.option("--model", type=models, help="Richest global model allowed."),
-        click.option("--max-shift", type=float, metavar="PX", help="Refuse to move the centre by more."),
-        click.option(
-            "--tie-points",
-            type=PATH,
-            help="CSV of places marked by hand: before_row, before_col, after_row, after_col.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _building_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    scales = click.Choice(["copernicus", "unosat", "xbd"])
-    for option in (
-        click.option(
-            "--cell", type=float, metavar="METRES", help="Also sum up change in squares of this side."
-        ),
-        click.option("--grade-scale", type=scales, help="Scale of the empty column for an analyst's grades."),
-        click.option("--no-footprint-fit", is_flag=True, help="Take footprints where their file puts them."),
-        click.option(
-            "--footprints",
-            type=PATH,
-            help="Building outlines: GeoJSON, GeoJSON lines, CSV with WKT (also .gz) or GeoPackage.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _diff_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option(
-            "--min-region",
-            metavar="AREA",
-            help="Smallest region that is reported: 80m2, or 400px.",
-        ),
-        click.option(
-            "--hysteresis",
-            type=float,
-            metavar="SHARE",
-            help="Grow regions down to this share of the threshold; 1: do not.",
-        ),
-        click.option(
-            "--threshold",
-            metavar="RULE",
-            help="auto, otsu, triangle, li, kapur, rosin, or a score such as 0.42.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("-q", "--quiet", is_flag=True, help="No progress."),
-        click.option("--json", "as_json", is_flag=True, help="Print results.json on stdout."),
-        click.option("--overwrite", is_flag=True, help="Replace an earlier run in the same folder."),
-    ):
-        command = option(command)
-    return command
-
-
-def _image_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for side in ("after", "before"):
-        for option in (
-            click.option(
-                f"--{side}-world-file",
-                type=PATH,
-                help=f"World file of the {side} image.",
-            ),
-            click.option(f"--{side}-crs", metavar="EPSG:N", help=f"CRS of a {side} image that names none."),
-            click.option(
-                f"--{side}-bands", metavar="R,G,B", help="Role of each band, e.g. blue,green,red,nir."
-            ),
-            click.option(
-                f"--{side}-credit", metavar="TEXT", help=f"Who is to be credited for the {side} image."
-            ),
-            click.option(
-                f"--{side}-date", metavar="DATE", help="When it was taken: 2020-10-04 or 2020-10-04T07:52Z."
-            ),
-        ):
-            command = option(command)
-    return command
-
-
 @main.command()
 @click.argument("before", type=PATH)
 @click.argument("after", type=PATH)
@@ -217,15 +102,15 @@ def _image_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
 )
-@_building_options
+@cli_options.building_options
 @click.option(
     "--aoi", type=PATH, help="Polygons or mask of the area of interest: nothing is reported outside it."
 )
-@_image_options
-@_align_options
-@_diff_options
-@_output_options
-@_settings_options
+@cli_options.image_options
+@cli_options.align_options
+@cli_options.diff_options
+@cli_options.output_options
+@cli_options.settings_options
 def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
     """Compare BEFORE with AFTER and write a run folder with report, figure, rasters and tables.
 
@@ -233,49 +118,49 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
     4 alignment refused (the report says why), 6 an output cannot be written.
     """
     case = Case(
-        before=_source("before", before, given),
-        after=_source("after", after, given),
+        before=cli_values.source("before", before, given),
+        after=cli_values.source("after", after, given),
         title=given["title"],
         footprints=given["footprints"],
         tie_points=given["tie_points"],
         exclude=given["exclude"],
         aoi=given["aoi"],
-        gsd_m=_positive("--gsd", given["gsd"]),
+        gsd_m=cli_values.positive("--gsd", given["gsd"]),
     )
-    _run(case, _settings(given), out, given)
+    _run(case, cli_values.settings(given), out, given)
 
 
 @main.command()
 @click.argument("before", type=PATH)
 @click.argument("after", type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="GeoTIFF to write.")
-@_image_options
-@_align_options
-@_output_options
-@_settings_options
+@cli_options.image_options
+@cli_options.align_options
+@cli_options.output_options
+@cli_options.settings_options
 def align(before: Path, after: Path, out: Path, **given: Any) -> None:
     """Only lay AFTER on BEFORE: write it on the working grid, and say how well it lies.
 
     Exit codes as for compare; nothing is written when the alignment is refused.
     """
-    from . import folders, outputs, pipeline
+    from . import folders, json_text, outputs, pipeline
 
-    sources = _source("before", before, given), _source("after", after, given)
+    sources = cli_values.source("before", before, given), cli_values.source("after", after, given)
     case = Case(*sources, tie_points=given["tie_points"], exclude=given["exclude"])
     folders.check_new_file(out, given["overwrite"])
     folders.check_apart(out, _inputs(case))
     with _progress(given["quiet"]) as progress:
-        pair, alignment = pipeline.align(case, _settings(given), out, progress)
+        pair, alignment = pipeline.align(case, cli_values.settings(given), out, progress)
     if given["as_json"]:
-        click.echo(outputs.to_json(outputs.alignment_results(alignment, pair.grid)), nl=False)
+        click.echo(json_text.to_json(outputs.alignment_results(alignment, pair.grid)), nl=False)
     _refuse(alignment)
     click.echo(_plain(_how_well(alignment)), err=True)
 
 
 @main.command()
 @click.option("-o", "--out", default=Path("reports/demo"), type=PATH, show_default=True)
-@_output_options
-@_settings_options
+@cli_options.output_options
+@cli_options.settings_options
 def demo(out: Path, **given: Any) -> None:
     """Compare the shipped SYNTHETIC sample pair."""
     folder = _samples()
@@ -285,7 +170,7 @@ def demo(out: Path, **given: Any) -> None:
         title="SYNTHETIC sample: Ganja before and after 11 October",
         footprints=folder / "ganja_footprints.geojson",
     )
-    _run(case, _settings(given), out, given | {"overwrite": True})
+    _run(case, cli_values.settings(given), out, given | {"overwrite": True})
 
 
 @main.command()
@@ -306,10 +191,10 @@ def info(images: tuple[Path, ...], as_json: bool) -> None:
 
 
 @main.command(name="settings")
-@_settings_options
+@cli_options.settings_options
 def show_settings(**given: Any) -> None:
     """Print all settings as TOML, with what was given in place."""
-    click.echo(options.to_toml(_settings(given)), nl=False)
+    click.echo(options.to_toml(cli_values.settings(given)), nl=False)
 
 
 def _run(case: Case, settings: options.Settings, out: Path, given: dict[str, Any]) -> None:
@@ -378,74 +263,6 @@ def _progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=1.0)
         yield lambda stage, share: bar.update(task, description=stage, completed=share)
-
-
-def _settings(given: dict[str, Any]) -> options.Settings:
-    keys = {
-        "seed": "seed",
-        "workers": "workers",
-        "model": "align.model",
-        "max_shift": "align.max_shift_px",
-        "grade_scale": "buildings.grade_scale",
-        "cell": "summary.cell_m",
-        "measure": "diff.measure",
-        "sensor": "sensor",
-        "threshold": "diff.threshold",
-        "hysteresis": "diff.hysteresis",
-    }
-    named = [f"{key}={given[name]}" for name, key in keys.items() if given.get(name) is not None]
-    named += _min_region(given.get("min_region"))
-    if given.get("no_local"):
-        named.append("align.local=false")
-    if given.get("no_footprint_fit"):
-        named.append("buildings.fit=false")
-    return options.load(given["settings_file"], (*given["overrides"], *named))
-
-
-def _min_region(text: str | None) -> list[str]:
-    """Settings that say the same as ``80m2``, ``80 m²`` or ``400px``."""
-    if text is None:
-        return []
-    number, unit = re.fullmatch(r"\s*([0-9.]*)\s*(.*?)\s*", text, re.DOTALL).groups()  # type: ignore[union-attr]
-    kind = {"m2": "m2", "m²": "m2", "px": "px"}.get(unit)
-    if kind is None or not number:
-        raise SettingsError(f"--min-region {text}: give an area with its unit, such as 80m2 or 400px")
-    return [f"regions.min_region_unit={kind}", f"regions.min_region_{kind}={number}"]
-
-
-def _source(side: str, path: Path, given: dict[str, Any]) -> Source:
-    acquired, precision = _date(f"--{side}-date", given[f"{side}_date"])
-    bands = given[f"{side}_bands"]
-    return Source(
-        path=path,
-        acquired=acquired,
-        acquired_precision=precision,
-        credit=given[f"{side}_credit"],
-        bands=tuple(name.strip() for name in bands.split(",")) if bands else None,
-        world_file=given[f"{side}_world_file"],
-        crs=given[f"{side}_crs"],
-    )
-
-
-def _date(option: str, text: str | None) -> tuple[datetime | None, DatePrecision]:
-    """A date or a time in UTC, and how precise it was given."""
-    if text is None:
-        return None, "day"
-    try:
-        when = datetime.fromisoformat(text)
-        when = (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise SettingsError(f"{option} {text}: not a date like 2020-10-04 or 2020-10-04T07:52Z") from None
-    if len(text.strip()) <= len("2020-10-04"):
-        return when, "day"
-    clock = text[10:].split("+")[0].split("-")[0]
-    return when, "second" if clock.count(":") > 1 else "minute"
-
-
-def _positive(option: str, value: float | None) -> float | None:
-    if value is not None and not 0 < value < 1e5:
-        raise SettingsError(f"{option} {value:g}: a pixel size in metres must be above 0 and below 100,000")
-    return value
 
 
 def _samples() -> Path:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from . import folders, outputs
+from . import folders, json_text, outputs
 from .errors import InputError, SettingsError
 from .types import Case, Comparison, Image
 
@@ -48,7 +48,7 @@ def write_manifest(folder: Path, comparison: Comparison, command: list[str], sta
         "environment": {"system": platform.system(), "machine": platform.machine()},
     }
     (folder / folders.MANIFEST).write_text(
-        outputs.to_json(manifest), encoding="utf-8", errors="replace", newline="\n"
+        json_text.to_json(manifest), encoding="utf-8", errors="replace", newline="\n"
     )
 
 

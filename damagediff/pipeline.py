@@ -11,28 +11,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import threadpoolctl
-from affine import Affine
 
 from . import (
     analysed,
     areas,
     buildings,
-    cog,
     diff,
     finding,
     footprint_fit,
     footprints,
     grid,
     masks,
+    notes,
     pictures,
     radar,
     raster,
+    rasters_out,
     reference_measures,
     registration,
     squares,
@@ -40,7 +38,6 @@ from . import (
     tiles,
     trust,
     versions,
-    wording,
 )
 from . import settings as options
 from .diff import Measures, Radiometry
@@ -50,7 +47,6 @@ from .reference_measures import Reference
 from .scene import Progress, Scene, silent
 from .settings import Settings
 from .types import (
-    NOT_ANALYSED,
     Alignment,
     BoolArray,
     Building,
@@ -61,7 +57,6 @@ from .types import (
     Crop,
     FloatArray,
     FootprintFit,
-    Grid,
     Image,
     Lean,
     Pair,
@@ -75,8 +70,6 @@ OVERVIEW_PX = 1024
 RADAR_LOOK_PX = 256
 MAX_COLOUR = 0.02
 """Of a picture's range, by which its bands may differ in the mean and still be one band three times."""
-GEOMETRY_PX = 16
-"""Working-grid pixels per cell of geometry.tif."""
 
 
 def compare(case: Case, settings: Settings, folder: Path, progress: Progress = silent) -> Comparison:
@@ -138,7 +131,7 @@ def align(case: Case, settings: Settings, out: Path, progress: Progress = silent
     with open_scene(case, settings, progress) as scene:
         alignment, model = registration.register(scene)
         if alignment.accepted:
-            _write_after(replace(scene, after=scene.after.aligned(model)), out)
+            rasters_out.write_after(replace(scene, after=scene.after.aligned(model)), out)
         return scene.pair, alignment
 
 
@@ -227,8 +220,8 @@ def _compare_aligned(
     change = finding.with_sensitivity(scene, measures, scale, radiometry, (change, found))
     change = analysed.with_reasons(scene, change, measured, supported)
     measures = radar.without_optics(measures) if scene.settings.sensor == "sar" else measures
-    _write_change(scene, change, folder)
-    _write_geometry(scene, folder)
+    rasters_out.write_change(scene, change, folder)
+    rasters_out.write_geometry(scene, folder)
     scene.progress("finding change", 0.5)
     crops = _crops(scene, found, radiometry, drawn)
     table, fitted = _buildings(scene, outlines, change, measures, radiometry)
@@ -321,15 +314,19 @@ def _measure_and_write(
     halo = diff.halo(lean)
 
     with (
-        _image_writer(folder / "before.tif", scene.pair.before, scene) as before_out,
-        _image_writer(folder / "after_aligned.tif", scene.pair.after, scene) as after_out,
+        rasters_out.image_writer(folder / "before.tif", scene.pair.before, scene) as before_out,
+        rasters_out.image_writer(folder / "after_aligned.tif", scene.pair.after, scene) as after_out,
     ):
 
         def one(core: Window) -> tuple[Window, Measures, ByteArray, ByteArray, BoolArray]:
             before, after, before_valid, after_valid = _read_pair(scene, core.padded(halo))
             inner = (slice(None), *(slice(halo, halo + n) for n in core[2:]))
-            before_out.write(core, _as_type(before[inner], scene.pair.before.dtype), before_valid[inner[1:]])
-            after_out.write(core, _as_type(after[inner], scene.pair.after.dtype), after_valid[inner[1:]])
+            before_out.write(
+                core, rasters_out.as_type(before[inner], scene.pair.before.dtype), before_valid[inner[1:]]
+            )
+            after_out.write(
+                core, rasters_out.as_type(after[inner], scene.pair.after.dtype), after_valid[inner[1:]]
+            )
             before8, after8 = radiometry.before_8bit(before), radiometry.after_8bit(after)
             both = before_valid & after_valid
             usable = both & scene.areas.usable(core.padded(halo))
@@ -344,34 +341,6 @@ def _measure_and_write(
             scene.progress("measuring change", (done + 1) / len(windows))
     drawn = pictures.finish(canvas.before, canvas.after, canvas.valid, canvas.reduction, scene.shown)
     return diff.assemble(grid_.shape, parts), drawn
-
-
-def _write_after(scene: Scene, path: Path) -> None:
-    """The after image on the working grid, and nothing else."""
-    windows = tiles.plan(scene.pair.grid.shape, scene.settings.tile_px)
-    with _image_writer(path, scene.pair.after, scene) as out:
-
-        def one(window: Window) -> None:
-            data, valid = scene.after.read(window)
-            out.write(window, _as_type(data, scene.pair.after.dtype), valid)
-
-        for done, _ in enumerate(tiles.map_ordered(one, windows, scene.executor, ahead=4)):
-            scene.progress("resampling", (done + 1) / len(windows))
-
-
-def _image_writer(path: Path, image: Image, scene: Scene) -> cog.Writer:
-    roles = scene.pair.roles
-    tags = {"DAMAGEDIFF_SOURCE_SHA256": image.sha256}
-    return cog.Writer(path, scene.pair.grid, len(roles), image.dtype, descriptions=roles, tags=tags)
-
-
-def _as_type(data: FloatArray, dtype: str) -> npt.NDArray[Any]:
-    """Values in a file's own type: whole numbers rounded, and kept in its range."""
-    kind = np.dtype(dtype)
-    if kind.kind == "f":
-        return data.astype(kind)
-    limits = np.iinfo(kind)
-    return np.clip(np.rint(data), limits.min, limits.max).astype(kind)
 
 
 def _ceiling(scene: Scene, radiometry: Radiometry, reference: Reference | None) -> list[Measures]:
@@ -390,42 +359,6 @@ def _ceiling(scene: Scene, radiometry: Radiometry, reference: Reference | None) 
 
     windows = diff.ceiling_windows(scene.pair.grid.shape, scene.settings.seed)
     return list(tiles.map_ordered(one, windows, scene.executor, ahead=8))
-
-
-def _write_change(scene: Scene, change: ChangeMap, folder: Path) -> None:
-    """change_score.tif and change_mask.tif, pixel by pixel from the cells."""
-    on = scene.pair.grid
-    with (
-        cog.Writer(
-            folder / "change_score.tif", on, 1, "float32", descriptions=("change score 0..1",)
-        ) as score,
-        cog.Writer(
-            folder / "change_mask.tif",
-            on,
-            1,
-            "uint8",
-            nodata=NOT_ANALYSED,
-            resampling="nearest",
-            descriptions=("0 no change above the limit, 1 structural, 2 other, 255 not analysed",),
-        ) as mask,
-    ):
-        for window in tiles.plan(on.shape, scene.settings.tile_px):
-            score.write(window, diff.to_pixels(change.score, window)[None])
-            mask.write(window, diff.to_pixels(change.changed, window)[None])
-
-
-def _write_geometry(scene: Scene, folder: Path) -> None:
-    """geometry.tif: where the ground under each 16 x 16 px cell lies in the after file as delivered."""
-    on, image = scene.pair.grid, scene.pair.after
-    rows, cols = (-(-n // GEOMETRY_PX) for n in on.shape)
-    centre = [np.arange(n) * float(GEOMETRY_PX) + (GEOMETRY_PX - 1) / 2 for n in (rows, cols)]
-    shown = scene.after.file_from_grid(np.stack(np.meshgrid(*centre, indexing="ij"), -1))
-    inside = np.all((shown > -0.5) & (shown < np.array(image.shape) - 0.5), axis=-1, keepdims=True)
-    delivered = np.where(inside, raster.delivered_from_shown(image, shown), np.nan)
-    sampled = Grid((rows, cols), on.transform @ Affine.scale(GEOMETRY_PX), on.crs, None)
-    names = ("row in the after file, px", "column in the after file, px")
-    with cog.Writer(folder / "geometry.tif", sampled, 2, "float32", descriptions=names) as out:
-        out.write(Window(0, 0, rows, cols), np.moveaxis(delivered, -1, 0).astype(np.float32))
 
 
 def _crops(
@@ -464,36 +397,5 @@ def _comparison(
         pictures=drawn,
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
-        notes=(*_notes(scene.pair, change), *_area_notes(scene)),
+        notes=(*notes.of_pair(scene.pair, change), *notes.of_areas(scene)),
     )
-
-
-def _area_notes(scene: Scene) -> Iterator[str]:
-    """What the user left out, of which every reader must know."""
-    case, areas_ = scene.case, scene.areas
-    if case.exclude is not None and areas_.excluded is not None:
-        share = wording.share(float(areas_.excluded.mean()))
-        yield f"Excluded by hand: {share} of the scene, by {wording.plain(case.exclude.name)}."
-    if case.aoi is not None and areas_.asked is not None:
-        share = wording.share(float(areas_.asked.mean()))
-        yield (
-            f"Only an area of interest was asked about: {share} of the scene, by "
-            f"{wording.plain(case.aoi.name)}. Nothing is said about the rest."
-        )
-
-
-def _notes(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:
-    """What every reader must see: what both files have in common is said once, all of a date in one note."""
-    said: dict[tuple[str, str], list[str]] = {}
-    for image in (pair.before, pair.after):
-        for note in image.notes:
-            others = pair.after.notes if image is pair.before else pair.before.notes
-            whose = "both files" if note in others else image.name
-            topic = "date" if image.acquisition.source in note else note
-            said.setdefault((whose, topic), []).append(note)
-    notes = [f"{whose}: {' '.join(dict.fromkeys(parts))}" for (whose, _), parts in said.items()]
-    chosen = summary.measure_line(change)
-    notes = notes if chosen is None else [chosen, *notes]
-    if pair.identical:
-        notes.insert(0, "both files are identical, byte for byte: there is nothing to compare")
-    return tuple(notes)

@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
-from PIL import Image as PillowImage
 
-from . import figure_residuals, figure_squares, figures, outputs, regions, report_buildings, summary, wording
+from . import (
+    figure_squares,
+    figures,
+    outputs,
+    regions,
+    report_alignment,
+    report_buildings,
+    report_change,
+    report_pictures,
+    summary,
+    wording,
+)
 from . import grid as grids
 from .report_buildings import MAX_LISTED
 from .settings import Settings, to_dict
@@ -61,14 +70,16 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "regions_unlisted": max(0, len(comparison.regions) - MAX_LISTED),
         "cards": list(_cards(comparison)),
         "flags": _flags(comparison),
-        "tiers": _tiers(comparison),
+        "tiers": report_change.tiers(comparison),
         "checks": [_check(check) for check in comparison.trust.checks],
-        "measured": _measured(comparison),
+        "measured": report_change.measured(comparison),
         "buildings": report_buildings.buildings(comparison),
         "squares": report_buildings.squares(comparison),
-        "squares_figure": _png(figure_squares.png(comparison)) if comparison.grid_summary else None,
-        "alignment": _alignment(comparison),
-        "change": _change(comparison),
+        "squares_figure": report_pictures.png(figure_squares.png(comparison))
+        if comparison.grid_summary
+        else None,
+        "alignment": report_alignment.alignment_part(comparison),
+        "change": report_change.change_part(comparison),
         "measured_by": wording.MEASURED_BY[comparison.change.measure] if comparison.change else "",
         "settings": list(_settings(comparison.settings)),
         "images": [
@@ -177,7 +188,7 @@ def _pane(role: str, image: Image, rgb: ByteArray) -> dict[str, Any]:
         "credit": credit,
         "rows": rgb.shape[0],
         "cols": rgb.shape[1],
-        "data": jpeg(rgb, PICTURE_QUALITY),
+        "data": report_pictures.jpeg(rgb, PICTURE_QUALITY),
         "alt": f"The place {role}: {wording.plain(image.name)}, {date}, {credit}",
     }
 
@@ -197,7 +208,7 @@ def _region(comparison: Comparison, region: Region) -> dict[str, Any]:
     return {
         "id": region.id,
         "tier": region.tier,
-        "tier_words": wording.tiers(_measure(comparison))[0][region.tier],
+        "tier_words": wording.tiers(report_change.measure(comparison))[0][region.tier],
         "area": wording.area(region.area_px, region.area_m2),
         "area_px": region.area_px,
         "score_mean": wording.score(region.score_mean),
@@ -237,7 +248,7 @@ def _card(comparison: Comparison, region: Region, crop: Crop) -> dict[str, Any]:
     halves = [
         {
             "word": word,
-            "data": jpeg(rgb, CROP_QUALITY),
+            "data": report_pictures.jpeg(rgb, CROP_QUALITY),
             "width": rgb.shape[1],
             "height": rgb.shape[0],
             "alt": f"Region {region.id} {word}",
@@ -266,128 +277,6 @@ def _value(value: float | str | None, missing: str) -> str:
     if isinstance(value, str):
         return wording.plain(value)
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _measured(comparison: Comparison) -> list[tuple[str, str]]:
-    """Detection limit and false alarms, each with its interval, or plainly that they were not measured."""
-    trust, grid = comparison.trust, comparison.pair.grid
-    rows = [
-        (
-            "Smallest change found with 90 % probability",
-            wording.NOT_MEASURED
-            if trust.detection_limit_px is None
-            else wording.error(trust.detection_limit_px, grid),
-        )
-    ]
-    for words, rate, interval in (
-        (
-            "False regions a megapixel",
-            trust.false_alarms_per_megapixel,
-            trust.false_alarms_per_megapixel_interval,
-        ),
-        ("False regions a km²", trust.false_alarms_per_km2, trust.false_alarms_per_km2_interval),
-    ):
-        if rate is not None:
-            between = (
-                ""
-                if interval is None
-                else f" ({wording.number(interval[0])} to {wording.number(interval[1])})"
-            )
-            rows.append((words, wording.number(rate) + between))
-    return rows if len(rows) > 1 else [*rows, ("False regions to expect", wording.NOT_MEASURED)]
-
-
-def _alignment(comparison: Comparison) -> dict[str, Any]:
-    alignment, grid = comparison.alignment, comparison.pair.grid
-    evidence = alignment.evidence
-    supported = alignment.supported_share
-    return {
-        "reason": wording.plain(alignment.reason, 1000),
-        "model": alignment.model,
-        "model_words": wording.MODELS.get(alignment.model, ""),
-        "model_reason": wording.plain(alignment.model_reason, 1000),
-        "check_points": summary.check_points(comparison),
-        "ce90": wording.error(alignment.ce90_px, grid),
-        "standard_error": wording.error(alignment.standard_error_px, grid),
-        "lean": None if alignment.lean is None else summary.lean(alignment.lean, grid),
-        "full": None if evidence.log10_chance_full is None else _chance(evidence.log10_chance_full),
-        "rival": wording.share(max(0.0, evidence.rival, evidence.rival_far)),
-        "points": [(role, alignment.tie_points.count(role), words) for role, words in wording.ROLES.items()],
-        "unused": sorted(alignment.windows_unused.items()),
-        "agree": f"{evidence.agreeing:,} of {evidence.windows:,}",
-        "chance": _chance(evidence.log10_chance),
-        "stack": wording.number(evidence.stack_peak_sd),
-        "coverage": wording.share(evidence.coverage),
-        "score": wording.number(evidence.score),
-        "limit": wording.number(evidence.limit),
-        "supported": None if supported is None else wording.share(supported),
-        "figure": _png(figure_residuals.png(comparison)) if len(alignment.tie_points) else None,
-    }
-
-
-def _chance(log10: float) -> str:
-    return f"1 in {10**-log10:,.0f}" if log10 > -6 else f"less than 1 in 10 to the power of {-log10:.0f}"
-
-
-def _measure(comparison: Comparison) -> str:
-    return "structure" if comparison.change is None else comparison.change.measure
-
-
-def _tiers(comparison: Comparison) -> list[tuple[str, str, str]]:
-    """(name, meaning, tier) of the tiers that this run can give."""
-    names, meanings = wording.tiers(_measure(comparison))
-    return [(names[tier], meaning, tier) for tier, meaning in meanings.items()]
-
-
-def _change(comparison: Comparison) -> list[tuple[str, str]]:
-    change = comparison.change
-    if change is None:
-        return []
-    seen = summary.amounts(change, comparison.pair.grid)
-    return [
-        ("Measure", wording.MEASURES[change.measure]),
-        ("Analysed", f"{wording.share(seen.analysed_share)} of the scene, {seen.area(seen.analysed_px)}"),
-        *(
-            (f"Not analysed: {wording.REASONS[reason]}", f"{wording.share(px / seen.total_px)} of the scene")
-            for reason, px in seen.not_analysed_px.items()
-            if px
-        ),
-        *(
-            (
-                name[0].upper() + name[1:],
-                _part(seen, {"structural": seen.structural_px}.get(tier, seen.other_px)),
-            )
-            for tier, name in wording.tiers(change.measure)[0].items()
-        ),
-        (
-            "Threshold of the score",
-            f"{wording.number(change.threshold, 3)} ({wording.plain(change.threshold_rule, 500)})",
-        ),
-        (
-            "Comparability",
-            f"{wording.number(change.comparability, 3)}: 1 - median / ceiling of the "
-            f"{'log-ratio' if change.measure == 'log_ratio' else 'structure measure'} "
-            "(0: as different as unrelated pictures)",
-        ),
-        *summary.sensitivity_lines(change, comparison.pair.grid),
-        (
-            "Smallest region reported",
-            f"{summary.min_region(change, comparison.pair.grid)} ({change.min_region_rule})"
-            if change.min_region_rule
-            else summary.min_region(change, comparison.pair.grid),
-        ),
-        *(
-            (
-                f"Calibration: {name.replace('_', ' ')}",
-                wording.number(value, 3) if np.isfinite(value) else "not known",
-            )
-            for name, value in sorted(change.calibration.items())
-        ),
-    ]
-
-
-def _part(seen: summary.Amounts, part_px: int) -> str:
-    return f"{seen.area(part_px)}, {wording.share(seen.share_of_analysed(part_px))} of the area analysed"
 
 
 def _settings(given: dict[str, Any]) -> Iterator[dict[str, str | bool]]:
@@ -433,16 +322,3 @@ def _image(role: str, image: Image) -> dict[str, Any]:
             *(("Note", wording.plain(note, 1000)) for note in image.notes),
         ],
     }
-
-
-def jpeg(rgb: ByteArray, quality: int) -> str:
-    """`rgb` as a data address, colours at full resolution."""
-    target = io.BytesIO()
-    PillowImage.fromarray(np.ascontiguousarray(rgb)).save(
-        target, "JPEG", quality=quality, subsampling=0, optimize=True
-    )
-    return "data:image/jpeg;base64," + base64.b64encode(target.getvalue()).decode()
-
-
-def _png(data: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(data).decode()

@@ -20,7 +20,16 @@ import numpy as np
 import numpy.typing as npt
 from affine import Affine
 
+from .doubt import Check as Check
+from .doubt import Trust as Trust
+from .doubt import Verdict as Verdict
 from .outcome import Sensitivity
+from .zones import Building as Building
+from .zones import FootprintFit as FootprintFit
+from .zones import GridSummary as GridSummary
+from .zones import Outline as Outline
+from .zones import Shift as Shift
+from .zones import Square as Square
 
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -28,7 +37,6 @@ ByteArray = npt.NDArray[np.uint8]
 Array = npt.NDArray[Any]
 """Numbers whose kind the docstring names: complex fields, indices, bands of any type."""
 
-Verdict = Literal["comparable", "comparable with reservations", "not comparable"]
 Tier = Literal["structural", "other"]
 Role = Literal["fit", "check", "rejected"]
 DatePrecision = Literal["day", "minute", "second"]
@@ -324,121 +332,6 @@ class Region:
     centroid_rc: tuple[float, float]
     outline_rc: tuple[tuple[tuple[float, float], ...], ...]
     """Closed rings of (row, col) in pixel-centre coordinates: the outer ring first, then holes."""
-
-
-Outline = tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
-"""Polygons, each an outer ring and its holes: closed rings of (row, col) in pixel-centre coordinates."""
-
-
-@dataclass(frozen=True)
-class Shift:
-    """How far the before image shows footprints from where their file puts them: in a block or the scene."""
-
-    block: tuple[int, int] | None
-    """Row and column of the block; None: the whole scene."""
-    shift_rc: tuple[float, float]
-    """Pixels to add to the footprints; (0, 0) where no shift could be shown."""
-    outlines: int
-    """How many took part."""
-    standard_error_px: float | None
-    """Of the shift, by leaving out outlines; None where none was shown."""
-    peak_sd: float | None
-    """Height of the peak of agreement in robust standard deviations; None with too few outlines."""
-    reason: str
-    """What was shown and what not, in words."""
-
-    @property
-    def length_px(self) -> float:
-        """How far the footprints are moved."""
-        return float(np.hypot(*self.shift_rc))
-
-
-@dataclass(frozen=True)
-class FootprintFit:
-    """The shifts of a set of footprints; a block without an entry has the scene's."""
-
-    scene: Shift
-    blocks: tuple[Shift, ...]
-    block_px: int
-    """Side of a block; blocks count from the first pixel of the working grid."""
-
-
-@dataclass(frozen=True)
-class Building:
-    """One building footprint and the change measured inside it."""
-
-    id: str
-    score: float | None
-    """Median score inside the footprint; None when too little of it was analysed."""
-    analysed_share: float
-    area_m2: float | None
-    label: str
-    """``visible change``, ``possible change``, ``no visible change above the limit`` or ``not analysed``."""
-    parts_rc: Outline
-    """As measured: moved by `shift_rc`."""
-    properties: dict[str, Any]
-    """What the footprint file said of it."""
-    why: str = ""
-    """Why it is in this class, in words."""
-    p_value: float | None = None
-    """Share of places of like size and texture without structural change that score as high."""
-    as_high_share: float | None = None
-    """The same share of all places of like size and texture, changed ones among them."""
-    shift_rc: tuple[float, float] = (0.0, 0.0)
-    """Pixels by which the outline of the file was moved."""
-
-
-@dataclass(frozen=True)
-class Square:
-    """One square of the grid summary: counts of working-grid pixels and of buildings."""
-
-    row: int
-    col: int
-    bbox_rc: tuple[int, int, int, int]
-    """First row, first col, last row + 1, last col + 1 on the working grid; cut at its edges."""
-    total_px: int
-    analysed_px: int
-    structural_px: int
-    other_px: int
-    buildings: dict[str, int]
-    """Number of footprints in each class that have their middle here; empty without footprints."""
-
-
-@dataclass(frozen=True)
-class GridSummary:
-    """The scene in squares: every pixel and every footprint is in exactly one."""
-
-    side_m: float | None
-    side_px: float
-    squares: tuple[Square, ...]
-    """Row by row."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One question asked of this pair, what was measured, and the limit it is held against."""
-
-    name: str
-    question: str
-    measured: float | str | None
-    limit: float | str | None
-    unit: str
-    passed: bool | None
-    """None: could not be asked of this pair."""
-
-
-@dataclass(frozen=True)
-class Trust:
-    """How far the result can be trusted on this very pair."""
-
-    verdict: Verdict
-    checks: tuple[Check, ...]
-    false_alarms_per_megapixel: float | None = None
-    false_alarms_per_megapixel_interval: tuple[float, float] | None = None
-    false_alarms_per_km2: float | None = None
-    false_alarms_per_km2_interval: tuple[float, float] | None = None
-    detection_limit_px: float | None = None
-    detection_limit_m: float | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import shape
 
-from damagediff import folders, grid, outputs, summary, types, wording
+from damagediff import folders, grid, json_text, outputs, summary, tables, types, wording
 from damagediff.errors import OutputError
 
 
@@ -299,9 +299,9 @@ def test_regions_lie_where_they_are(tmp_path: Path) -> None:
 
 def test_pixel_coordinates_put_the_column_first() -> None:
     square = ((1.0, 7.0), (1.0, 9.0), (3.0, 9.0), (3.0, 7.0))
-    geometry = outputs.geometry(((square,),), types.Grid((20, 20)))
+    geometry = tables.geometry(((square,),), types.Grid((20, 20)))
     assert geometry is not None
-    assert shape(json.loads(outputs.to_json(geometry))).bounds == (7, 1, 9, 3)
+    assert shape(json.loads(json_text.to_json(geometry))).bounds == (7, 1, 9, 3)
 
 
 def test_buildings_are_safe_in_a_spreadsheet(tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ def test_coarse_pixels_offer_no_grades() -> None:
 
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_json_numbers_are_finite_and_close(value: float) -> None:
-    read = json.loads(outputs.to_json({"value": value}))["value"]
+    read = json.loads(json_text.to_json({"value": value}))["value"]
     if math.isfinite(value):
         assert read == pytest.approx(value, rel=1e-5)
         assert math.copysign(1, read) == 1 or read < 0  # no minus zero
@@ -360,7 +360,7 @@ def test_json_takes_what_files_bring() -> None:
         "n": np.int64(3),
         "place": "Gəncə",
     }
-    text = outputs.to_json(awkward)
+    text = json_text.to_json(awkward)
     assert json.loads(text) == {
         "name": "bad?.tif",
         "when": "2020-10-04T00:00:00+00:00",

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import scenes
 
-from damagediff import figures, outputs, pipeline, regions, report, types
+from damagediff import figures, notes, outputs, regions, report, types
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -269,7 +269,7 @@ def test_notes_of_both_files_are_one() -> None:
     said = (f"{tag} names no zone.", f"{tag} may be of processing.")
     before = dataclasses.replace(pair.before, acquisition=when, notes=(*said, "Turned."))
     after = dataclasses.replace(pair.after, acquisition=when, notes=said)
-    assert pipeline._notes(dataclasses.replace(pair, before=before, after=after)) == (
+    assert notes.of_pair(dataclasses.replace(pair, before=before, after=after)) == (
         f"both files: {said[0]} {said[1]}",
         "before.tif: Turned.",
     )

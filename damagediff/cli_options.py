@@ -1,0 +1,131 @@
+"""Options that several commands have in common, each defined once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(readable=False, path_type=Path)
+"""Whether it may be read is for the room that reads it to say: an input is exit code 3, not 2."""
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Settings, a seed, and how many threads."""
+    for option in (
+        click.option("--seed", type=int, help="Seed of every random choice."),
+        click.option("--workers", type=click.IntRange(0), help="Threads; 0: one for each core."),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="One setting, e.g. align.window_px=96.",
+        ),
+        click.option("--settings", "settings_file", type=PATH, help="TOML file of settings."),
+    ):
+        command = option(command)
+    return command
+
+
+def align_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How the images may be laid on each other."""
+    models = click.Choice(["auto", "translation", "similarity", "affine", "homography"])
+    for option in (
+        click.option(
+            "--exclude",
+            type=PATH,
+            help="Polygons or mask of places that are not looked at; a mask is a PNG or GeoTIFF with one "
+            "band, 0 where it does not hold.",
+        ),
+        click.option("--no-local", is_flag=True, help="No smooth local field on top of the model."),
+        click.option("--model", type=models, help="Richest global model allowed."),
+        click.option("--max-shift", type=float, metavar="PX", help="Refuse to move the centre by more."),
+        click.option(
+            "--tie-points",
+            type=PATH,
+            help="CSV of places marked by hand: before_row, before_col, after_row, after_col.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def building_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Footprints, grades and squares."""
+    scales = click.Choice(["copernicus", "unosat", "xbd"])
+    for option in (
+        click.option(
+            "--cell", type=float, metavar="METRES", help="Also sum up change in squares of this side."
+        ),
+        click.option("--grade-scale", type=scales, help="Scale of the empty column for an analyst's grades."),
+        click.option("--no-footprint-fit", is_flag=True, help="Take footprints where their file puts them."),
+        click.option(
+            "--footprints",
+            type=PATH,
+            help="Building outlines: GeoJSON, GeoJSON lines, CSV with WKT (also .gz) or GeoPackage.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def diff_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """From score to regions."""
+    for option in (
+        click.option(
+            "--min-region",
+            metavar="AREA",
+            help="Smallest region that is reported: 80m2, or 400px.",
+        ),
+        click.option(
+            "--hysteresis",
+            type=float,
+            metavar="SHARE",
+            help="Grow regions down to this share of the threshold; 1: do not.",
+        ),
+        click.option(
+            "--threshold",
+            metavar="RULE",
+            help="auto, otsu, triangle, li, kapur, rosin, or a score such as 0.42.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is printed, and what may be replaced."""
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="No progress."),
+        click.option("--json", "as_json", is_flag=True, help="Print results.json on stdout."),
+        click.option("--overwrite", is_flag=True, help="Replace an earlier run in the same folder."),
+    ):
+        command = option(command)
+    return command
+
+
+def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What the user knows of each image."""
+    for side in ("after", "before"):
+        for option in (
+            click.option(
+                f"--{side}-world-file",
+                type=PATH,
+                help=f"World file of the {side} image.",
+            ),
+            click.option(f"--{side}-crs", metavar="EPSG:N", help=f"CRS of a {side} image that names none."),
+            click.option(
+                f"--{side}-bands", metavar="R,G,B", help="Role of each band, e.g. blue,green,red,nir."
+            ),
+            click.option(
+                f"--{side}-credit", metavar="TEXT", help=f"Who is to be credited for the {side} image."
+            ),
+            click.option(
+                f"--{side}-date", metavar="DATE", help="When it was taken: 2020-10-04 or 2020-10-04T07:52Z."
+            ),
+        ):
+            command = option(command)
+    return command

@@ -1,0 +1,83 @@
+"""What was given on the command line, as settings and values."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import settings as options
+from .errors import SettingsError
+from .types import DatePrecision, Source
+
+
+def settings(given: dict[str, Any]) -> options.Settings:
+    """Settings of the command line over those of a file over the defaults."""
+    keys = {
+        "seed": "seed",
+        "workers": "workers",
+        "model": "align.model",
+        "max_shift": "align.max_shift_px",
+        "grade_scale": "buildings.grade_scale",
+        "cell": "summary.cell_m",
+        "measure": "diff.measure",
+        "sensor": "sensor",
+        "threshold": "diff.threshold",
+        "hysteresis": "diff.hysteresis",
+    }
+    named = [f"{key}={given[name]}" for name, key in keys.items() if given.get(name) is not None]
+    named += min_region(given.get("min_region"))
+    if given.get("no_local"):
+        named.append("align.local=false")
+    if given.get("no_footprint_fit"):
+        named.append("buildings.fit=false")
+    return options.load(given["settings_file"], (*given["overrides"], *named))
+
+
+def min_region(text: str | None) -> list[str]:
+    """Settings that say the same as ``80m2``, ``80 m²`` or ``400px``."""
+    if text is None:
+        return []
+    number, unit = re.fullmatch(r"\s*([0-9.]*)\s*(.*?)\s*", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    kind = {"m2": "m2", "m²": "m2", "px": "px"}.get(unit)
+    if kind is None or not number:
+        raise SettingsError(f"--min-region {text}: give an area with its unit, such as 80m2 or 400px")
+    return [f"regions.min_region_unit={kind}", f"regions.min_region_{kind}={number}"]
+
+
+def source(side: str, path: Path, given: dict[str, Any]) -> Source:
+    """One image with what was said of it."""
+    acquired, precision = date(f"--{side}-date", given[f"{side}_date"])
+    bands = given[f"{side}_bands"]
+    return Source(
+        path=path,
+        acquired=acquired,
+        acquired_precision=precision,
+        credit=given[f"{side}_credit"],
+        bands=tuple(name.strip() for name in bands.split(",")) if bands else None,
+        world_file=given[f"{side}_world_file"],
+        crs=given[f"{side}_crs"],
+    )
+
+
+def date(option: str, text: str | None) -> tuple[datetime | None, DatePrecision]:
+    """A date or a time in UTC, and how precise it was given."""
+    if text is None:
+        return None, "day"
+    try:
+        when = datetime.fromisoformat(text)
+        when = (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise SettingsError(f"{option} {text}: not a date like 2020-10-04 or 2020-10-04T07:52Z") from None
+    if len(text.strip()) <= len("2020-10-04"):
+        return when, "day"
+    clock = text[10:].split("+")[0].split("-")[0]
+    return when, "second" if clock.count(":") > 1 else "minute"
+
+
+def positive(option: str, value: float | None) -> float | None:
+    """A pixel size in metres, or SettingsError."""
+    if value is not None and not 0 < value < 1e5:
+        raise SettingsError(f"{option} {value:g}: a pixel size in metres must be above 0 and below 100,000")
+    return value

@@ -1,0 +1,35 @@
+"""Part of `types`: what was asked of this very pair, and how far its result can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["comparable", "comparable with reservations", "not comparable"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question asked of this pair, what was measured, and the limit it is held against."""
+
+    name: str
+    question: str
+    measured: float | str | None
+    limit: float | str | None
+    unit: str
+    passed: bool | None
+    """None: could not be asked of this pair."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far the result can be trusted on this very pair."""
+
+    verdict: Verdict
+    checks: tuple[Check, ...]
+    false_alarms_per_megapixel: float | None = None
+    false_alarms_per_megapixel_interval: tuple[float, float] | None = None
+    false_alarms_per_km2: float | None = None
+    false_alarms_per_km2_interval: tuple[float, float] | None = None
+    detection_limit_px: float | None = None
+    detection_limit_m: float | None = None

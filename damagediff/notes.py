@@ -1,0 +1,40 @@
+"""Sentences that every reader of a run must see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import summary, wording
+from .scene import Scene
+from .types import ChangeMap, Pair
+
+
+def of_areas(scene: Scene) -> Iterator[str]:
+    """What the user left out, of which every reader must know."""
+    case, areas_ = scene.case, scene.areas
+    if case.exclude is not None and areas_.excluded is not None:
+        share = wording.share(float(areas_.excluded.mean()))
+        yield f"Excluded by hand: {share} of the scene, by {wording.plain(case.exclude.name)}."
+    if case.aoi is not None and areas_.asked is not None:
+        share = wording.share(float(areas_.asked.mean()))
+        yield (
+            f"Only an area of interest was asked about: {share} of the scene, by "
+            f"{wording.plain(case.aoi.name)}. Nothing is said about the rest."
+        )
+
+
+def of_pair(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:
+    """What every reader must see: what both files have in common is said once, all of a date in one note."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for image in (pair.before, pair.after):
+        for note in image.notes:
+            others = pair.after.notes if image is pair.before else pair.before.notes
+            whose = "both files" if note in others else image.name
+            topic = "date" if image.acquisition.source in note else note
+            said.setdefault((whose, topic), []).append(note)
+    notes = [f"{whose}: {' '.join(dict.fromkeys(parts))}" for (whose, _), parts in said.items()]
+    chosen = summary.measure_line(change)
+    notes = notes if chosen is None else [chosen, *notes]
+    if pair.identical:
+        notes.insert(0, "both files are identical, byte for byte: there is nothing to compare")
+    return tuple(notes)

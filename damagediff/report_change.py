@@ -1,0 +1,100 @@
+"""The report's part on measured change, and on how small and how false it may be."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import summary, wording
+from .types import Comparison
+
+
+def measured(comparison: Comparison) -> list[tuple[str, str]]:
+    """Detection limit and false alarms, each with its interval, or plainly that they were not measured."""
+    trust, grid = comparison.trust, comparison.pair.grid
+    rows = [
+        (
+            "Smallest change found with 90 % probability",
+            wording.NOT_MEASURED
+            if trust.detection_limit_px is None
+            else wording.error(trust.detection_limit_px, grid),
+        )
+    ]
+    for words, rate, interval in (
+        (
+            "False regions a megapixel",
+            trust.false_alarms_per_megapixel,
+            trust.false_alarms_per_megapixel_interval,
+        ),
+        ("False regions a km²", trust.false_alarms_per_km2, trust.false_alarms_per_km2_interval),
+    ):
+        if rate is not None:
+            between = (
+                ""
+                if interval is None
+                else f" ({wording.number(interval[0])} to {wording.number(interval[1])})"
+            )
+            rows.append((words, wording.number(rate) + between))
+    return rows if len(rows) > 1 else [*rows, ("False regions to expect", wording.NOT_MEASURED)]
+
+
+def measure(comparison: Comparison) -> str:
+    """What the score was made of."""
+    return "structure" if comparison.change is None else comparison.change.measure
+
+
+def tiers(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """(name, meaning, tier) of the tiers that this run can give."""
+    names, meanings = wording.tiers(measure(comparison))
+    return [(names[tier], meaning, tier) for tier, meaning in meanings.items()]
+
+
+def change_part(comparison: Comparison) -> list[tuple[str, str]]:
+    """Rows of name and value: how change was measured, and how much of it."""
+    change = comparison.change
+    if change is None:
+        return []
+    seen = summary.amounts(change, comparison.pair.grid)
+    return [
+        ("Measure", wording.MEASURES[change.measure]),
+        ("Analysed", f"{wording.share(seen.analysed_share)} of the scene, {seen.area(seen.analysed_px)}"),
+        *(
+            (f"Not analysed: {wording.REASONS[reason]}", f"{wording.share(px / seen.total_px)} of the scene")
+            for reason, px in seen.not_analysed_px.items()
+            if px
+        ),
+        *(
+            (
+                name[0].upper() + name[1:],
+                _part(seen, {"structural": seen.structural_px}.get(tier, seen.other_px)),
+            )
+            for tier, name in wording.tiers(change.measure)[0].items()
+        ),
+        (
+            "Threshold of the score",
+            f"{wording.number(change.threshold, 3)} ({wording.plain(change.threshold_rule, 500)})",
+        ),
+        (
+            "Comparability",
+            f"{wording.number(change.comparability, 3)}: 1 - median / ceiling of the "
+            f"{'log-ratio' if change.measure == 'log_ratio' else 'structure measure'} "
+            "(0: as different as unrelated pictures)",
+        ),
+        *summary.sensitivity_lines(change, comparison.pair.grid),
+        (
+            "Smallest region reported",
+            f"{summary.min_region(change, comparison.pair.grid)} ({change.min_region_rule})"
+            if change.min_region_rule
+            else summary.min_region(change, comparison.pair.grid),
+        ),
+        *(
+            (
+                f"Calibration: {name.replace('_', ' ')}",
+                wording.number(value, 3) if np.isfinite(value) else "not known",
+            )
+            for name, value in sorted(change.calibration.items())
+        ),
+    ]
+
+
+def _part(seen: summary.Amounts, part_px: int) -> str:
+    return f"{seen.area(part_px)}, {wording.share(seen.share_of_analysed(part_px))} of the area analysed"

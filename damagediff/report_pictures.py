@@ -1,0 +1,25 @@
+"""Pictures of the report as data addresses."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from .types import ByteArray
+
+
+def jpeg(rgb: ByteArray, quality: int) -> str:
+    """`rgb` as a data address, colours at full resolution."""
+    target = io.BytesIO()
+    PillowImage.fromarray(np.ascontiguousarray(rgb)).save(
+        target, "JPEG", quality=quality, subsampling=0, optimize=True
+    )
+    return "data:image/jpeg;base64," + base64.b64encode(target.getvalue()).decode()
+
+
+def png(data: bytes) -> str:
+    """A PNG file as a data address."""
+    return "data:image/png;base64," + base64.b64encode(data).decode()
