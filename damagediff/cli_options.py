@@ -73,8 +73,11 @@ def building_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def diff_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """From score to regions."""
+    """From score to regions, and the test of what could have been missed."""
     for option in (
+        click.option(
+            "--no-selftest", is_flag=True, help="Do not measure how small a change would have been found."
+        ),
         click.option(
             "--min-region",
             metavar="AREA",

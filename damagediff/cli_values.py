@@ -32,6 +32,8 @@ def settings(given: dict[str, Any]) -> options.Settings:
         named.append("align.local=false")
     if given.get("no_footprint_fit"):
         named.append("buildings.fit=false")
+    if given.get("no_selftest"):
+        named.append("trust.selftest=false")
     return options.load(given["settings_file"], (*given["overrides"], *named))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .detection import Detection
+
 Verdict = Literal["comparable", "comparable with reservations", "not comparable"]
 
 
@@ -32,4 +34,7 @@ class Trust:
     false_alarms_per_km2: float | None = None
     false_alarms_per_km2_interval: tuple[float, float] | None = None
     detection_limit_px: float | None = None
+    """Size of a collapsed building found with 90 % probability; None: cannot be said, see `detection`."""
     detection_limit_m: float | None = None
+    detection: Detection = Detection()
+    """The self-test that the limit comes from."""

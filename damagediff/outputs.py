@@ -64,7 +64,8 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "footprint_fit": _footprint_fit(comparison),
         "grid_summary": _grid_summary(comparison),
         "trust": json_text.fields(comparison.trust)
-        | {"checks": [json_text.fields(check) for check in comparison.trust.checks]},
+        | {"checks": [json_text.fields(check) for check in comparison.trust.checks]}
+        | {"detection": tables.detection_fields(comparison.trust.detection, comparison.pair.grid)},
         "settings": result_settings(comparison.settings),
         "versions": comparison.versions,
         "notes": list(comparison.notes),

@@ -33,6 +33,7 @@ from . import (
     rasters_out,
     reference_measures,
     registration,
+    selftest,
     squares,
     summary,
     tiles,
@@ -226,6 +227,9 @@ def _compare_aligned(
     crops = _crops(scene, found, radiometry, drawn)
     table, fitted = _buildings(scene, outlines, change, measures, radiometry)
     comparison = _comparison(scene, alignment, change, found, table, replace(drawn, crops=crops))
+    stages = selftest.Stages(radiometry, reference, alignment.lean, scale)
+    detection = selftest.run(scene, stages, measures, change, table)
+    comparison = replace(comparison, trust=trust.with_detection(comparison.trust, detection, scene.pair.grid))
     counted = squares.count(change, table, scene.pair.grid, scene.settings.summary)
     return replace(comparison, footprint_fit=fitted, grid_summary=counted)
 

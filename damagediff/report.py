@@ -23,6 +23,7 @@ from . import (
     report_alignment,
     report_buildings,
     report_change,
+    report_detection,
     report_pictures,
     summary,
     wording,
@@ -73,6 +74,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "tiers": report_change.tiers(comparison),
         "checks": [_check(check) for check in comparison.trust.checks],
         "measured": report_change.measured(comparison),
+        "detection": _detection(comparison),
         "buildings": report_buildings.buildings(comparison),
         "squares": report_buildings.squares(comparison),
         "squares_figure": report_pictures.png(figure_squares.png(comparison))
@@ -88,6 +90,11 @@ def context(comparison: Comparison) -> dict[str, Any]:
         ],
         "versions": comparison.versions,
     }
+
+
+def _detection(comparison: Comparison) -> dict[str, Any] | None:
+    found = report_detection.detection(comparison)
+    return found and {**found, "figure": report_pictures.png(found["png"]) if found["png"] else None}
 
 
 def _page() -> dict[str, Any]:

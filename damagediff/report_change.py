@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import summary, wording
+from . import missed, summary, wording
 from .types import Comparison
 
 
 def measured(comparison: Comparison) -> list[tuple[str, str]]:
     """Detection limit and false alarms, each with its interval, or plainly that they were not measured."""
     trust, grid = comparison.trust, comparison.pair.grid
-    rows = [
-        (
-            "Smallest change found with 90 % probability",
-            wording.NOT_MEASURED
-            if trust.detection_limit_px is None
-            else wording.error(trust.detection_limit_px, grid),
-        )
-    ]
+    rows = [("What could have been missed", missed.headline(trust, grid))]
     for words, rate, interval in (
         (
             "False regions a megapixel",

@@ -118,6 +118,15 @@ class SummarySettings:
 
 
 @dataclass(frozen=True)
+class TrustSettings:
+    """What is asked of the pair itself."""
+
+    selftest: bool = True
+    """Plant known damage into a copy of the after image and see what is found: the detection limit. Takes
+    up to as long again as the comparison; without it the limit is not measured, and the report says so."""
+
+
+@dataclass(frozen=True)
 class ReportSettings:
     """What the report shows."""
 
@@ -138,6 +147,7 @@ class Settings:
     regions: RegionSettings = field(default_factory=RegionSettings)
     buildings: BuildingSettings = field(default_factory=BuildingSettings)
     summary: SummarySettings = field(default_factory=SummarySettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     sensor: Literal["optical", "sar"] = "optical"
     """What took the images; sar: one band of radar, speckled, compared by its log-ratio."""
@@ -257,6 +267,7 @@ _STAGES: dict[str, Any] = {
     "regions": RegionSettings,
     "buildings": BuildingSettings,
     "summary": SummarySettings,
+    "trust": TrustSettings,
     "report": ReportSettings,
 }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import align_points, wording
+from . import align_points, missed, wording
 from .outcome import REASONS, Reason, Sensitivity
 from .types import (
     NOT_ANALYSED,
@@ -353,23 +353,10 @@ def _extent(seen: Amounts, part_px: int) -> str:
 def doubt(comparison: Comparison) -> str:
     """One sentence: what could have been missed, and how many regions may be false."""
     trust = comparison.trust
-    limit, false = trust.detection_limit_px, trust.false_alarms_per_megapixel
-    if limit is None and false is None:
-        return (
-            f"How small a change could have been missed, and how many regions may be false, "
-            f"was {wording.NOT_MEASURED}."
-        )
-    missed = (
-        "what could have been missed was not measured"
-        if limit is None
-        else (f"changes under {wording.error(limit, comparison.pair.grid)} could not have been seen")
-    )
-    alarms = (
-        "how many regions may be false was not measured"
-        if false is None
-        else (f"expect about {wording.number(false)} false regions a megapixel")
-    )
-    return f"{missed[0].upper()}{missed[1:]}; {alarms}."
+    missed_words, false = missed.headline(trust, comparison.pair.grid), trust.false_alarms_per_megapixel
+    if false is None:
+        return f"{missed_words} How many regions may be false was {wording.NOT_MEASURED}."
+    return f"{missed_words} Expect about {wording.number(false)} false regions a megapixel."
 
 
 def limits(comparison: Comparison) -> tuple[str, ...]:

@@ -6,9 +6,11 @@ In this version the detection limit and the false-alarm rate are not measured; t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from . import align_points, grid, wording
-from .types import Alignment, ChangeMap, Check, Pair, Trust, Verdict
+from .detection import Detection
+from .types import Alignment, ChangeMap, Check, Grid, Pair, Trust, Verdict
 
 MIN_ANALYSED = 0.5
 """Share of the overlap below which what was seen may not stand for the place."""
@@ -56,6 +58,14 @@ def judge(
         _different(pair),
     )
     return Trust(verdict=verdict(checks), checks=checks)
+
+
+def with_detection(found: Trust, detection: Detection, on: Grid) -> Trust:
+    """The same with what the self-test found: the limit is that of rubble, of a collapsed building."""
+    curve = detection.curve("rubble")
+    size = None if curve is None else curve.found.size_90_px
+    size_m = None if size is None or on.gsd_m is None else size * on.gsd_m
+    return replace(found, detection_limit_px=size, detection_limit_m=size_m, detection=detection)
 
 
 def verdict(checks: Iterable[Check]) -> Verdict:

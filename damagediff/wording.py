@@ -175,6 +175,11 @@ def count(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one}" if n == 1 else f"{n:,} {many or one + 's'}" if n else f"no {many or one + 's'}"
 
 
+def sentence(text: str) -> str:
+    """`text` with a capital letter and a full stop."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def error(px: float | None, grid: Grid) -> str:
     """A distance in pixels, and in metres where the ground size of a pixel is known."""
     if px is None:
