@@ -32,7 +32,10 @@ def png(comparison: Comparison) -> bytes:
 
 
 def draw_detection(comparison: Comparison) -> Figure:
-    """A panel a kind: dots as counted, curve and band as fitted; below, examples in pairs, each marked."""
+    """A panel a kind: dots as counted, curve and band as fitted; below, examples in pairs, each marked.
+
+    Of damage the share found; of what is harmless the share taken for visible change.
+    """
     found, metre = comparison.trust.detection, comparison.pair.grid.gsd_m
     curves = [curve for curve in found.curves if curve.tallies]
     rows = -(-len(curves) // COLUMNS)
@@ -64,6 +67,8 @@ def _panel(sheet: Sheet, at: tuple[int, int], curve: DetectionCurve, metre: floa
     sheet.text((at[0] + left + width, at[1] + top + height + 28), unit, 6.5, ha="right", color=MUTED)
     name = missed.ONE_OF[curve.kind][1].capitalize() + (" (harmless)" if curve.harmless else "")
     sheet.text((at[0] + left, at[1] + 8), name, 8, bold=True)
+    share = "taken for visible change" if curve.harmless else "found"
+    sheet.text((at[0] + left + 8, at[1] + top + 26), share, 6.5, color=MUTED)
 
 
 def _along(size_px: float) -> float:
@@ -82,14 +87,17 @@ def _draw(axes: Axes, curve: DetectionCurve) -> None:
     for spine in axes.spines.values():
         spine.set_color(MUTED)
         spine.set_linewidth(sheets.points(1))
-    axes.axhline(_up(0.9), color=MUTED, linewidth=sheets.points(1), linestyle=(0, (4, 3)))
-    if curve.found.curve:
-        table = np.array(curve.found.curve)
+    if not curve.harmless:
+        axes.axhline(_up(0.9), color=MUTED, linewidth=sheets.points(1), linestyle=(0, (4, 3)))
+    fitted = (curve.structural if curve.harmless else curve.found).curve
+    if fitted:
+        table = np.array(fitted)
         x = np.array([_along(size) for size in table[:, 0]])
         axes.fill_between(x, _up_all(table[:, 2]), _up_all(table[:, 3]), color=BAND, linewidth=0)
         axes.plot(x, _up_all(table[:, 1]), color=CURVE, linewidth=sheets.points(3))
     for tally in curve.tallies:
-        at = _along(tally.size_px), _up(tally.found / tally.planted)
+        count = tally.structural if curve.harmless else tally.found
+        at = _along(tally.size_px), _up(count / tally.planted)
         area = sheets.points(9) * math.sqrt(1 + tally.planted / 2)
         axes.plot(*at, "o", color=INK, markersize=area, alpha=0.8, markeredgewidth=0)
 

@@ -32,19 +32,30 @@ def size(px: float, grid: Grid) -> str:
 
 def headline(trust: Trust, grid: Grid) -> str:
     """One sentence beside every finding: from what size on a collapsed building would have been found."""
-    if trust.detection_limit_px is not None:
-        return (
-            f"Of buildings turned to rubble, {size(trust.detection_limit_px, grid)} across or more, nine in "
-            "ten would be found; smaller change can be missed."
-        )
     curve = trust.detection.curve(SUBJECT)
+    if trust.detection_limit_px is not None:
+        across = size(trust.detection_limit_px, grid)
+        return (
+            f"Of buildings turned to rubble, {across} across or more, nine in ten would be found"
+            f"{_as_visible(curve, trust.detection_limit_px, grid)}; smaller change can be missed."
+        )
     if curve is None or not curve.tallies:
         why = f": {trust.detection.reason}" if trust.detection.reason else ""
         return f"How small a change could have been missed was not measured{why}."
     return (
-        f"Damage of any size can be missed here: {_counted(curve, curve.tallies[-1], grid)}, and nine in ten "
+        f"Change of any size can be missed here: {_counted(curve, curve.tallies[-1], grid)}, and nine in ten "
         "are not reached."
     )
+
+
+def _as_visible(curve: DetectionCurve | None, limit_px: float, grid: Grid) -> str:
+    """In which tier they would be found, where it is not plainly the first."""
+    if curve is None:
+        return ""
+    at = curve.structural.size_90_px
+    if at is None:
+        return ", but many of them only as other change"
+    return "" if at <= 1.2 * limit_px else f", but as visible change only from {size(at, grid)} on"
 
 
 def beside(trust: Trust, grid: Grid) -> str:
@@ -63,11 +74,11 @@ def lead(detection: Detection) -> str:
         why = detection.reason or "no self-test belongs to this run"
         return f"Not measured: {why}. So a place without a region may have changed, at any size."
     return (
-        "To find out, known damage was drawn into a copy of the after image at places that this run calls "
+        "To find out, known changes were drawn into a copy of the after image at places that this run calls "
         "unchanged, with the colours, sharpness and noise of that image, and the copy went through the same "
         "comparison. Drawn buildings were put "
         f"{detection.places}. The copy is used for nothing else: nothing drawn is in any other picture, "
-        "map or number of this run. What was drawn only resembles real damage."
+        "map or number of this run. What was drawn only resembles the real thing."
     )
 
 
@@ -94,9 +105,9 @@ def sentences(curve: DetectionCurve, grid: Grid) -> Iterator[str]:
         yield wording.sentence(f"{_counted(curve, tally, grid)}{_visible(tally)}")
     blind = [at for at, share, _, _ in curve.found.curve if share < HALF]
     if blind and blind[-1] < curve.tallies[-1].size_px:
-        yield f"Below {size(blind[-1], grid)} fewer than half are found: there, no region says nothing."
+        yield f"Below {size(blind[-1], grid)} fewer than half are found: there, the absence of a region says nothing."
     elif blind:
-        yield "At no size tested are even half found: no region says nothing."
+        yield "At no size tested are even half found: the absence of a region says nothing."
 
 
 def note(detection: Detection, grid: Grid) -> str:
@@ -140,7 +151,7 @@ def _harmless(curve: DetectionCurve, grid: Grid) -> str:
     )
     many = f"{ONE_OF[curve.kind][1]} of {size(large[0].size_px, grid)} or more"
     return (
-        f"of {planted} {many}, which are no damage, "
+        f"of {planted} {many}, which are harmless, "
         f"{structural or 'none'} {'was' if structural == 1 else 'were'} listed as visible change and "
         f"{found - structural or 'none'} as other change"
     )

@@ -1,6 +1,6 @@
 """How far the result can be trusted on this very pair: checks with their limits, and the verdict they give.
 
-In this version the detection limit and the false-alarm rate are not measured; the report says so.
+In this version the false-alarm rate is not measured; the report says so.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from . import align_points, grid, wording
-from .detection import Detection
+from .detection import Detection, DetectionCurve
 from .types import Alignment, ChangeMap, Check, Grid, Pair, Trust, Verdict
 
 MIN_ANALYSED = 0.5
@@ -65,7 +65,27 @@ def with_detection(found: Trust, detection: Detection, on: Grid) -> Trust:
     curve = detection.curve("rubble")
     size = None if curve is None else curve.found.size_90_px
     size_m = None if size is None or on.gsd_m is None else size * on.gsd_m
-    return replace(found, detection_limit_px=size, detection_limit_m=size_m, detection=detection)
+    checks = (*found.checks, _planted(curve))
+    return replace(
+        found,
+        verdict=verdict(checks),
+        checks=checks,
+        detection_limit_px=size,
+        detection_limit_m=size_m,
+        detection=detection,
+    )
+
+
+def _planted(curve: DetectionCurve | None) -> Check:
+    question = (
+        "Would a building turned to rubble be found with nine tenths of probability at any size tested?"
+    )
+    if curve is None or not curve.found.curve:
+        return Check("planted change", question, None, None, "px", None)
+    size = curve.found.size_90_px
+    largest = float(curve.tallies[-1].size_px)
+    measured: float | str = "at none" if size is None else size
+    return Check("planted change", question, measured, largest, "px", size is not None)
 
 
 def verdict(checks: Iterable[Check]) -> Verdict:

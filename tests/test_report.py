@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import scenes
 
-from damagediff import figures, notes, outputs, regions, report, types
+from damagediff import detection, detection_fit, figures, notes, outputs, regions, report, types
+from damagediff import trust as trust_room
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -294,7 +295,8 @@ def test_doubt_is_written_once_it_is_measured() -> None:
         false_alarms_per_megapixel_interval=(1.1, 4.9),
     )
     words = page(dataclasses.replace(good, trust=trust)).words
-    assert "Changes under 12 px (6.0 m) could not have been seen; expect about 2.4 false regions" in words
+    assert "12 px (6.0 m) across or more, nine in ten would be found" in words
+    assert "Expect about 2.4 false regions" in words
     assert "2.4 (1.1 to 4.9)" in words and "not measured" not in words
 
 
@@ -337,3 +339,57 @@ def test_changed_settings_stand_out() -> None:
 def test_the_page_repeats_byte_for_byte(tmp_path: Path) -> None:
     report.write(scenes.comparison(), tmp_path)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == report.html(scenes.comparison())
+
+
+def detection_of(found: int, places: str = "anywhere") -> detection.Detection:
+    """Eight sizes of rubble and of repaint, `found` of each ten found, with an example."""
+    tallies = tuple(detection.Tally(size, 10, found, found // 2, 0) for size in (8, 16, 24, 32, 64))
+    fit = detection_fit.fit([t.size_px for t in tallies], [10] * 5, [t.found for t in tallies])
+    picture = np.zeros((3, 96, 96), np.uint8)
+    example = detection.PlantedExample("rubble", 24, True, picture, picture + 200)
+    curves = tuple(
+        detection.DetectionCurve(kind, kind == "repaint", tallies, fit, fit, fit)
+        for kind in ("rubble", "repaint")
+    )
+    return detection.Detection(curves, "", places, (example,))
+
+
+def with_detection(found: detection.Detection) -> types.Comparison:
+    good = scenes.comparison()
+    trust = trust_room.with_detection(good.trust, found, good.pair.grid)
+    return dataclasses.replace(good, trust=trust, buildings=scenes.buildings(good.pair.grid.shape))
+
+
+def test_the_detection_limit_is_told_with_counts_and_a_figure() -> None:
+    comparison = with_detection(detection_of(10, "<b>anywhere</b>"))
+    told = page(comparison)
+    assert (
+        "10 buildings turned to rubble of 8.0 px (4.0 m) across that were drawn, 10 were found" in told.words
+    )
+    assert "SYNTHETIC: none of it is real" in told.words and "<b>anywhere</b>" in told.words
+    assert "which are harmless" in told.words and "planted change" in told.words
+    assert not NEVER_SAID.search(told.words.replace(" on 2020", ""))
+    assert comparison.verdict == "comparable"
+
+
+def test_a_pair_on_which_nothing_is_found_says_so_everywhere() -> None:
+    case = dataclasses.replace(scenes.comparison().case, footprints=Path("footprints.geojson"))
+    comparison = dataclasses.replace(with_detection(detection_of(1)), case=case)
+    words = page(comparison).words
+    assert "Change of any size can be missed here" in words
+    assert "a building of any size turned to rubble can be missed" in words
+    assert "cannot be said: even of the largest, 64 px, 1 of 10 were found" in words
+    assert comparison.verdict == "comparable with reservations"
+    told = outputs.results(comparison)["trust"]
+    assert (
+        told["detection_limit_px"] is None and told["detection"]["curves"][0]["tallies"][0]["planted"] == 10
+    )
+    assert "examples" not in told["detection"]
+
+
+def test_a_skipped_self_test_is_told_as_skipped() -> None:
+    words = page(
+        with_detection(detection.Detection(reason="skipped at the user's wish (--no-selftest)"))
+    ).words
+    assert "was not measured: skipped at the user's wish (--no-selftest)" in words
+    assert "Not measured: skipped" in words
