@@ -105,7 +105,8 @@ def sentences(curve: DetectionCurve, grid: Grid) -> Iterator[str]:
         yield wording.sentence(f"{_counted(curve, tally, grid)}{_visible(tally)}")
     blind = [at for at, share, _, _ in curve.found.curve if share < HALF]
     if blind and blind[-1] < curve.tallies[-1].size_px:
-        yield f"Below {size(blind[-1], grid)} fewer than half are found: there, the absence of a region says nothing."
+        below = f"Below {size(blind[-1], grid)} fewer than half are found"
+        yield f"{below}: there, the absence of a region says nothing."
     elif blind:
         yield "At no size tested are even half found: the absence of a region says nothing."
 
