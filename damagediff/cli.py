@@ -102,6 +102,7 @@ def main() -> None:
 @click.option(
     "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
 )
+@cli_options.place_options
 @cli_options.building_options
 @click.option(
     "--aoi", type=PATH, help="Polygons or mask of the area of interest: nothing is reported outside it."
@@ -126,6 +127,7 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
         exclude=given["exclude"],
         aoi=given["aoi"],
         gsd_m=cli_values.positive("--gsd", given["gsd"]),
+        place=cli_values.place(given["place"]),
     )
     _run(case, cli_values.settings(given), out, given)
 

@@ -53,6 +53,19 @@ def align_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where pictures lie that do not tell it."""
+    for option in (
+        click.option(
+            "--place",
+            metavar="LAT,LON",
+            help="Where it is, in degrees, e.g. 40.68,46.36: for the sun, nothing is measured by it.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def building_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Footprints, grades and squares."""
     scales = click.Choice(["copernicus", "unosat", "xbd"])

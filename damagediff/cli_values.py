@@ -81,3 +81,21 @@ def positive(option: str, value: float | None) -> float | None:
     if value is not None and not 0 < value < 1e5:
         raise SettingsError(f"{option} {value:g}: a pixel size in metres must be above 0 and below 100,000")
     return value
+
+
+def place(text: str | None) -> tuple[float, float] | None:
+    """(latitude, longitude) in degrees of ``40.68,46.36``, or SettingsError."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    try:
+        latitude, longitude = (float(part) for part in parts)
+    except ValueError:
+        raise SettingsError(
+            f"--place {text}: give latitude and longitude in degrees, like 40.68,46.36"
+        ) from None
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise SettingsError(
+            f"--place {text}: latitude comes first, -90 to 90, then longitude, -180 to 180 degrees"
+        )
+    return latitude, longitude

@@ -24,6 +24,7 @@ from .doubt import Check as Check
 from .doubt import Trust as Trust
 from .doubt import Verdict as Verdict
 from .outcome import Sensitivity
+from .provenance import HandGeoreference, ScaleBar, SourceRecord
 from .zones import Building as Building
 from .zones import FootprintFit as FootprintFit
 from .zones import GridSummary as GridSummary
@@ -75,6 +76,8 @@ class Grid:
     """``EPSG:n`` or WKT of a CRS projected in metres; None when not georeferenced."""
     gsd_m: float | None = None
     """Ground size of one pixel in metres; None when not known."""
+    gsd_relative_uncertainty: float | None = None
+    """Share by which `gsd_m`, and so every length, may be wrong; None: not told."""
 
     @property
     def pixel_area_m2(self) -> float | None:
@@ -96,6 +99,10 @@ class Source:
     world_file: Path | None = None
     crs: str | None = None
     """``EPSG:n`` as the user states it, for a file that has none or a wrong one."""
+    map_points: Path | None = None
+    """CSV of pixels and the longitudes and latitudes that an analyst found for them, for a file without any."""
+    record: SourceRecord = SourceRecord()
+    """Where it was found, as stated."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,10 @@ class Case:
     """Polygons or raster of the area of interest: nothing is reported outside it."""
     gsd_m: float | None = None
     """Ground sample distance of the *before* image, stated by the user for pictures without georeference."""
+    scale_bar: ScaleBar | None = None
+    """The same by two points on it and the distance between them."""
+    place: tuple[float, float] | None = None
+    """(latitude, longitude) in degrees, as stated: for the sun and a locator, nothing is measured by it."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +164,10 @@ class Image:
     notes: tuple[str, ...] = ()
     """Oddities worth telling the reader, each a sentence."""
     world_file_sha256: str | None = None
+    placed_by_hand: HandGeoreference | None = None
+    """How `transform` and `crs` came about, when an analyst stated them; None: by the file, or not at all."""
+    record: SourceRecord = SourceRecord()
+    """Where the file was found, as stated."""
 
     @property
     def georeferenced(self) -> bool:

@@ -93,6 +93,7 @@ HELPER_OF = {
     "outcome": "types",
     "pictures": "pipeline",
     "planting": "synthetic",
+    "provenance": "types",
     "irmad": "diff",
     "radar": "diff",
     "radiometry": "diff",
