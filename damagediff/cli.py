@@ -99,10 +99,8 @@ def main() -> None:
     help="What the score is made of; all but structure are references to compare with.",
 )
 @click.option("--title", default="", help="What is compared, for the report.")
-@click.option(
-    "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
-)
 @cli_options.place_options
+@cli_options.record_options
 @cli_options.building_options
 @click.option(
     "--aoi", type=PATH, help="Polygons or mask of the area of interest: nothing is reported outside it."
@@ -127,6 +125,7 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
         exclude=given["exclude"],
         aoi=given["aoi"],
         gsd_m=cli_values.positive("--gsd", given["gsd"]),
+        scale_bar=cli_values.scale_bar(given["scale_bar"]),
         place=cli_values.place(given["place"]),
     )
     _run(case, cli_values.settings(given), out, given)
@@ -219,7 +218,8 @@ def _run(case: Case, settings: options.Settings, out: Path, given: dict[str, Any
 
 
 def _inputs(case: Case) -> list[Path]:
-    worlds, areas = (case.before.world_file, case.after.world_file), (case.exclude, case.aoi)
+    worlds = (case.before.world_file, case.after.world_file, case.before.map_points)
+    areas = (case.exclude, case.aoi)
     beside = (*worlds, case.footprints, case.tie_points, *areas)
     return [case.before.path, case.after.path, *(path for path in beside if path is not None)]
 

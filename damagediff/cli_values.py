@@ -9,6 +9,7 @@ from typing import Any
 
 from . import settings as options
 from .errors import SettingsError
+from .provenance import ScaleBar, SourceRecord
 from .types import DatePrecision, Source
 
 
@@ -48,16 +49,23 @@ def min_region(text: str | None) -> list[str]:
 
 def source(side: str, path: Path, given: dict[str, Any]) -> Source:
     """One image with what was said of it."""
+    from . import source_record
+
     acquired, precision = date(f"--{side}-date", given[f"{side}_date"])
+    file = given.get("sources")
+    written = SourceRecord() if file is None else source_record.read(file)[side]
+    record = source_record.stated(side, given, written)
     bands = given[f"{side}_bands"]
     return Source(
         path=path,
         acquired=acquired,
         acquired_precision=precision,
-        credit=given[f"{side}_credit"],
+        credit=record.credit,
         bands=tuple(name.strip() for name in bands.split(",")) if bands else None,
         world_file=given[f"{side}_world_file"],
         crs=given[f"{side}_crs"],
+        map_points=given.get("georeference") if side == "before" else None,
+        record=record,
     )
 
 
@@ -99,3 +107,10 @@ def place(text: str | None) -> tuple[float, float] | None:
             f"--place {text}: latitude comes first, -90 to 90, then longitude, -180 to 180 degrees"
         )
     return latitude, longitude
+
+
+def scale_bar(text: str | None) -> ScaleBar | None:
+    """Two points and a length, or SettingsError."""
+    from . import scale
+
+    return None if text is None else scale.scale_bar(text)

@@ -90,6 +90,7 @@ def _beside(case: Case) -> Iterator[tuple[str, Path]]:
     paths = {
         "before world file": case.before.world_file,
         "after world file": case.after.world_file,
+        "points of the georeference": case.before.map_points,
         "footprints": case.footprints,
         "tie points": case.tie_points,
         "excluded places": case.exclude,

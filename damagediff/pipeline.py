@@ -24,7 +24,6 @@ from . import (
     finding,
     footprint_fit,
     footprints,
-    grid,
     masks,
     notes,
     pictures,
@@ -33,6 +32,7 @@ from . import (
     rasters_out,
     reference_measures,
     registration,
+    scale,
     squares,
     summary,
     tiles,
@@ -166,10 +166,11 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
 
 def open_pair(case: Case, settings: Settings) -> Pair:
     """Let both files through the door and find the grid on which they meet."""
+    scale.check(case)
     before = raster.inspect(case.before, settings.read)
     after = raster.inspect(case.after, settings.read)
     both = before.georeferenced and after.georeferenced
-    on = grid.common_grid(before, after, case.gsd_m)
+    on = scale.working_grid(case, before, after)
     roles = raster.common_roles(before, after)
     if settings.sensor == "sar":
         for image in (before, after):

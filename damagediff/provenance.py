@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
+
+Precision = Literal["day", "minute", "second"]
 
 SOURCE_FIELDS = {
     "url": "URL",
@@ -32,6 +35,7 @@ class SourceRecord:
     """Who saved the file: the first custodian."""
     captured_at: datetime | None = None
     """When it was saved. UTC, aware."""
+    captured_precision: Precision = "day"
     archive: str | None = None
     """Where an independent copy of the page is kept."""
     original_sha256: str | None = None
@@ -40,7 +44,7 @@ class SourceRecord:
     @property
     def missing(self) -> tuple[str, ...]:
         """Names of what is not stated, in the order of `SOURCE_FIELDS`."""
-        return tuple(field.name for field in fields(self) if getattr(self, field.name) is None)
+        return tuple(name for name in SOURCE_FIELDS if getattr(self, name) is None)
 
     def differs(self, sha256: str) -> bool:
         """Whether an original is named, and a file with this hash is not it."""

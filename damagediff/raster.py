@@ -10,13 +10,14 @@ import hashlib
 import math
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from . import cog, door, tags
+from . import cog, door, map_points, tags
 from . import grid as grids
 from .errors import InputError
 from .settings import ReadSettings
@@ -70,7 +71,8 @@ def inspect(source: Source, settings: ReadSettings) -> Image:
     finally:
         dataset.close()
     with door.header(path, driver, name) as dataset:
-        return _described(dataset, source, path, digest)
+        image = _described(dataset, source, path, digest)
+    return image if source.map_points is None else map_points.place(image, source.map_points)
 
 
 def _sha256(path: Path) -> str:
@@ -109,6 +111,7 @@ def _described(dataset: Any, source: Source, path: Path, digest: str) -> Image:
         credit=source.credit,
         notes=tuple(note for note in notes if note),
         world_file_sha256=place.world_file_sha256,
+        record=replace(source.record, credit=source.record.credit or source.credit),
     )
 
 

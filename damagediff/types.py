@@ -24,7 +24,7 @@ from .doubt import Check as Check
 from .doubt import Trust as Trust
 from .doubt import Verdict as Verdict
 from .outcome import Sensitivity
-from .provenance import HandGeoreference, ScaleBar, SourceRecord
+from .provenance import HandGeoreference, Precision, ScaleBar, SourceRecord
 from .zones import Building as Building
 from .zones import FootprintFit as FootprintFit
 from .zones import GridSummary as GridSummary
@@ -40,7 +40,8 @@ Array = npt.NDArray[Any]
 
 Tier = Literal["structural", "other"]
 Role = Literal["fit", "check", "rejected"]
-DatePrecision = Literal["day", "minute", "second"]
+DatePrecision = Precision
+GsdSource = Literal["file", "stated", "scale bar", "analyst's georeference"]
 
 NO_CHANGE, STRUCTURAL_CHANGE, OTHER_CHANGE, NOT_ANALYSED = 0, 1, 2, 255
 """Values of ``change_mask.tif``."""
@@ -76,6 +77,8 @@ class Grid:
     """``EPSG:n`` or WKT of a CRS projected in metres; None when not georeferenced."""
     gsd_m: float | None = None
     """Ground size of one pixel in metres; None when not known."""
+    gsd_source: GsdSource | None = None
+    """Who says so; None when it is not known."""
     gsd_relative_uncertainty: float | None = None
     """Share by which `gsd_m`, and so every length, may be wrong; None: not told."""
 
@@ -100,7 +103,7 @@ class Source:
     crs: str | None = None
     """``EPSG:n`` as the user states it, for a file that has none or a wrong one."""
     map_points: Path | None = None
-    """CSV of pixels and the longitudes and latitudes that an analyst found for them, for a file without any."""
+    """CSV of pixels and what longitudes and latitudes an analyst found for them."""
     record: SourceRecord = SourceRecord()
     """Where it was found, as stated."""
 
