@@ -398,5 +398,5 @@ def _comparison(
         pictures=drawn,
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
-        notes=(*notes.of_pair(scene.pair, change), *notes.of_areas(scene)),
+        notes=(*notes.of_pair(scene.pair, change), *notes.of_areas(scene), *notes.of_sources(scene)),
     )

@@ -1,7 +1,8 @@
-"""Part of `types`: what people say of a picture, as far as no file tells it: source, scale and place."""
+"""Part of `types`: where a picture comes from: what people say of it, and what its file tells."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -46,9 +47,22 @@ class SourceRecord:
         """Names of what is not stated, in the order of `SOURCE_FIELDS`."""
         return tuple(name for name in SOURCE_FIELDS if getattr(self, name) is None)
 
-    def differs(self, sha256: str) -> bool:
-        """Whether an original is named, and a file with this hash is not it."""
-        return self.original_sha256 is not None and self.original_sha256 != sha256
+    def is_original(self, sha256: str) -> bool | None:
+        """Whether a file with this hash is the original that is named; None when none is."""
+        return None if self.original_sha256 is None else self.original_sha256 == sha256
+
+    def doubts(self, sha256: str, acquired: datetime | None) -> Iterator[str]:
+        """Sentences on what the file with this hash, taken then, contradicts."""
+        if self.is_original(sha256) is False:
+            yield (
+                f"The file given is not the original: its SHA-256 begins with {sha256[:12]}, that of the "
+                f"original as stated with {(self.original_sha256 or '')[:12]}."
+            )
+        if self.captured_at and acquired and self.captured_at.date() < acquired.date():
+            yield (
+                f"It is said to have been saved on {self.captured_at:%Y-%m-%d}, before it was taken "
+                f"({acquired:%Y-%m-%d}): check the dates."
+            )
 
 
 @dataclass(frozen=True)
@@ -109,3 +123,48 @@ class HandGeoreference:
     """Longest over shortest ground size of a pixel over all directions; 1: none."""
     sha256: str
     """Of the file of points."""
+
+
+@dataclass(frozen=True)
+class EarlierJpeg:
+    """Signs in the pixels that they were once JPEG, beyond what the file itself is."""
+
+    offset_xy: tuple[int, int]
+    """Where the earlier grid of 8 x 8 px begins, in pixels as delivered; (0, 0): at the corner."""
+    quality: int | None
+    """The quality of the IJG scale whose steps fit; None when the grid shows and no steps do."""
+    evidence: float
+    limit: float
+    """The evidence needed to say so."""
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """Signs in the pixels that they were enlarged from fewer."""
+
+    times: float
+    """By how much, in length; at least."""
+    sign: str
+    """What shows it, in words."""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file tells of itself, and what its pixels tell of its history. Anyone can write such words."""
+
+    fields: tuple[tuple[str, str], ...]
+    """Name and value, one line each, without what is private unless that was asked for."""
+    withheld: tuple[str, ...] = ()
+    """Names of fields that were left out as private, or not known to be harmless."""
+    unread: tuple[str, ...] = ()
+    """Blocks that were not read and why, each a sentence."""
+    credentials: bool | None = None
+    """Whether it carries a C2PA manifest, which is not validated; None: not looked for in such a file."""
+    jpeg_quality: int | None = None
+    """Of the file's own tables, on the IJG scale; None: no JPEG."""
+    jpeg_standard: bool | None = None
+    """Whether these are exactly the tables of that quality."""
+    earlier_jpeg: EarlierJpeg | None = None
+    """None: no signs found, which does not show that there was none."""
+    enlarged: Enlarged | None = None
+    """None: no signs found."""

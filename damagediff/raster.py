@@ -93,7 +93,9 @@ def _described(dataset: Any, source: Source, path: Path, digest: str) -> Image:
     acquired, date_notes = tags.acquisition(source, said)
     made_up = tags.synthetic(said)
     said_notes = (f"Synthetic image: {made_up}" if made_up else None, role_note, turn_note)
-    notes = (*said_notes, *place.notes, *date_notes, *_oddities(dataset))
+    record = replace(source.record, credit=source.record.credit or source.credit)
+    doubts = record.doubts(digest, acquired.acquired)
+    notes = (*said_notes, *place.notes, *date_notes, *doubts, *_oddities(dataset))
     return Image(
         path=path,
         name=name,
@@ -111,7 +113,7 @@ def _described(dataset: Any, source: Source, path: Path, digest: str) -> Image:
         credit=source.credit,
         notes=tuple(note for note in notes if note),
         world_file_sha256=place.world_file_sha256,
-        record=replace(source.record, credit=source.record.credit or source.credit),
+        record=record,
     )
 
 

@@ -24,7 +24,7 @@ from .doubt import Check as Check
 from .doubt import Trust as Trust
 from .doubt import Verdict as Verdict
 from .outcome import Sensitivity
-from .provenance import HandGeoreference, Precision, ScaleBar, SourceRecord
+from .provenance import FileFacts, HandGeoreference, Precision, ScaleBar, SourceRecord
 from .zones import Building as Building
 from .zones import FootprintFit as FootprintFit
 from .zones import GridSummary as GridSummary
@@ -86,6 +86,11 @@ class Grid:
     def pixel_area_m2(self) -> float | None:
         """Ground area of one pixel, None without a ground sample distance."""
         return None if self.gsd_m is None else self.gsd_m**2
+
+    @property
+    def area_relative_uncertainty(self) -> float | None:
+        """Share by which areas may be wrong when lengths are, None when that is not told."""
+        return None if self.gsd_relative_uncertainty is None else 2 * self.gsd_relative_uncertainty
 
 
 @dataclass(frozen=True)
@@ -404,6 +409,8 @@ class Comparison:
     """Shares in squares; None when not asked for, or when there is no change map."""
     footprint_fit: FootprintFit | None = None
     """How the footprints were laid on the before image; None without footprints or when switched off."""
+    file_facts: tuple[FileFacts, FileFacts] | None = None
+    """What the before and the after file tell of themselves; None: not looked at."""
 
     @property
     def verdict(self) -> Verdict:

@@ -103,6 +103,7 @@ HELPER_OF = {
     "reference_measures": "diff",
     "registration": "pipeline",
     "report_buildings": "report",
+    "report_sources": "report",
     "scene": "pipeline",
     "relief": "synthetic",
     "relief_cells": "synthetic",
