@@ -176,18 +176,21 @@ def demo(out: Path, **given: Any) -> None:
 
 @main.command()
 @click.argument("images", nargs=-1, required=True, type=PATH)
+@cli_options.private_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
-def info(images: tuple[Path, ...], as_json: bool) -> None:
-    """Say what each IMAGE is, without comparing anything."""
-    from . import raster
+def info(images: tuple[Path, ...], show_private: bool, as_json: bool) -> None:
+    """Say what each IMAGE is and what its file tells, without comparing anything."""
+    from . import file_facts, outputs, raster, summary
 
-    found = [raster.describe(raster.inspect(Source(path), options.ReadSettings())) for path in images]
+    inspected = [raster.inspect(Source(path), options.ReadSettings()) for path in images]
+    found = [(raster.describe(image), file_facts.examine(image, show_private)) for image in inspected]
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        told = [first | {"file": outputs.file_fields(facts)} for first, facts in found]
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    for facts in found:
-        for key, value in facts.items():
-            click.echo(f"{key:20s} {_plain(str(value))}")
+    for first, facts in found:
+        for key, value in (*first.items(), *summary.file_lines(facts)):
+            click.echo(f"{key:26s} {_plain(str(value))}")
         click.echo()
 
 

@@ -80,6 +80,15 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def private_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Whether what files tell of people is told on."""
+    return click.option(
+        "--show-private",
+        is_flag=True,
+        help="Also tell what files hold of people: GPS position, names, serial numbers, folders.",
+    )(command)
+
+
 RECORDED = {
     "url": ("URL", "Where the {side} image was found."),
     "publisher": ("NAME", "Who published the {side} image."),
@@ -97,6 +106,7 @@ def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for side in ("after", "before"):
         for name, (metavar, words) in reversed(RECORDED.items()):
             command = click.option(f"--{side}-{name}", metavar=metavar, help=words.format(side=side))(command)
+    command = private_option(command)
     file = click.option(
         "--sources", type=PATH, help="TOML file with the same in tables [before] and [after]."
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import folders, json_text, outputs
 from .errors import InputError, SettingsError
+from .provenance import FileFacts
 from .types import Case, Comparison, Image
 
 
@@ -81,7 +82,8 @@ def public(argument: str) -> str:
 
 def _inputs(comparison: Comparison) -> list[dict[str, Any]]:
     pair = comparison.pair
-    found = _image("before", pair.before) + _image("after", pair.after)
+    told = comparison.file_facts or (None, None)
+    found = _image("before", pair.before, told[0]) + _image("after", pair.after, told[1])
     return found + [{"role": role} | _entry(path) for role, path in _beside(comparison.case)]
 
 
@@ -140,8 +142,11 @@ def check_unchanged(comparison: Comparison, sealed: Seal) -> None:
             )
 
 
-def _image(role: str, image: Image) -> list[dict[str, Any]]:
-    return [{"role": role, "name": image.name, "sha256": image.sha256, "bytes": image.size_bytes}]
+def _image(role: str, image: Image, facts: FileFacts | None) -> list[dict[str, Any]]:
+    """One image: what it is, where it was found as stated, and what its file tells."""
+    entry = {"role": role, "name": image.name, "sha256": image.sha256, "bytes": image.size_bytes}
+    told = None if facts is None else outputs.file_fields(facts)
+    return [entry | {"source": outputs.source_fields(image), "file": told}]
 
 
 def _entry(path: Path) -> dict[str, Any]:

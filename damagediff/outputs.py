@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import json_text, summary, tables, wording
-from .provenance import HandGeoreference
+from .provenance import FileFacts, HandGeoreference
 from .types import Alignment, Comparison, Grid, Image, Shift
 
 FORMAT = 1
@@ -120,8 +120,20 @@ def _image(image: Image) -> dict[str, Any]:
         "credit": image.credit,
         "world_file_sha256": image.world_file_sha256,
         "notes": image.notes,
-        "source": _source(image),
+        "source": source_fields(image),
         "georeference_by_hand": _by_hand(image.placed_by_hand),
+    }
+
+
+def file_fields(facts: FileFacts) -> dict[str, Any]:
+    """What a file tells of itself, as plain values."""
+    earlier, again = facts.earlier_jpeg, facts.resampled
+    return json_text.fields(facts) | {
+        "fields": [list(field) for field in facts.fields],
+        "withheld": list(facts.withheld),
+        "unread": list(facts.unread),
+        "earlier_jpeg": None if earlier is None else json_text.fields(earlier),
+        "resampled": None if again is None else json_text.fields(again) | {"enlarged": list(again.enlarged)},
     }
 
 
@@ -133,7 +145,7 @@ def _place(place: tuple[float, float] | None) -> dict[str, Any] | None:
     )
 
 
-def _source(image: Image) -> dict[str, Any]:
+def source_fields(image: Image) -> dict[str, Any]:
     """What is stated of where the file was found; null where it is not."""
     record = json_text.fields(image.record)
     when = record.pop("captured_at")

@@ -21,6 +21,7 @@ from . import (
     areas,
     buildings,
     diff,
+    file_facts,
     finding,
     footprint_fit,
     footprints,
@@ -43,6 +44,7 @@ from . import settings as options
 from .diff import Measures, Radiometry
 from .errors import InputError
 from .feed import open_feed
+from .provenance import FileFacts
 from .reference_measures import Reference
 from .scene import Progress, Scene, silent
 from .settings import Settings
@@ -376,6 +378,13 @@ def _crops(
     return tuple(crops)
 
 
+def _file_facts(scene: Scene) -> tuple[FileFacts, FileFacts]:
+    """What both files tell of themselves."""
+    private = scene.settings.report.show_private
+    before, after = (file_facts.examine(image, private) for image in (scene.pair.before, scene.pair.after))
+    return before, after
+
+
 def _comparison(
     scene: Scene,
     alignment: Alignment,
@@ -398,5 +407,6 @@ def _comparison(
         pictures=drawn,
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
+        file_facts=_file_facts(scene),
         notes=(*notes.of_pair(scene.pair, change), *notes.of_areas(scene), *notes.of_sources(scene)),
     )

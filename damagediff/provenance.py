@@ -139,13 +139,20 @@ class EarlierJpeg:
 
 
 @dataclass(frozen=True)
-class Enlarged:
-    """Signs in the pixels that they were enlarged from fewer."""
+class Resampled:
+    """Signs in the pixels that they were made from those of another grid."""
 
-    times: float
-    """By how much, in length; at least."""
-    sign: str
-    """What shows it, in words."""
+    period_px: float
+    """After how many pixels the pattern repeats, 2 to 10; how much larger it is where pixels are repeated."""
+    repeated: bool
+    """Whether pixels are repeated: then it was enlarged, by this much."""
+
+    @property
+    def enlarged(self) -> tuple[float, ...]:
+        """The enlargements that leave such a pattern; a reduction may leave it too, unless pixels are repeated."""
+        if self.repeated or self.period_px <= 2:
+            return (self.period_px,)
+        return 1 / (1 - 1 / self.period_px), self.period_px
 
 
 @dataclass(frozen=True)
@@ -166,5 +173,5 @@ class FileFacts:
     """Whether these are exactly the tables of that quality."""
     earlier_jpeg: EarlierJpeg | None = None
     """None: no signs found, which does not show that there was none."""
-    enlarged: Enlarged | None = None
+    resampled: Resampled | None = None
     """None: no signs found."""

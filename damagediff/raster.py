@@ -123,6 +123,21 @@ def _said(dataset: Any) -> dict[str, str]:
     return {key.upper(): value for key, value in found.items()}
 
 
+def said(image: Image) -> dict[str, str]:
+    """Tags of the file as GDAL names them, in capitals."""
+    with door.header(image.path, image.driver, image.name) as dataset:
+        return _said(dataset)
+
+
+def xmp_packets(image: Image) -> list[bytes]:
+    """XMP of a GeoTIFF, as stored."""
+    if image.driver != "GTiff":
+        return []
+    with door.header(image.path, image.driver, image.name) as dataset:
+        found = dataset.tags(ns="xml:XMP")
+    return [text.encode("utf-8", "replace") for text in found.values()]
+
+
 def _roles(dataset: Any, source: Source, name: str) -> tuple[tuple[str, ...], str | None]:
     if source.bands is None:
         roles, note = tags.band_roles([c.name for c in dataset.colorinterp], dataset.descriptions)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import summary, wording
-from .provenance import SOURCE_FIELDS, FileFacts
+from .provenance import SOURCE_FIELDS
 from .types import Acquisition, Comparison, Image
 
 
@@ -20,7 +20,7 @@ def images(comparison: Comparison) -> list[dict[str, Any]]:
             "rows": _file(image),
             "source": list(_source(image)),
             "missing": summary.missing_of_source(image.record),
-            "told": [] if told is None else list(facts_lines(told)),
+            "told": () if told is None else summary.file_lines(told),
         }
         for role, image, told in zip(("before", "after"), (pair.before, pair.after), facts, strict=True)
     ]
@@ -64,16 +64,6 @@ def _source(image: Image) -> Iterator[tuple[str, str]]:
             same = record.is_original(image.sha256)
             value += " (the file given)" if same else " (another file than the one given)"
         yield words[0].upper() + words[1:], wording.plain(value, 2000)
-
-
-def facts_lines(facts: FileFacts) -> Iterator[tuple[str, str]]:
-    """Rows of name and value: what a file tells of itself, and its pixels of its history."""
-    yield from summary.file_history(facts)
-    yield from facts.fields
-    for words in facts.unread:
-        yield "Not read", words
-    if facts.withheld:
-        yield "Left out as private", ", ".join(facts.withheld)
 
 
 def placed_by_hand(comparison: Comparison) -> dict[str, Any] | None:

@@ -125,6 +125,8 @@ class ReportSettings:
     """Longest side of the pictures in the HTML."""
     insets: int = 4
     """Regions enlarged in figure.png."""
+    show_private: bool = False
+    """Whether report and manifest hold what files tell of the people who handled them; a report is passed on."""
 
 
 @dataclass(frozen=True)

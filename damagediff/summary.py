@@ -11,7 +11,7 @@ import numpy as np
 
 from . import align_points, wording
 from .outcome import REASONS, Reason, Sensitivity
-from .provenance import SOURCE_FIELDS, EarlierJpeg, Enlarged, FileFacts, SourceRecord
+from .provenance import SOURCE_FIELDS, EarlierJpeg, FileFacts, Resampled, SourceRecord
 from .types import (
     NOT_ANALYSED,
     OTHER_CHANGE,
@@ -149,6 +149,13 @@ def missing_of_source(record: SourceRecord) -> str:
     return ", ".join(SOURCE_FIELDS[name] for name in record.missing)
 
 
+def file_lines(facts: FileFacts) -> tuple[tuple[str, str], ...]:
+    """Rows of name and value: what pixels and file tell, and what was left out."""
+    left_out = (("Left out as private", ", ".join(facts.withheld)),) if facts.withheld else ()
+    unread = tuple(("Not read", words) for words in facts.unread)
+    return (*file_history(facts), *facts.fields, *unread, *left_out)
+
+
 def file_history(facts: FileFacts) -> tuple[tuple[str, str], ...]:
     """Rows of name and value: compression, earlier compression, enlargement, content credentials."""
     rows = []
@@ -156,7 +163,7 @@ def file_history(facts: FileFacts) -> tuple[tuple[str, str], ...]:
         how = "" if facts.jpeg_standard else "about "
         rows.append(("JPEG quality", f"{how}{facts.jpeg_quality} on the IJG scale"))
     rows.append(("Earlier compression", _earlier(facts.earlier_jpeg)))
-    rows.append(("Enlargement", "no signs found" if facts.enlarged is None else _enlarged(facts.enlarged)))
+    rows.append(("Resampling", "no signs found" if facts.resampled is None else _resampled(facts.resampled)))
     credentials = {True: "present, not checked", False: "none found", None: "not looked for in such a file"}
     rows.append(("Content credentials (C2PA)", credentials[facts.credentials]))
     return tuple(rows)
@@ -174,8 +181,14 @@ def _earlier(found: EarlierJpeg | None) -> str:
     return f"signs of earlier JPEG compression at quality about {found.quality}{where}"
 
 
-def _enlarged(found: Enlarged) -> str:
-    return f"signs that the picture was enlarged {wording.number(found.times)} times: {found.sign}"
+def _resampled(found: Resampled) -> str:
+    times = " or ".join(wording.number(value, 3) for value in found.enlarged)
+    if found.repeated:
+        return f"pixels are repeated: enlarged {times} times, and no finer than before"
+    return (
+        f"a pattern repeats every {wording.number(found.period_px, 3)} px: enlarged about {times} times, or reduced; "
+        "where enlarged, it is no finer than before"
+    )
 
 
 def tier_regions(comparison: Comparison, tier: str) -> tuple[Region, ...]:
