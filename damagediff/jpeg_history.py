@@ -148,7 +148,7 @@ def _histograms(plane: FloatArray, unit: float) -> FloatArray:
 
 
 def _periodicity(histogram: FloatArray, unit: float, period: float) -> FloatArray:
-    """(64,) sum of cos(2 pi c / period) of coefficients beyond half a period, over the root of their number."""
+    """(64,) sum of cos(2 pi c / period), of coefficients over half a period, over the root of their count."""
     size = np.arange(histogram.shape[1]) * unit
     use = size > period / 2
     number = histogram[:, use].sum(1)
@@ -182,7 +182,9 @@ def _best(deviations: FloatArray, in_jpeg: bool) -> EarlierJpeg:
     on = int(np.argmax(evidence.max(0) / limit))
     fit = np.where(evidence[:, on] >= 0.9 * evidence[:, on].max(), np.nansum(deviations[:, :, on], axis=0), 0)
     strongest = float(evidence[:, on].max())
-    which: int | None = int(QUALITIES[np.flatnonzero(fit >= 0.95 * fit.max())[0]])
+    lowest = int(np.flatnonzero(fit >= 0.95 * fit.max())[0])
+    near = fit[lowest : lowest + 4]  # whole steps: neighbours share most of them
+    which: int | None = int(QUALITIES[lowest + np.flatnonzero(near >= 0.99 * near.max())[-1]])
     if np.isnan(deviations[:, :, 1]).all() and strongest < OWN_GRID_QUALITY * limit[on]:
         which = None
     return EarlierJpeg((on % 8, on // 8), which, strongest, float(limit[on]))

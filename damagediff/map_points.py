@@ -79,7 +79,7 @@ def place(image: Image, path: Path) -> Image:
     fitted = _fit(xy, east_north)
     _check_fit(fitted, name)
     found = _judged(xy, lonlat, east_north, fitted)
-    _check_agreement(found, east_north, name)
+    _check_agreement(found, xy, east_north, name)
     a, b, d, e = fitted.matrix.ravel().tolist()
     c, f = (fitted.offset - fitted.matrix.sum(1) / 2).tolist()  # corners: half a pixel before the centres
     note = f"Its georeference is the analyst's, not the file's: {words(found)}."
@@ -247,14 +247,26 @@ def _leave_one_out(xy: FloatArray, east_north: FloatArray) -> tuple[list[float |
     return errors, scales
 
 
-def _check_agreement(found: HandGeoreference, east_north: FloatArray, name: str) -> None:
-    worst = max(found.points, key=lambda point: point.left_out_m or 0.0)
-    disagreement, extent = worst.left_out_m or 0.0, _extent(east_north)
-    if found.rms_m > MAX_DISAGREEMENT * extent or (
-        len(found.points) > MIN_POINTS + 1 and disagreement > 4 * MAX_DISAGREEMENT * extent
-    ):
+def _check_agreement(found: HandGeoreference, xy: FloatArray, east_north: FloatArray, name: str) -> None:
+    """Refuse points of which one contradicts the others, or that no affine meets."""
+    most = MAX_DISAGREEMENT * _extent(east_north)
+    suspect, rest_m = _suspect(xy, east_north)
+    point = found.points[suspect]
+    if found.rms_m > most or ((point.left_out_m or 0.0) > most and 4 * rest_m < found.rms_m):
+        alone = len(xy) > MIN_POINTS + 1 and 4 * rest_m < found.rms_m
+        whose = f", most of all that at column {point.xy[0]:g}, row {point.xy[1]:g}" if alone else ""
         raise InputError(
-            f"{name}: its points disagree by {found.rms_m:,.1f} m (RMS) over {extent:,.0f} m, most at column "
-            f"{worst.xy[0]:g}, row {worst.xy[1]:g}. Check the digits; a picture not seen from above has "
-            "no affine georeference"
+            f"{name}: its points disagree by {found.rms_m:,.1f} m (RMS) over {_extent(east_north):,.0f} m"
+            f"{whose}. Check the digits; a picture not seen from above has no affine georeference"
         )
+
+
+def _suspect(xy: FloatArray, east_north: FloatArray) -> tuple[int, float]:
+    """The point without which the others agree best, and their RMS then."""
+    rest = []
+    for left in range(len(xy)):
+        others = np.arange(len(xy)) != left
+        error = _fit(xy[others], east_north[others]).world(xy[others]) - east_north[others]
+        rest.append(float(np.sqrt((error**2).sum(1).mean())))
+    suspect = int(np.argmin(rest))
+    return suspect, rest[suspect]

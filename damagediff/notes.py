@@ -31,12 +31,12 @@ def of_sources(scene: Scene) -> Iterator[str]:
         role: summary.missing_of_source(image.record)
         for role, image in (("before", pair.before), ("after", pair.after))
     }
-    if lacking["before"] == lacking["after"] != "":
-        yield f"Source record incomplete: of both images, not stated are {lacking['before']}."
+    if lacking["before"] and lacking["before"] == lacking["after"]:
+        yield f"Source record incomplete. Not stated of both images: {lacking['before']}."
     else:
-        parts = [f"of the {role} image {words}" for role, words in lacking.items() if words]
-        if parts:
-            yield f"Source record incomplete: not stated are {'; '.join(parts)}."
+        for role, words in lacking.items():
+            if words:
+                yield f"Source record incomplete. Not stated of the {role} image: {words}."
     if place is not None:
         yield _of_place(place, pair)
 

@@ -1,7 +1,7 @@
 """Signs that a picture was resampled: its pixels do not hold what their number promises.
 
-An interpolated pixel is a weighted mean of its neighbours, and the weights repeat with the grid of the picture
-it was made from: so does the mean size of its differences along rows and columns (Gallagher 2005,
+An interpolated pixel is a weighted mean of its neighbours, and the weights repeat with the grid of the
+picture that it was made of: so does the mean size of its differences along rows and columns (Gallagher 2005,
 doi:10.1109/CRV.2005.33). Repeated pixels show directly. A JPEG's blocks repeat too, every 8 px: periods of
 8 px and their parts are believed only where its others are missing.
 """
@@ -21,7 +21,7 @@ MIN_SIDE_PX = 128
 LENGTH = 2048
 """Of the spectrum: frequencies are known to a thousandth."""
 LOWEST = 0.1
-"""Cycles a pixel: slower patterns are streets and fields; an enlargement of more than 10 times is seen by eye."""
+"""Cycles a pixel: slower patterns are streets and fields; more than 10 times larger is seen by eye."""
 BLOCK_WIDTH = 0.008
 SURROUNDINGS = 301
 MIN_REPEATED = 0.15

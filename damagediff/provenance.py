@@ -149,7 +149,7 @@ class Resampled:
 
     @property
     def enlarged(self) -> tuple[float, ...]:
-        """The enlargements that leave such a pattern; a reduction may leave it too, unless pixels are repeated."""
+        """Enlargements that leave such a pattern; a reduction may too, unless pixels are repeated."""
         if self.repeated or self.period_px <= 2:
             return (self.period_px,)
         return 1 / (1 - 1 / self.period_px), self.period_px

@@ -126,7 +126,7 @@ class ReportSettings:
     insets: int = 4
     """Regions enlarged in figure.png."""
     show_private: bool = False
-    """Whether report and manifest hold what files tell of the people who handled them; a report is passed on."""
+    """Whether report and manifest tell what files hold of people; off, because a report is passed on."""
 
 
 @dataclass(frozen=True)

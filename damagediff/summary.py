@@ -186,8 +186,8 @@ def _resampled(found: Resampled) -> str:
     if found.repeated:
         return f"pixels are repeated: enlarged {times} times, and no finer than before"
     return (
-        f"a pattern repeats every {wording.number(found.period_px, 3)} px: enlarged about {times} times, or reduced; "
-        "where enlarged, it is no finer than before"
+        f"a pattern repeats every {wording.number(found.period_px, 3)} px: enlarged about {times} times, or "
+        "reduced; where enlarged, it is no finer than before"
     )
 
 

@@ -38,7 +38,6 @@ PUBLIC = {
     "photoshop:Headline",
     "photoshop:Source",
     "stEvt:action",
-    "stEvt:changed",
     "stEvt:softwareAgent",
     "stEvt:when",
     "tiff:Make",
