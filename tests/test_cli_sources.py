@@ -81,7 +81,7 @@ def run(shots: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, st
 
 
 def test_outputs_land_where_the_place_is(run: tuple[Path, str]) -> None:
-    """The change lies at rows 200 to 260, columns 210 to 280 of the place, which no file of the pair tells."""
+    """The change lies at rows 200 to 260, columns 210 to 280 of a place that no file of the pair tells."""
     found = json.loads((run[0] / "regions.geojson").read_text(encoding="utf-8"))["features"]
     ring = np.array(found[0]["geometry"]["coordinates"][0])
     rc = grid.pixel_from_world(TRUE, grid.reproject_xy("EPSG:4326", "EPSG:32638", ring))
