@@ -30,6 +30,8 @@ CONTRACT = {
     "regions.geojson",
     "results.json",
     "manifest.json",
+    "SHA256SUMS",
+    "custody.jsonl",
 }
 
 
