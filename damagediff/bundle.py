@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from . import digests, folders, json_text, verify
+from . import digests, folders, json_text, saved, verify
 from .errors import EvidenceError, OutputError
 
 OLDEST = (1980, 1, 1, 0, 0, 0)
@@ -77,7 +77,7 @@ def write(folder: Path, out: Path, pixels: bool = True, overwrite: bool = False)
 
 
 def _is_picture(name: str) -> bool:
-    return (name.lower().endswith(PICTURES) and name not in KEPT) or name == "report.html"
+    return (name.lower().endswith(PICTURES) and name not in KEPT) or name in ("report.html", saved.FILE)
 
 
 def _in_place(folder: Path, left_out: list[str]) -> dict[str, bytes]:

@@ -208,6 +208,19 @@ def verify(run: Path, **given: Any) -> None:
     cli_evidence.verify(run, given, _tell, _progress)
 
 
+@main.command(name="report")
+@click.argument("run", type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="Folder to write.")
+def draw(run: Path, out: Path) -> None:
+    """Draw figures and report of a finished RUN again, without computing anything.
+
+    Exit codes: 0 done, 5 the run does not agree with its manifest, 6 the folder cannot be written.
+    """
+    from . import runs
+
+    _tell(f"{out}: {', '.join(runs.draw_again(run, out))}")
+
+
 @main.command()
 @click.argument("run", type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="ZIP file to write.")

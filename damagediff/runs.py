@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from . import case_files, evidence, figures, folders, outputs, pipeline, report, reproduce, scene, verify
+from . import (
+    case_files,
+    evidence,
+    figures,
+    folders,
+    outputs,
+    pipeline,
+    report,
+    reproduce,
+    saved,
+    scene,
+    verify,
+)
 from . import settings as options
 from .errors import EvidenceError
 from .scene import Progress
@@ -62,7 +74,36 @@ def fill(case: Case, settings: Settings, folder: Path, progress: Progress = scen
     figures.write(comparison, folder)
     report.write(comparison, folder)
     outputs.write_results(comparison, folder)
+    settings_told = outputs.result_settings(comparison.settings)
+    saved.write(replace(comparison, settings=settings_told), folder)
     return comparison
+
+
+def draw_again(folder: Path, out: Path) -> list[str]:
+    """Draw the figures and the report of a finished run anew, with this version, into another folder.
+
+    Returns
+    -------
+    list of str
+        Names of what was written, in order.
+
+    Raises
+    ------
+    EvidenceError
+        The run does not agree with its manifest, or holds no comparison that can be read.
+    OutputError
+        `out` exists already or cannot be written.
+    """
+    found = verify.run(folder)
+    if not found.sound:
+        first = found.findings[0]
+        raise EvidenceError(f"{folder.name}/{first.name}: {first.what}. Nothing was drawn")
+    comparison = saved.read(folder)
+    folders.check_apart(out, [folder])
+    with folders.run_folder(out) as drawn:
+        figures.write(comparison, drawn)
+        report.write(comparison, drawn)
+        return sorted(path.name for path in drawn.iterdir())
 
 
 def again(

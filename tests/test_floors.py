@@ -53,6 +53,7 @@ FLOOR = {
 }
 
 HELPER_OF = {
+    "saved": "outputs",
     "digests": "evidence",
     "cli_evidence": "cli",
     "reproduce": "runs",

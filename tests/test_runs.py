@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scenes
 from affine import Affine
 from click.testing import CliRunner
 from conftest import RasterMaker
 
-from damagediff import cli, custody, digests, evidence, reproduce, synthetic, verify
+from damagediff import cli, custody, digests, evidence, reproduce, saved, synthetic, verify
+from damagediff.errors import EvidenceError
 
 UTM = {"crs": "EPSG:32638", "transform": Affine(0.5, 0, 614_000, 0, -0.5, 4_504_000)}
 
@@ -116,6 +121,50 @@ def test_a_run_computed_again_is_identical(pair: tuple[Path, Path], tmp_path: Pa
     told = json.loads(done.stdout)
     assert len(told["rerun"]) == told["files"] >= 11
     assert {item["outcome"] for item in told["rerun"]} == {"identical"}
+
+
+def test_a_finished_run_is_drawn_again_without_its_inputs(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "again"
+    compare(pair, run)
+    for path in pair:
+        path.unlink()
+    done = invoke("report", run, "-o", out)
+    assert done.exit_code == 0, done.output
+    drawn = contents(out)
+    assert set(drawn) == {"figure.png", "figure_clean.png", "report.html"}
+    assert drawn == {name: (run / name).read_bytes() for name in drawn}
+    (run / "results.json").write_text("{}")
+    done = invoke("report", run, "-o", tmp_path / "third")
+    assert done.exit_code == 5 and "results.json: was changed" in done.stderr
+    assert not (tmp_path / "third").exists()
+
+
+@pytest.mark.parametrize("defect", ["missing", "cut", "pickle", "unknown noun", "bomb", "wrong kind"])
+def test_a_comparison_that_is_not_one_is_told(tmp_path: Path, defect: str) -> None:
+    saved.write(scenes.comparison(), tmp_path)
+    path = tmp_path / saved.FILE
+    text = {
+        "unknown noun": '{"version": 1, "comparison": {"$Popen": {"args": "true"}}}',
+        "pickle": '{"version": 1, "comparison": {"$array": 0}}',
+        "wrong kind": '{"version": 1, "comparison": {"$path": "x"}}',
+    }.get(defect)
+    if defect == "missing":
+        path.unlink()
+    elif defect == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif text is not None:
+        held = io.BytesIO()
+        np.save(held, np.array([{}]), allow_pickle=True)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(saved.TEXT, text)
+            archive.writestr("0.npy", held.getvalue())
+    else:
+        data = path.read_bytes()
+        size = struct.pack("<I", 0xFFFFFFFE)
+        place = data.rindex(b"PK\x01\x02")
+        path.write_bytes(data[: place + 24] + size + data[place + 28 :])
+    with pytest.raises(EvidenceError, match=saved.FILE):
+        saved.read(tmp_path)
 
 
 def _crs(code: int) -> dict[str, object]:
