@@ -1,7 +1,7 @@
 """A comparison as a file, and back: so that a run can be drawn again without being computed again.
 
-A ZIP file with one JSON text and plain arrays. It is read as untrusted: only the frozen nouns of `types` are made
-from it, nothing is unpickled, and its size is limited before anything is unpacked.
+A ZIP file with one JSON text and plain arrays. It is read as untrusted: only the frozen nouns of `types` are
+made from it, nothing is unpickled, and its size is limited before anything is unpacked.
 """
 
 from __future__ import annotations
