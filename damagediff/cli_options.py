@@ -189,3 +189,8 @@ def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ):
             command = option(command)
     return command
+
+
+operator_option = click.option(
+    "--operator", metavar="NAME", help="Who runs this, for manifest and custody log; not written otherwise."
+)

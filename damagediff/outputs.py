@@ -20,6 +20,10 @@ FORMAT = 1
 """Version of results.json and manifest.json: raised when a key that is relied upon changes its meaning."""
 
 
+HOW = ("workers", "tile_px")
+"""Settings that only say how the work is cut up."""
+
+
 def write_results(comparison: Comparison, folder: Path) -> None:
     """Write results.json and the tables: tie points always, regions and buildings when there is a change map.
 
@@ -74,7 +78,7 @@ def results(comparison: Comparison) -> dict[str, Any]:
 
 def result_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings without those that only say how the work is cut up: they change no result."""
-    return {key: value for key, value in settings.items() if key not in ("workers", "tile_px")}
+    return {key: value for key, value in settings.items() if key not in HOW}
 
 
 def _pair(comparison: Comparison) -> dict[str, Any]:
