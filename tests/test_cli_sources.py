@@ -16,7 +16,7 @@ from PIL import ExifTags
 from PIL import Image as PillowImage
 from scipy import ndimage
 
-from damagediff import cli, grid, synthetic
+from damagediff import case_files, cli, grid, provenance, saved, synthetic, types
 
 TRUE = Affine.translation(680_000, 4_505_000) @ Affine.scale(0.5, -0.5)
 TURN_DEG = 25.0
@@ -160,3 +160,23 @@ def test_info_tells_the_file_and_keeps_private_words(shots: Path) -> None:
     assert "Jane Analyst" in CliRunner().invoke(cli.main, ["info", path, "--show-private"]).output
     text = CliRunner().invoke(cli.main, ["info", path]).output
     assert "Left out as private" in text and "Earlier compression" in text and "Jane" not in text
+
+
+def test_the_run_can_be_computed_and_drawn_again(run: tuple[Path, str], shots: Path, tmp_path: Path) -> None:
+    """What was stated of scale, place and sources is in the manifest's case and in the saved comparison."""
+    held = saved.read(run[0])
+    assert held.pair.before.placed_by_hand is not None and len(held.pair.before.placed_by_hand.points) == 5
+    assert held.case.before.record.url == "https://example.org/a" and held.case.place == (40.67, 47.13)
+    assert held.file_facts is not None and held.file_facts[0].withheld == ("EXIF Artist",)
+    manifest = json.loads((run[0] / "manifest.json").read_text(encoding="utf-8"))
+    files = {"before.path": shots / "before.png", "before.map_points": shots / "points.csv"}
+    again = case_files.from_values(manifest["case"], files | {"after.path": shots / "after.png"})
+    assert again.before.record == held.case.before.record and again.after.record.publisher == "Example News"
+
+
+def test_a_scale_bar_survives_the_manifest() -> None:
+    bar = provenance.ScaleBar(((1.0, 2.0), (30.0, 4.5)), 100.0, 2.0)
+    before, after = Path("before.png"), Path("after.png")
+    case = types.Case(types.Source(before), types.Source(after), scale_bar=bar, place=(40.5, -3.25))
+    values = json.loads(json.dumps(case_files.to_values(case)))
+    assert case_files.from_values(values, {"before.path": before, "after.path": after}) == case
