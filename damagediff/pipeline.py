@@ -394,7 +394,7 @@ def _comparison(
     drawn: Pictures,
 ) -> Comparison:
     seen = None if change is None else summary.amounts(change, scene.pair.grid)
-    asked = None if seen is None else seen.share_of_asked
+    asked = None if seen is None else min(1.0, seen.share_of_asked / analysed.pictured_share(scene.pair))
     limit = scene.settings.diff.min_comparability
     return Comparison(
         case=scene.case,

@@ -118,7 +118,7 @@ class HandGeoreference:
     relative_uncertainty: float | None
     """Largest share by which a length changes when one point is left out; None with three points."""
     turn_deg: float
-    """By how much the picture's up lies clockwise of north."""
+    """By how much the picture's up lies clockwise of grid north."""
     stretch: float
     """Longest over shortest ground size of a pixel over all directions; 1: none."""
     sha256: str

@@ -208,7 +208,7 @@ def scale_source(grid: Grid) -> str:
 
 def within(relative: float | None) -> str:
     """What stands after a number, `` ± 4 %``; nothing where no doubt is known."""
-    return "" if relative is None else f" ± {number(100 * relative, 1 if relative < 0.1 else 2)} %"
+    return "" if relative is None else f" ± {number(100 * relative)} %"
 
 
 def date(acquisition: Acquisition) -> str:

@@ -180,3 +180,11 @@ def test_a_scale_bar_survives_the_manifest() -> None:
     case = types.Case(types.Source(before), types.Source(after), scale_bar=bar, place=(40.5, -3.25))
     values = json.loads(json.dumps(case_files.to_values(case)))
     assert case_files.from_values(values, {"before.path": before, "after.path": after}) == case
+
+
+def test_a_turned_picture_is_not_blamed_for_the_corners_of_the_grid(run: tuple[Path, str]) -> None:
+    """Turned by 25 degrees, it fills 59 % of the north-up grid around it."""
+    results = json.loads((run[0] / "results.json").read_text(encoding="utf-8"))
+    assert results["change"]["analysed_share"] < 0.6
+    (check,) = (c for c in results["trust"]["checks"] if c["name"] == "analysed")
+    assert check["measured"] > 0.6 and check["measured"] > 1.5 * results["change"]["analysed_share"]

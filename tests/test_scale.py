@@ -75,12 +75,12 @@ def test_the_doubt_of_the_bar_reaches_areas_and_figures() -> None:
     assert (on.gsd_m, on.gsd_source) == (0.5, "scale bar")
     assert on.gsd_relative_uncertainty == pytest.approx(0.01)
     assert on.area_relative_uncertainty == pytest.approx(0.02)
-    assert "lengths ± 1 %, areas ± 2 %" in wording.scale(on)
+    assert "lengths ± 1.0 %, areas ± 2.0 %" in wording.scale(on)
     told = scenes.comparison()
     told = dataclasses.replace(
         told, pair=dataclasses.replace(told.pair, grid=dataclasses.replace(on, shape=told.pair.grid.shape))
     )
-    assert "m² ± 2 %" in summary.finding(told)
+    assert "m² ± 2.0 %" in summary.finding(told)
 
 
 def test_a_stated_size_has_no_known_doubt() -> None:
