@@ -40,6 +40,12 @@ def align_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Polygons or mask of places that are not looked at; a mask is a PNG or GeoTIFF with one "
             "band, 0 where it does not hold.",
         ),
+        click.option(
+            "--georeference",
+            type=PATH,
+            metavar="CSV",
+            help="Places of the before image found on a map: before_col, before_row (or x, y), lon, lat.",
+        ),
         click.option("--no-local", is_flag=True, help="No smooth local field on top of the model."),
         click.option("--model", type=models, help="Richest global model allowed."),
         click.option("--max-shift", type=float, metavar="PX", help="Refuse to move the centre by more."),
@@ -56,12 +62,6 @@ def align_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Where pictures lie that do not tell it, and how large their pixels are."""
     for option in (
-        click.option(
-            "--georeference",
-            type=PATH,
-            metavar="CSV",
-            help="Places of the before image found on a map: before_col, before_row (or x, y), lon, lat.",
-        ),
         click.option(
             "--scale-bar",
             metavar="X1,Y1,X2,Y2,METRES[,PX]",

@@ -17,12 +17,13 @@ MAX_BLOCKS = 20_000
 """Segments or chunks of one file; a 1 Gpx PNG in chunks of 8 kB has more, and its words come before them."""
 MAX_BYTES = 1 << 20
 """Of one block, also when decompressed; a longer one is not read, and that is told."""
-MAX_KEPT = 200
-"""Blocks kept of one file."""
+MAX_KEPT, MAX_KEPT_BYTES = 200, 8 << 20
+"""Blocks kept of one file, and their bytes in all."""
 _XMP_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _CREDENTIALS = ("JPEG", "PNG", "WEBP", "JP2OpenJPEG", "GTiff")
 """Kinds of files whose C2PA container is known here."""
+TOO_MANY = f"some of its words: it holds more than {MAX_KEPT} blocks, or {MAX_KEPT_BYTES:,} bytes"
 
 
 @dataclass
@@ -33,13 +34,16 @@ class Blocks:
     """(kind, content): exif, xmp, iptc, comment, text (keyword NUL text), quantisation."""
     unread: list[str] = field(default_factory=list)
     credentials: bool | None = None
+    size: int = 0
 
     def keep(self, kind: str, content: bytes) -> None:
         """One more block, unless there are too many."""
-        if len(self.kept) < MAX_KEPT:
+        full = len(self.kept) >= MAX_KEPT or self.size + len(content) > MAX_KEPT_BYTES
+        if not full:
             self.kept.append((kind, content))
-        elif len(self.kept) == MAX_KEPT and not any("more than" in line for line in self.unread):
-            self.unread.append(f"it holds more than {MAX_KEPT} blocks of words")
+            self.size += len(content)
+        elif TOO_MANY not in self.unread:
+            self.unread.append(TOO_MANY)
 
     def of(self, kind: str) -> list[bytes]:
         """Contents of one kind, in file order."""

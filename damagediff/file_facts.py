@@ -20,8 +20,11 @@ from .types import FloatArray, Image, Window
 
 MAX_FIELDS = 200
 MAX_VALUE = 300
+MAX_PACKETS = 4
+"""XMP packets read of one file; a writer leaves one."""
 LOOK_PX = 1024
 """Side of the window, in the middle of the picture, whose pixels are asked for their history."""
+MIN_SIDE_PX = max(jpeg_history.MIN_SIDE_PX, pixel_grid.MIN_SIDE_PX)
 MAX_DECODED_PX = 64_000_000
 """Larger pictures are asked at their top: most files are decoded from there."""
 
@@ -46,7 +49,7 @@ _TAG_PRIVATE = re.compile(
 )
 _PRIVATE_VALUE = re.compile(
     r"(?:^|[\s\"'(=:;,])(?:~|/(?:home|Users|root|private|var|mnt|media|tmp)|file://)/?"
-    r"|[A-Za-z]:[\\/]|\\\\[^\\\s]|/(?:home|Users)/|[^\s@]+@[^\s@]+\.[A-Za-z]"
+    r"|(?<![A-Za-z])[A-Za-z]:[\\/]|\\\\[^\\\s]|/(?:home|Users)/|[^\s@]+@[^\s@]+\.[A-Za-z]"
 )
 """Folders of somebody's machine, and addresses of e-mail, in the midst of a text."""
 
@@ -86,6 +89,7 @@ def examine(image: Image, show_private: bool = False) -> FileFacts:
         credentials=blocks.credentials,
         jpeg_quality=quality,
         jpeg_standard=standard,
+        pixels_asked=valid,
         earlier_jpeg=jpeg_history.earlier(grey, tables.get(0)) if valid else None,
         resampled=pixel_grid.resampled(grey) if valid else None,
     )
@@ -102,7 +106,8 @@ def _middle(image: Image) -> tuple[FloatArray, bool]:
     size = [min(LOOK_PX, side - start) for side, start in zip(shape, first, strict=True)]
     with raster.Reader(delivered, ("grey",)) as reader:
         data, valid = reader.read(Window(first[0], first[1], size[0], size[1]))
-    usable = image.dtype == "uint8" and "palette" not in image.roles and bool(valid.mean() > 0.5)
+    eight_bits = image.dtype == "uint8" and "palette" not in image.roles
+    usable = eight_bits and min(size) >= MIN_SIDE_PX and bool(valid.mean() > 0.5)
     return np.asarray(data[0]), usable
 
 
@@ -123,7 +128,7 @@ def _raw(image: Image, blocks: Blocks) -> Iterator[Told]:
     yield from _of_tags(image)
     for content in blocks.of("iptc"):
         yield from iptc.read(content)
-    for packet in (*blocks.of("xmp"), *raster.xmp_packets(image)):
+    for packet in (*blocks.of("xmp"), *raster.xmp_packets(image))[:MAX_PACKETS]:
         yield from _of_xmp(packet, blocks)
     for content in blocks.of("text"):
         keyword, _, text = content.partition(b"\0")

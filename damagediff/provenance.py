@@ -175,3 +175,5 @@ class FileFacts:
     """None: no signs found, which does not show that there was none."""
     resampled: Resampled | None = None
     """None: no signs found."""
+    pixels_asked: bool = True
+    """Whether pixels were looked at: of 8 bits, not of a palette, mostly valid, at least 128 px a side."""

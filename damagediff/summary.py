@@ -162,8 +162,13 @@ def file_history(facts: FileFacts) -> tuple[tuple[str, str], ...]:
     if facts.jpeg_quality is not None:
         how = "" if facts.jpeg_standard else "about "
         rows.append(("JPEG quality", f"{how}{facts.jpeg_quality} on the IJG scale"))
-    rows.append(("Earlier compression", _earlier(facts.earlier_jpeg)))
-    rows.append(("Resampling", "no signs found" if facts.resampled is None else _resampled(facts.resampled)))
+    if facts.pixels_asked:
+        rows.append(("Earlier compression", _earlier(facts.earlier_jpeg)))
+        rows.append(
+            ("Resampling", "no signs found" if facts.resampled is None else _resampled(facts.resampled))
+        )
+    else:
+        rows.append(("Earlier compression, resampling", "not looked for: pixels not of 8 bits, or too few"))
     credentials = {True: "present, not checked", False: "none found", None: "not looked for in such a file"}
     rows.append(("Content credentials (C2PA)", credentials[facts.credentials]))
     return tuple(rows)
@@ -186,8 +191,8 @@ def _resampled(found: Resampled) -> str:
     if found.repeated:
         return f"pixels are repeated: enlarged {times} times, and no finer than before"
     return (
-        f"a pattern repeats every {wording.number(found.period_px, 3)} px: enlarged about {times} times, or "
-        "reduced; where enlarged, it is no finer than before"
+        f"a pattern repeats every {wording.number(found.period_px, 3)} px, as an enlargement by about {times} times "
+        "leaves it, or a reduction; an enlarged picture is no finer than before"
     )
 
 

@@ -186,5 +186,36 @@ def test_a_turned_picture_is_not_blamed_for_the_corners_of_the_grid(run: tuple[P
     """Turned by 25 degrees, it fills 59 % of the north-up grid around it."""
     results = json.loads((run[0] / "results.json").read_text(encoding="utf-8"))
     assert results["change"]["analysed_share"] < 0.6
-    (check,) = (c for c in results["trust"]["checks"] if c["name"] == "analysed")
+    (check,) = (c for c in results["trust"]["checks"] if c["name"] == "analysed share")
     assert check["measured"] > 0.6 and check["measured"] > 1.5 * results["change"]["analysed_share"]
+
+
+def test_align_takes_points_too_and_a_georeferenced_after_image(shots: Path, tmp_path: Path) -> None:
+    """The after image is placed by its own georeference then; both must agree on where things are."""
+    with rasterio.open(
+        tmp_path / "after.tif",
+        "w",
+        driver="GTiff",
+        width=480,
+        height=480,
+        count=1,
+        dtype="uint8",
+        crs="EPSG:32638",
+        transform=TRUE,
+    ) as out:
+        out.write(scene(), 1)
+    arguments = [
+        "align",
+        shots / "before.png",
+        tmp_path / "after.tif",
+        "-o",
+        tmp_path / "out.tif",
+        "-q",
+        "--json",
+    ]
+    done = CliRunner().invoke(
+        cli.main, [str(a) for a in (*arguments, "--georeference", shots / "points.csv")]
+    )
+    assert done.exit_code == 0, done.output
+    matrix = np.array(json.loads(done.stdout)["moving_from_reference"])
+    assert np.abs(matrix @ [100, 100, 1] - [100, 100, 1]).max() < 0.5

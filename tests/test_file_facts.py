@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, PngImagePlugin
 from PIL import Image as PillowImage
 
-from damagediff import exif_fields, file_blocks, file_facts, iptc, raster, settings, types, xmp
+from damagediff import exif_fields, file_blocks, file_facts, iptc, raster, settings, summary, types, xmp
 
 SIDE = 160
 XMP = (
@@ -90,10 +90,12 @@ def test_text_of_a_png_is_told_by_known_keys_alone(tmp_path: Path) -> None:
     text.add_text("Software", "Viewer 2")
     text.add_text("Title", "from C:\\Users\\jane\\a.png")
     text.add_text("Author", "Jane")
+    text.add_text("Source", "https://example.org/a/b.png, see ftp://example.org")
     text.add_text("Description", "a\nb" + "x" * 5000, zip=True)
     text.add_itxt("Copyright", "© Example", "en", "Copyright", zip=True)
     found = facts(saved(tmp_path / "a.png", pnginfo=text))
     told = dict(found.fields)
+    assert told["PNG Source"] == "https://example.org/a/b.png, see ftp://example.org"
     assert told["PNG Software"] == "Viewer 2" and told["PNG Copyright"] == "© Example"
     assert told["PNG Description"].startswith("a bx") and len(told["PNG Description"]) <= 300
     assert found.withheld == ("PNG Title", "PNG Author")
@@ -208,3 +210,40 @@ def test_cut_and_flipped_files_end_the_walk(tmp_path: Path, name: str) -> None:
         assert len(blocks.kept) <= file_blocks.MAX_KEPT
         for content in blocks.of("exif"):
             list(exif_fields.read(io.BytesIO(content)))
+
+
+def test_thousands_of_blocks_are_not_kept(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.jpg")
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + (b"\xff\xfe\0\x06word" * 3000) + data[2:])
+    found = facts(path)
+    assert file_blocks.TOO_MANY in found.unread and found.fields == (("JPEG comment", "word"),)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/home/jane/a.tif",
+        "saved in /Users/jane/Desktop",
+        "D:\\cases\\a.tif",
+        "file:///tmp/a",
+        "\\\\server\\share",
+        "jane@example.org",
+        "~/a.tif",
+    ],
+)
+def test_a_comment_with_a_folder_or_an_address_is_kept_back(tmp_path: Path, value: str) -> None:
+    found = facts(saved(tmp_path / "a.jpg", comment=f"made by {value}".encode()))
+    assert found.fields == () and found.withheld == ("JPEG comment",)
+
+
+def test_pixels_that_cannot_be_asked_are_said_not_to_be(tmp_path: Path, make_raster: Any) -> None:
+    rng = np.random.default_rng(1)
+    deep = make_raster("deep.tif", rng.integers(0, 60_000, (1, 200, 200)).astype(np.uint16))
+    small = make_raster("small.png", rng.integers(0, 255, (1, 100, 200)).astype(np.uint8))
+    for path in (deep, small):
+        found = facts(path)
+        assert not found.pixels_asked
+        assert ("Earlier compression, resampling", "not looked for: pixels not of 8 bits, or too few") in (
+            summary.file_lines(found)
+        )
