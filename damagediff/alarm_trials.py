@@ -104,11 +104,9 @@ def run(of: Measured, alignment: Alignment, stable: BoolArray | None, earlier: N
         ways.append(_reversed(of))
         ways.append(_displaced(of, alignment))
     nulls = tuple(way for way in ways if way is not None)
-    counted = Ordinary(of.tier, listed, analysed_px, nulls)
+    counted = Ordinary(of.tier, listed, analysed_px, nulls, "")
     if counted.headline is None:
-        why = (
-            "radar shows only that something differs, so neither direction of time stands for ordinary change"
-        )
+        why = "radar shows only that something differs; --baseline or --stable would tell more"
         return replace(counted, why_not=why)
     return counted
 
@@ -133,7 +131,7 @@ def turned(scene: Scene, radiometry: Radiometry) -> tuple[Scene, Radiometry]:
 def _reversed(of: Measured) -> Null:
     scene, radiometry = turned(of.at_its_threshold(), of.learnt[0])
     _, found = finding.find(scene, exchanged(of.measures), of.scale, radiometry)
-    return false_alarms.null("reversed", of.masses(found), of.analysed_px, of.analysed_px)
+    return false_alarms.null("reversed", of.masses(found), [of.analysed_px], of.analysed_px)
 
 
 def _stable(of: Measured, stable: BoolArray) -> Null | None:
@@ -149,7 +147,7 @@ def _stable(of: Measured, stable: BoolArray) -> Null | None:
     labels, count = cells.components(of.change.changed == CODE[of.tier])
     mostly = cells.component_means(labels, count, inside) >= 0.5
     sums = np.bincount(labels.ravel(), np.nan_to_num(of.change.score).ravel(), count + 1) * CELL**2
-    return false_alarms.null("stable", sums[1:][mostly[1:]].tolist(), counted_px, of.analysed_px)
+    return false_alarms.null("stable", sums[1:][mostly[1:]].tolist(), [counted_px], of.analysed_px)
 
 
 def _displaced(of: Measured, alignment: Alignment) -> Null | None:
@@ -170,7 +168,7 @@ def _displaced(of: Measured, alignment: Alignment) -> Null | None:
     there = cells.component_means(labels, count, looked) >= 0.5
     sums = np.bincount(labels.ravel(), np.nan_to_num(change.score).ravel(), count + 1) * CELL**2
     new = sums[1:][(there & ~known)[1:]].tolist()
-    return false_alarms.null("displaced", new, counted_px, of.analysed_px, f"by {error_px:.2g} px RMS")
+    return false_alarms.null("displaced", new, [counted_px], of.analysed_px, f"by {error_px:.2g} px RMS")
 
 
 def _blocks(shape: tuple[int, int], seed: int) -> list[tuple[Window, FloatArray]]:

@@ -136,6 +136,11 @@ def with_ordinary(comparison: Comparison, of: Measured, told: tuple[str, ...] = 
             earlier, notes = count(scene, of.change)
             said += notes
         ordinary = alarm_trials.run(of, comparison.alignment, scene.areas.stable, earlier)
+        if scene.areas.stable is not None and all(null.name != "stable" for null in ordinary.nulls):
+            said.append(
+                "The stable places were not used: too little of them was analysed (at least "
+                f"{alarm_trials.MIN_COUNTED_PX:,} px are needed)."
+            )
     return replace(
         comparison,
         regions=false_alarms.with_chances(comparison.regions, ordinary),
@@ -159,7 +164,7 @@ def count(scene: Scene, change: ChangeMap) -> tuple[Null | None, tuple[str, ...]
     (what was counted over all baselines that could be used, or None; a sentence for each that could not)
     """
     masses: list[float] = []
-    used, counted_px, said = [], 0, []
+    used, areas_px, said = [], [], []
     for k, image in enumerate(scene.older):
         scene.progress("counting ordinary change", k / len(scene.older))
         with laid(scene, image) as earlier:
@@ -173,12 +178,12 @@ def count(scene: Scene, change: ChangeMap) -> tuple[Null | None, tuple[str, ...]
                 "before image is what the user says."
             )
         masses += measured.masses(measured.found)
-        counted_px += measured.analysed_px
+        areas_px.append(measured.analysed_px)
         used.append(wording.plain(image.name))
     own_px = summary.amounts(change, scene.pair.grid).analysed_px
-    if counted_px < alarm_trials.MIN_COUNTED_PX or not own_px:
+    if sum(areas_px) < alarm_trials.MIN_COUNTED_PX:
         return None, tuple(said)
-    return false_alarms.null("baselines", masses, counted_px, own_px, ", ".join(used)), tuple(said)
+    return false_alarms.null("baselines", masses, areas_px, own_px, ", ".join(used)), tuple(said)
 
 
 def _not_used(image: Image, why: str) -> str:

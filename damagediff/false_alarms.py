@@ -26,27 +26,33 @@ PRIOR = 0.5
 """Jeffreys' prior of a count: so that nothing counted does not mean never."""
 BLUR = 0.5
 """Standard deviation, in the logarithm of the mass, over which each ordinary region counts: few regions show
-their distribution coarsely only; half the spread that it has (docs/method.md)."""
+their distribution coarsely only; less than half of its own spread, 1.3 (docs/method.md)."""
 MAX_CHANCE = 0.95
 """No count can say of one region that it is certainly ordinary."""
 
 
-def null(name: NullName, masses: Sequence[float], counted_px: int, analysed_px: int, words: str = "") -> Null:
-    """What so many ordinary regions in `counted_px` let expect in `analysed_px`, both > 0.
+def null(
+    name: NullName, masses: Sequence[float], areas_px: Sequence[int], analysed_px: int, words: str = ""
+) -> Null:
+    """What so many ordinary regions in `areas_px` let expect in `analysed_px`, all > 0.
+
+    Several areas are the same place at several earlier dates. All are compared with the same before image, so
+    they are not independent: together they count as one area with their mean number of regions.
 
     Places known to be stable lie in the area analysed, so what was counted there is known; only the rest is
     predicted. The other counts predict all of it.
     """
-    count, rest_px, known = len(masses), analysed_px, 0
+    count, counted_px, rest_px, known = len(masses), sum(areas_px), analysed_px, 0
     if name == "stable":
         rest_px, known = max(0, analysed_px - counted_px), count
     levels = ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)
-    low, middle, high = (known + n for n in predicted(count, rest_px / counted_px, levels))
+    times = rest_px / counted_px * len(areas_px)
+    low, middle, high = (known + n for n in predicted(count / len(areas_px), times, levels))
     ordered = tuple(sorted((float(m) for m in masses), reverse=True))
     return Null(name, count, counted_px, middle, (low, high), ordered, words)
 
 
-def predicted(count: int, times: float, levels: Sequence[float]) -> list[int]:
+def predicted(count: float, times: float, levels: Sequence[float]) -> list[int]:
     """Quantiles of a second count over `times` the area, when a first one gave `count`.
 
     Both are Poisson counts of one rate with Jeffreys' prior, which makes the second one negative binomial
@@ -54,8 +60,8 @@ def predicted(count: int, times: float, levels: Sequence[float]) -> list[int]:
 
     Parameters
     ----------
-    count : int
-        At least 0.
+    count : float
+        At least 0; a mean of several counts need not be whole.
     times : float
         At least 0; 0 gives zeros.
     levels : sequence of float
@@ -126,13 +132,21 @@ def chances(found: Sequence[float], ordinary: Sequence[float], times: float) -> 
     if not len(found):
         return ()
     order = np.argsort(-np.asarray(found, float), kind="stable")
-    apart = np.log(np.asarray(ordinary, float))[None] - np.log(np.asarray(found, float)[order])[:, None]
-    as_large = scipy.special.ndtr(apart / BLUR).sum(1)
+    as_large = _as_large(np.asarray(ordinary, float), np.asarray(found, float)[order])
     expected = times * (as_large + PRIOR * np.arange(1, len(found) + 1) / len(found))
     rising = _pooled(np.diff(expected, prepend=0.0))
     result = np.empty(len(found))
     result[order] = np.minimum(rising[:, None] * _ratios() / _ratios().mean(), MAX_CHANCE).mean(1)
     return tuple(result.tolist())
+
+
+def _as_large(ordinary: FloatArray, found: FloatArray) -> FloatArray:
+    """How many of the ordinary masses reach each of those found, blurred; all reach the least of all."""
+    if not len(ordinary):
+        return np.zeros(len(found))
+    asked = np.log(np.append(found, min(ordinary.min(), found.min())))
+    reached = scipy.special.ndtr((np.log(ordinary)[None] - asked[:, None]) / BLUR).sum(1)
+    return np.asarray(len(ordinary) * reached[:-1] / reached[-1])
 
 
 def _pooled(values: FloatArray) -> FloatArray:

@@ -41,7 +41,7 @@ class Ordinary:
     analysed_px: int = 0
     nulls: tuple[Null, ...] = ()
     why_not: str = "not in this version"
-    """Why there is no rate, in words; without meaning when there is one."""
+    """Why there is no rate, in words; empty when there is one."""
 
     @property
     def headline(self) -> Null | None:

@@ -39,11 +39,14 @@ def brief(ordinary: Ordinary) -> str:
         return (
             f"Ordinary change alone gives {_between(about, low, high)} such regions in an area of this size."
         )
-    of = f"the one region of {name}" if listed == 1 else f"the {listed:,} regions of {name}"
+    if listed == 1:
+        return (
+            f"The one region of {name} may or may not be ordinary change, which alone gives "
+            f"{_between(about, low, high)} such regions in an area of this size."
+        )
+    of = f"the {listed:,} regions of {name}"
     if about >= listed:
-        every = of if listed == 1 else f"all of {of}"
-        if 0 < low < listed:
-            every = f"between {low:,} and {every}"
+        every = f"between {low:,} and all of {of}" if 0 < low < listed else f"all of {of}"
         return f"{every[0].upper()}{every[1:]} may be ordinary change."
     told = _between(about, low, min(high, listed))
     return f"{told[0].upper()}{told[1:]} of {of} may be ordinary change."
@@ -56,7 +59,7 @@ def sentence(ordinary: Ordinary) -> str:
         return brief(ordinary)
     size = (
         ""
-        if not ordinary.listed
+        if ordinary.listed < 2
         else (
             f" In an area of this size ordinary change alone gives {_between(by.expected, *by.interval)} "
             "regions by the rules of this run."
