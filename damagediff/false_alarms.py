@@ -70,7 +70,7 @@ def predicted(count: float, times: float, levels: Sequence[float]) -> list[int]:
     References
     ----------
     .. [1] Nelson, "Confidence intervals for the ratio of two Poisson means and Poisson predictor intervals",
-           IEEE Transactions on Reliability 19(2), 1970. :DOI:`10.1109/TR.1970.5216389`
+           IEEE Transactions on Reliability R-19(2), 42-49, 1970.
     """
     if times <= 0:
         return [0 for _ in levels]
