@@ -39,9 +39,8 @@ def _paths(value: Any, field: str) -> Iterator[tuple[str, Path]]:
 
 def role(field: str) -> str:
     """How a reader calls the file of a field."""
-    first, *_, last = field.split(".")
-    if first == "baselines":
-        return "baseline" if last == "path" else "baseline world file"
+    if field.startswith("baselines."):
+        return "baseline" if field.endswith(".path") else "baseline world file"
     return ROLES.get(field, field.replace("_", " ").replace(".", " "))
 
 
@@ -114,7 +113,9 @@ def _table(values: Any, names: list[str]) -> dict[str, Any]:
         try:
             found = found[int(name)] if isinstance(found, list) else found.setdefault(name, {})
         except (ValueError, IndexError, AttributeError):
-            raise EvidenceError(f"the manifest's case cannot be read: it holds no {'.'.join(names)}") from None
+            raise EvidenceError(
+                f"the manifest's case cannot be read: it holds no {'.'.join(names)}"
+            ) from None
     if not isinstance(found, dict):
         raise EvidenceError(f"the manifest's case cannot be read: {'.'.join(names)} is no table")
     return found

@@ -40,7 +40,7 @@ class Ordinary:
     """Regions of that tier that the run lists."""
     analysed_px: int = 0
     nulls: tuple[Null, ...] = ()
-    why_not: str = "not in this version"
+    why_not: str = "nothing was compared"
     """Why there is no rate, in words; empty when there is one."""
 
     @property

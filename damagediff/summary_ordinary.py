@@ -16,8 +16,8 @@ COUNTED_IN: dict[NullName, str] = {
 WHY: dict[NullName, str] = {
     "baselines": "Nothing of the event can be in what changed between two earlier dates",
     "stable": "What was found there is ordinary change, if the user is right",
-    "reversed": "An event does not put back together what it destroyed, so places that look destroyed before "
-    "and whole after are ordinary change, which is about as frequent in both directions",
+    "reversed": "An event takes built structure apart and puts none together, so what is found backwards is "
+    "ordinary change, which is about as frequent in both directions of time",
     "displaced": "Regions that appear by this alone; they are a part of ordinary change only",
 }
 RARE, FREQUENT = 0.05, 0.9

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from test_cli import BURIED, TRUTH, UTM, as_bytes, houses
 
-from damagediff import cells, cli, outputs, pipeline, settings, stack_measure, synthetic, types
-from damagediff.errors import InputError, SettingsError
+from damagediff import case_files, cells, cli, outputs, pipeline, settings, stack_measure, synthetic, types
+from damagediff.errors import EvidenceError, InputError, SettingsError
 from damagediff.types import Case, Source
 
 LOT = (slice(250, 300), slice(280, 340))
@@ -203,6 +203,23 @@ def test_the_command_line_hashes_baselines_and_stable_places(
         cli.main, ["compare", *map(str, given[:10]), "--baseline", "x.tif", "--overwrite"]
     )
     assert short.exit_code == 2 and "2 baselines" in short.output
+
+
+def test_a_case_with_baselines_survives_its_manifest(tmp_path: Path) -> None:
+    when = cli.cli_values.date("", "2019-05-01T10:30Z")
+    older = (Source(tmp_path / "a.tif", *when), Source(tmp_path / "b.tif", world_file=tmp_path / "b.tfw"))
+    case = Case(
+        Source(tmp_path / "c.tif"), Source(tmp_path / "d.tif"), stable=tmp_path / "s.png", baselines=older
+    )
+    files = dict(case_files.named(case))
+    assert {case_files.role(field) for field in files} == {
+        "before", "after", "stable places", "baseline", "baseline world file",
+    }  # fmt: skip
+    values = json.loads(json.dumps(case_files.to_values(case)))
+    assert case_files.from_values(values, files) == case
+    for field in ("baselines.7.path", "baselines.x.path", "title.path"):
+        with pytest.raises(EvidenceError, match="cannot be read"):
+            case_files.from_values(values, {**files, field: tmp_path / "a.tif"})
 
 
 # ---- the test against a stack -----------------------------------------------------------------------
