@@ -3,9 +3,9 @@
 python benchmarks/pixel_history.py --data DIR [--out FILE.json] [--crops N]
 
 Pictures without JPEG history are made from real ones (all pairs in DIR): reduced by an uneven factor with
-area means, which leaves no grid of blocks; and from invented textures. They are compressed, cut and compressed
-again. Told are the shares in which `jpeg_history.earlier` speaks, names the right grid, and comes within 3 of
-the right quality. Pictures of DIR as they are, as PNG, are enlarged; told are the shares in which
+area means, which leaves no grid of blocks; and from invented textures. They are compressed, cut and
+compressed again. Told are the shares in which `jpeg_history.earlier` speaks, names the right grid, and comes
+within 3 of the right quality. Pictures of DIR as they are, as PNG, are enlarged; told are the shares in which
 `pixel_grid.resampled` speaks and names the right enlargement, and those of all files as they are, JPEG too.
 """
 

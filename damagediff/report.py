@@ -26,6 +26,7 @@ from . import (
     report_pictures,
     report_sources,
     summary,
+    summary_ordinary,
     wording,
 )
 from . import grid as grids
@@ -74,6 +75,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "tiers": report_change.tiers(comparison),
         "checks": [_check(check) for check in comparison.trust.checks],
         "measured": report_change.measured(comparison),
+        "ordinary": report_change.ordinary(comparison),
         "buildings": report_buildings.buildings(comparison),
         "squares": report_buildings.squares(comparison),
         "squares_figure": report_pictures.png(figure_squares.png(comparison))
@@ -214,6 +216,8 @@ def _region(comparison: Comparison, region: Region) -> dict[str, Any]:
         "score_max": wording.score(region.score_max),
         "flags": [{"name": name, "words": _flag(name)} for name in region.flags],
         "place": _place(comparison, region),
+        "chance": summary_ordinary.chance(region.ordinary_chance),
+        "chance_words": summary_ordinary.chance_words(region.ordinary_chance),
     }
 
 

@@ -13,7 +13,8 @@ from .types import Acquisition, Comparison, Image
 def images(comparison: Comparison) -> list[dict[str, Any]]:
     """Of each image: rows on the file, on its source, and on what the file tells."""
     facts = comparison.file_facts or (None, None)
-    pair = comparison.pair
+    pair, older = comparison.pair, comparison.baselines
+    named = [("before", pair.before, facts[0]), ("after", pair.after, facts[1])]
     return [
         {
             "role": role,
@@ -22,7 +23,7 @@ def images(comparison: Comparison) -> list[dict[str, Any]]:
             "missing": summary.missing_of_source(image.record),
             "told": () if told is None else summary.file_lines(told),
         }
-        for role, image, told in zip(("before", "after"), (pair.before, pair.after), facts, strict=True)
+        for role, image, told in (*named, *(("baseline", image, None) for image in older))
     ]
 
 

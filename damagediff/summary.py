@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import align_points, wording
+from . import align_points, summary_ordinary, wording
+from .ordinary import Ordinary
 from .outcome import REASONS, Reason, Sensitivity
 from .provenance import SOURCE_FIELDS, EarlierJpeg, FileFacts, Resampled, SourceRecord
 from .types import (
@@ -191,8 +192,8 @@ def _resampled(found: Resampled) -> str:
     if found.repeated:
         return f"pixels are repeated: enlarged {times} times, and no finer than before"
     return (
-        f"a pattern repeats every {wording.number(found.period_px, 3)} px, as an enlargement by about {times} times "
-        "leaves it, or a reduction; an enlarged picture is no finer than before"
+        f"a pattern repeats every {wording.number(found.period_px, 3)} px, as an enlargement by about "
+        f"{times} times leaves it, or a reduction; an enlarged picture is no finer than before"
     )
 
 
@@ -410,7 +411,7 @@ def doubt(comparison: Comparison) -> str:
     """One sentence: what could have been missed, and how many regions may be false."""
     trust = comparison.trust
     limit, false = trust.detection_limit_px, trust.false_alarms_per_megapixel
-    if limit is None and false is None:
+    if limit is None and false is None and trust.ordinary == Ordinary():
         return (
             f"How small a change could have been missed, and how many regions may be false, "
             f"was {wording.NOT_MEASURED}."
@@ -420,12 +421,7 @@ def doubt(comparison: Comparison) -> str:
         if limit is None
         else (f"changes under {wording.error(limit, comparison.pair.grid)} could not have been seen")
     )
-    alarms = (
-        "how many regions may be false was not measured"
-        if false is None
-        else (f"expect about {wording.number(false)} false regions a megapixel")
-    )
-    return f"{missed[0].upper()}{missed[1:]}; {alarms}."
+    return f"{missed[0].upper()}{missed[1:]}. {summary_ordinary.brief(trust.ordinary)}"
 
 
 def limits(comparison: Comparison) -> tuple[str, ...]:

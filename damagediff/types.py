@@ -134,6 +134,10 @@ class Case:
     """The same by two points on it and the distance between them."""
     place: tuple[float, float] | None = None
     """(latitude, longitude) in degrees, as stated: for the sun and a locator, nothing is measured by it."""
+    stable: Path | None = None
+    """Polygons or raster of places where nothing but ordinary change can have happened."""
+    baselines: tuple[Source, ...] = ()
+    """Further images of the place, taken before the before image."""
 
 
 @dataclass(frozen=True)
@@ -355,6 +359,8 @@ class Region:
     centroid_rc: tuple[float, float]
     outline_rc: tuple[tuple[tuple[float, float], ...], ...]
     """Closed rings of (row, col) in pixel-centre coordinates: the outer ring first, then holes."""
+    ordinary_chance: float | None = None
+    """Chance of being ordinary change, by `Trust.ordinary`; None where that was not counted."""
 
 
 @dataclass(frozen=True)
@@ -411,6 +417,8 @@ class Comparison:
     """How the footprints were laid on the before image; None without footprints or when switched off."""
     file_facts: tuple[FileFacts, FileFacts] | None = None
     """What the before and the after file tell of themselves; None: not looked at."""
+    baselines: tuple[Image, ...] = ()
+    """The further images from before, as they were let in."""
 
     @property
     def verdict(self) -> Verdict:
