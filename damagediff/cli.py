@@ -9,13 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from . import __version__, cli_options, cli_values
+from . import __version__, cli_evidence, cli_options, cli_values
 from . import settings as options
 from .cli_options import PATH
 from .errors import AlignmentRefused, DamagediffError, InputError
@@ -95,13 +94,12 @@ def main() -> None:
 @click.option("--sensor", type=click.Choice(["optical", "sar"]), help="What took the images; sar: radar.")
 @click.option(
     "--measure",
-    type=click.Choice(["structure", "ssim", "cva", "irmad"]),
-    help="What the score is made of; all but structure are references to compare with.",
+    type=click.Choice(["structure", "ssim", "cva", "irmad", "stack"]),
+    help="What the score is made of; stack tests against --baseline images, the others are references.",
 )
 @click.option("--title", default="", help="What is compared, for the report.")
-@click.option(
-    "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
-)
+@cli_options.place_options
+@cli_options.record_options
 @cli_options.building_options
 @click.option(
     "--aoi", type=PATH, help="Polygons or mask of the area of interest: nothing is reported outside it."
@@ -109,7 +107,9 @@ def main() -> None:
 @cli_options.image_options
 @cli_options.align_options
 @cli_options.diff_options
+@cli_options.trust_options
 @cli_options.output_options
+@cli_options.operator_option
 @cli_options.settings_options
 def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
     """Compare BEFORE with AFTER and write a run folder with report, figure, rasters and tables.
@@ -126,6 +126,10 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
         exclude=given["exclude"],
         aoi=given["aoi"],
         gsd_m=cli_values.positive("--gsd", given["gsd"]),
+        scale_bar=cli_values.scale_bar(given["scale_bar"]),
+        place=cli_values.place(given["place"]),
+        stable=given["stable"],
+        baselines=cli_values.baselines(given["baselines"], given["baseline_dates"]),
     )
     _run(case, cli_values.settings(given), out, given)
 
@@ -143,12 +147,12 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
 
     Exit codes as for compare; nothing is written when the alignment is refused.
     """
-    from . import folders, json_text, outputs, pipeline
+    from . import case_files, folders, json_text, outputs, pipeline
 
     sources = cli_values.source("before", before, given), cli_values.source("after", after, given)
     case = Case(*sources, tie_points=given["tie_points"], exclude=given["exclude"])
     folders.check_new_file(out, given["overwrite"])
-    folders.check_apart(out, _inputs(case))
+    folders.check_apart(out, [path for _, path in case_files.named(case)])
     with _progress(given["quiet"]) as progress:
         pair, alignment = pipeline.align(case, cli_values.settings(given), out, progress)
     if given["as_json"]:
@@ -175,18 +179,21 @@ def demo(out: Path, **given: Any) -> None:
 
 @main.command()
 @click.argument("images", nargs=-1, required=True, type=PATH)
+@cli_options.private_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
-def info(images: tuple[Path, ...], as_json: bool) -> None:
-    """Say what each IMAGE is, without comparing anything."""
-    from . import raster
+def info(images: tuple[Path, ...], show_private: bool, as_json: bool) -> None:
+    """Say what each IMAGE is and what its file tells, without comparing anything."""
+    from . import file_facts, outputs, raster, summary
 
-    found = [raster.describe(raster.inspect(Source(path), options.ReadSettings())) for path in images]
+    inspected = [raster.inspect(Source(path), options.ReadSettings()) for path in images]
+    found = [(raster.describe(image), file_facts.examine(image, show_private)) for image in inspected]
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        told = [first | {"file": outputs.file_fields(facts)} for first, facts in found]
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    for facts in found:
-        for key, value in facts.items():
-            click.echo(f"{key:20s} {_plain(str(value))}")
+    for first, facts in found:
+        for key, value in (*first.items(), *summary.file_lines(facts)):
+            click.echo(f"{key:26s} {_plain(str(value))}")
         click.echo()
 
 
@@ -197,29 +204,57 @@ def show_settings(**given: Any) -> None:
     click.echo(options.to_toml(cli_values.settings(given)), nl=False)
 
 
+@main.command()
+@click.argument("run", type=PATH)
+@cli_evidence.verify_options
+def verify(run: Path, **given: Any) -> None:
+    """Check a RUN folder: every file by its hash, its custody log, and what lies in it that should not.
+
+    Exit codes: 0 it agrees with its manifest, 5 it does not (each file is named).
+    """
+    cli_evidence.verify(run, given, _tell, _progress)
+
+
+@main.command(name="report")
+@click.argument("run", type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="Folder to write.")
+def draw(run: Path, out: Path) -> None:
+    """Draw figures and report of a finished RUN again, without computing anything.
+
+    Exit codes: 0 done, 5 the run does not agree with its manifest, 6 the folder cannot be written.
+    """
+    from . import runs
+
+    _tell(f"{out}: {', '.join(runs.draw_again(run, out))}")
+
+
+@main.command()
+@click.argument("run", type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="ZIP file to write.")
+@click.option("--no-pictures", is_flag=True, help="Leave out images, figures and the report's pictures.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@cli_options.operator_option
+def bundle(run: Path, out: Path, no_pictures: bool, overwrite: bool, operator: str | None) -> None:
+    """Pack a RUN folder into one ZIP file that has the same bytes every time.
+
+    Exit codes: 0 done, 5 the run does not agree with its manifest, 6 the file cannot be written.
+    """
+    cli_evidence.bundle(
+        run, out, (not no_pictures, overwrite), operator, lambda words: click.echo(_plain(words), err=True)
+    )
+
+
+def _tell(words: str) -> None:
+    click.echo(_plain(words), err=True)
+
+
 def _run(case: Case, settings: options.Settings, out: Path, given: dict[str, Any]) -> None:
-    """Compare, write the run folder, say where it is; raises when the alignment was refused."""
-    from . import evidence, figures, folders, outputs, pipeline, report
+    from . import runs
 
-    started = datetime.now(UTC)
-    evidence.created(started)  # a wrong SOURCE_DATE_EPOCH is told now, not after an hour
-    folders.check_apart(out, _inputs(case))
-    sealed = evidence.seal(case)
-    with folders.run_folder(out, given["overwrite"]) as folder, _progress(given["quiet"]) as progress:
-        comparison = pipeline.compare(case, settings, folder, progress)
-        progress("writing the report", 0.0)
-        figures.write(comparison, folder)
-        report.write(comparison, folder)
-        outputs.write_results(comparison, folder)
-        evidence.check_unchanged(comparison, sealed)
-        evidence.write_manifest(folder, comparison, ["damagediff", *sys.argv[1:]], started)
+    order = runs.Order(("damagediff", *sys.argv[1:]), given["overwrite"], given.get("operator"))
+    with _progress(given["quiet"]) as progress:
+        comparison = runs.make(case, settings, out, order, progress)
     _say(comparison, out, given["as_json"])
-
-
-def _inputs(case: Case) -> list[Path]:
-    worlds, areas = (case.before.world_file, case.after.world_file), (case.exclude, case.aoi)
-    beside = (*worlds, case.footprints, case.tie_points, *areas)
-    return [case.before.path, case.after.path, *(path for path in beside if path is not None)]
 
 
 def _say(comparison: Comparison, out: Path, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .detection import Detection
+from .ordinary import Ordinary
 
 Verdict = Literal["comparable", "comparable with reservations", "not comparable"]
 
@@ -38,3 +39,5 @@ class Trust:
     detection_limit_m: float | None = None
     detection: Detection = Detection()
     """The self-test that the limit comes from."""
+    ordinary: Ordinary = Ordinary()
+    """Ordinary change counted on this pair, which the rates of false alarms come from."""

@@ -1,24 +1,28 @@
-"""The manifest: what went in, what came out, with what, so that others can check it."""
+"""The manifest: what went in, what came out, with what, so that others can check it.
+
+Beside it lie ``SHA256SUMS``, which every system can check, and the custody log.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from . import folders, json_text, outputs
+from . import case_files, custody, digests, environment, folders, json_text, outputs
 from .errors import InputError, SettingsError
+from .provenance import FileFacts
 from .types import Case, Comparison, Image
 
 
-def write_manifest(folder: Path, comparison: Comparison, command: list[str], started: datetime) -> None:
-    """Write manifest.json, which lists every other file in `folder`: the last file of a run.
+def write_manifest(
+    folder: Path, comparison: Comparison, command: list[str], started: datetime, operator: str | None = None
+) -> None:
+    """Write manifest.json, which lists every other file in `folder`, then SHA256SUMS and the custody log.
 
-    Holds no absolute path, user or host. All but ``created`` is the same when the run is repeated.
+    Holds no absolute path, user or host, but `operator` if given. All but ``created`` and the manifest's
+    own hash is the same when the run is repeated.
 
     Parameters
     ----------
@@ -30,26 +34,37 @@ def write_manifest(folder: Path, comparison: Comparison, command: list[str], sta
         Arguments as typed. Paths that start outside the working folder are reduced to their last part.
     started : datetime
         Aware. ``SOURCE_DATE_EPOCH``, when set, is written instead.
+    operator : str or None
+        Who ran it, as given.
 
     Raises
     ------
     SettingsError
         ``SOURCE_DATE_EPOCH`` is not a number of seconds.
     """
+    listed = [digests.entry(path) for path in sorted(folder.iterdir()) if path.name not in digests.BESIDE]
     manifest = {
         "format": outputs.FORMAT,
         "created": created(started),
         "evidence_id": outputs.evidence_id(comparison),
-        "command": [public(argument) for argument in command],
+        "command": [public(argument) for argument in telling(command)],
+        "case": json_text.Exact(case_files.to_values(comparison.case)),
         "inputs": _inputs(comparison),
-        "outputs": [_entry(path) for path in sorted(folder.iterdir()) if path.name != folders.MANIFEST],
-        "settings": comparison.settings,
+        "outputs": listed,
+        "settings": json_text.Exact(outputs.result_settings(comparison.settings)),
         "versions": comparison.versions,
-        "environment": {"system": platform.system(), "machine": platform.machine()},
-    }
-    (folder / folders.MANIFEST).write_text(
-        json_text.to_json(manifest), encoding="utf-8", errors="replace", newline="\n"
+        "environment": environment.describe(),
+        digests.OWN_DIGEST: digests.NO_DIGEST,
+    } | ({} if operator is None else {"operator": operator})
+    text = json_text.to_json(manifest)
+    text = text.replace(
+        f'"{digests.OWN_DIGEST}": "{digests.NO_DIGEST}"',
+        f'"{digests.OWN_DIGEST}": "{digests.own_digest(text)}"',
     )
+    write = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
+    (folder / folders.MANIFEST).write_text(text, **write)
+    (folder / digests.SUMS).write_text(digests.sums(listed), **write)
+    custody.begin(folder, digests.of_text(digests.sums(listed)), operator)
 
 
 def created(started: datetime) -> str:
@@ -79,35 +94,44 @@ def public(argument: str) -> str:
     return PureWindowsPath(argument).name or "." if private else argument
 
 
+def telling(command: list[str]) -> list[str]:
+    """The arguments without those that only say how the work is cut up: they change no result."""
+    kept: list[str] = []
+    rest = iter(command)
+    for argument in rest:
+        option, equals, value = argument.partition("=")
+        if option not in ("--workers", "--set"):
+            kept.append(argument)
+            continue
+        value = value if equals else next(rest, "")
+        if option == "--set" and value.partition("=")[0].strip() not in outputs.HOW:
+            kept += [argument] if equals else [argument, value]
+    return kept
+
+
 def _inputs(comparison: Comparison) -> list[dict[str, Any]]:
     pair = comparison.pair
-    found = _image("before", pair.before) + _image("after", pair.after)
-    return found + [{"role": role} | _entry(path) for role, path in _beside(comparison.case)]
+    told = comparison.file_facts or (None, None)
+    found = _image("before", pair.before, told[0]) + _image("after", pair.after, told[1])
+    beside = ((field, path) for field, path in case_files.named(comparison.case) if field not in IMAGES)
+    return found + [
+        {"field": field, "role": case_files.role(field)} | digests.entry(path) for field, path in beside
+    ]
 
 
-def _beside(case: Case) -> Iterator[tuple[str, Path]]:
-    """(role, path) of the inputs beside the two images."""
-    paths = {
-        "before world file": case.before.world_file,
-        "after world file": case.after.world_file,
-        "footprints": case.footprints,
-        "tie points": case.tie_points,
-        "excluded places": case.exclude,
-        "area of interest": case.aoi,
-    }
-    yield from ((role, path) for role, path in paths.items() if path is not None)
-
+IMAGES = ("before.path", "after.path")
+"""Hashed when they were let in."""
 
 Seal = dict[str, str]
-"""SHA-256 of inputs by role."""
+"""SHA-256 of inputs by field of the case."""
 
 
 def seal(case: Case) -> Seal:
     """Hashes of the files beside the images, taken before they are read; an unreadable one has none."""
     return {
-        role: _entry(path)["sha256"]
-        for role, path in _beside(case)
-        if path.is_file() and os.access(path, os.R_OK)
+        field: digests.entry(path)["sha256"]
+        for field, path in case_files.named(case)
+        if field not in IMAGES and path.is_file() and os.access(path, os.R_OK)
     }
 
 
@@ -127,10 +151,11 @@ def check_unchanged(comparison: Comparison, sealed: Seal) -> None:
         A file changed, or is gone.
     """
     images = [(image.path, image.sha256) for image in (comparison.pair.before, comparison.pair.after)]
-    beside = [(path, sealed.get(role)) for role, path in _beside(comparison.case)]
+    named = case_files.named(comparison.case)
+    beside = [(path, sealed.get(field)) for field, path in named if field not in IMAGES]
     for path, digest in images + beside:
         try:
-            same = _entry(path)["sha256"] == digest
+            same = digests.entry(path)["sha256"] == digest
         except OSError:
             same = False
         if not same:
@@ -139,15 +164,16 @@ def check_unchanged(comparison: Comparison, sealed: Seal) -> None:
             )
 
 
-def _image(role: str, image: Image) -> list[dict[str, Any]]:
-    return [{"role": role, "name": image.name, "sha256": image.sha256, "bytes": image.size_bytes}]
-
-
-def _entry(path: Path) -> dict[str, Any]:
-    """Name, hash and size of one file.
-
-    SHA-256 only: fast enough to hash everything, and what courts and other tools expect.
-    """
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"name": path.name, "sha256": digest, "bytes": path.stat().st_size}
+def _image(role: str, image: Image, facts: FileFacts | None) -> list[dict[str, Any]]:
+    """One image: what it is, where it was found as stated, and what its file tells."""
+    return [
+        {
+            "field": f"{role}.path",
+            "role": role,
+            "name": image.name,
+            "sha256": image.sha256,
+            "bytes": image.size_bytes,
+            "source": outputs.source_fields(image),
+            "file": None if facts is None else outputs.file_fields(facts),
+        }
+    ]

@@ -16,6 +16,8 @@ from pathlib import Path
 from .errors import OutputError
 
 MANIFEST = "manifest.json"
+BESIDE = ("SHA256SUMS", "custody.jsonl")
+"""Written with the manifest, and not listed in it."""
 
 
 @contextmanager
@@ -60,7 +62,7 @@ def run_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def check_new_file(out: Path, overwrite: bool) -> None:
+def check_new_file(out: Path, overwrite: bool, endings: tuple[str, ...] = (".tif", ".tiff")) -> None:
     """Refuse to write over a file without leave, over anything but a file, or into a missing folder.
 
     Raises
@@ -70,8 +72,9 @@ def check_new_file(out: Path, overwrite: bool) -> None:
     """
     out = _absolute(out)
     with _output_errors(out):
-        if out.suffix.lower() not in (".tif", ".tiff"):
-            raise OutputError(f"{out}: a GeoTIFF is written. Give it a name that ends in .tif")
+        if out.suffix.lower() not in endings:
+            kind = "ZIP file" if endings == (".zip",) else "GeoTIFF"
+            raise OutputError(f"{out}: a {kind} is written. Give it a name that ends in {endings[0]}")
         if out.is_symlink() or (out.exists() and not out.is_file()):
             raise OutputError(f"{out}: is not a file. Name a new one")
         if out.exists() and not overwrite:
@@ -191,7 +194,7 @@ def _foreign_entry(folder: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return f"it does not look like a run of damagediff (no readable {MANIFEST})"
     strange = sorted(
-        e.name for e in entries if e.name not in listed | {MANIFEST} or e.is_symlink() or e.is_dir()
+        e.name for e in entries if e.name not in {*listed, MANIFEST, *BESIDE} or e.is_symlink() or e.is_dir()
     )
     return f"it holds {strange[0]!r}, which is not part of the run" if strange else None
 

@@ -48,8 +48,11 @@ SPREAD_PX = 3.0
 """Pixels of the grid that resampling spreads what is planted by."""
 EXAMPLE_PX = (24, 96)
 """Least size of an object that is shown, and side of its picture."""
+MARK_PX = 14
+"""Height of the stripes that mark the pixels of an example: it must not pass for a picture of the place."""
 SKIPPED = "skipped at the user's wish (--no-selftest)"
 RADAR = "it is not made for radar: what is planted has no speckle"
+STACK = "it is not made for a score against earlier images (--measure stack)"
 NOT_COMPARABLE = "the pair is not comparable, so change of no size can be shown or excluded"
 NO_ROOM = "no place called unchanged is large enough to plant anything"
 
@@ -98,6 +101,8 @@ def run(
     """
     if not scene.settings.trust.selftest:
         return Detection(reason=SKIPPED)
+    if scene.settings.diff.measure == "stack":
+        return Detection(reason=STACK)
     if scene.settings.sensor == "sar":
         return Detection(reason=RADAR)
     analysed = int((change.changed != NOT_ANALYSED).sum()) * CELL**2
@@ -301,13 +306,11 @@ class _Test:
         row, col = (round(x - side / 2) for x in plant.at_rc)
         window = Window(row, col, side, side)
         shape = self.scene.pair.grid.shape
-        return PlantedExample(
-            plant.kind,
-            plant.size_px,
-            outcome.found,
-            radiometry.before_8bit(self.scene.before.read_mirrored(window, shape)[0]),
-            radiometry.after_8bit(after.read_mirrored(window, shape)[0]),
-        )
+        before = radiometry.before_8bit(self.scene.before.read_mirrored(window, shape)[0])
+        shown = radiometry.after_8bit(after.read_mirrored(window, shape)[0]).copy()
+        across = np.add(*np.indices((MARK_PX, side)))
+        shown[:, :MARK_PX] = np.where(across // 4 % 2, 255, 0)
+        return PlantedExample(plant.kind, plant.size_px, outcome.found, before, shown)
 
 
 def _outcome(plant: Plant, change: ChangeMap, inside: tuple[np.ndarray, np.ndarray]) -> Outcome:

@@ -63,8 +63,8 @@ class DiffSettings:
     """Score above which a region starts: a number, or a rule; auto is the pair's own, see docs/method.md."""
     hysteresis: float = 1.0
     """Regions grow down to this share of the threshold once they hold a place above it; 1: they do not."""
-    measure: Literal["structure", "ssim", "cva", "irmad"] = "structure"
-    """What the score is made of; the others are published references to hold the default against."""
+    measure: Literal["structure", "ssim", "cva", "irmad", "stack"] = "structure"
+    """What the score is made of; the others are published references, stack a test against earlier images."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,11 @@ class SummarySettings:
 
 @dataclass(frozen=True)
 class TrustSettings:
-    """What is asked of the pair itself."""
+    """Self-tests of a run; see docs/method.md."""
 
     selftest: bool = True
-    """Plant known damage into a copy of the after image and see what is found: the detection limit. Takes
-    up to as long again as the comparison; without it the limit is not measured, and the report says so."""
+    """Whether a run measures on its own pair what it can find and how much ordinary change it lists; without
+    it the report says that neither was measured."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,8 @@ class ReportSettings:
     """Longest side of the pictures in the HTML."""
     insets: int = 4
     """Regions enlarged in figure.png."""
+    show_private: bool = False
+    """Whether report and manifest tell what files hold of people; off, because a report is passed on."""
 
 
 @dataclass(frozen=True)

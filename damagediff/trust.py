@@ -1,6 +1,6 @@
 """How far the result can be trusted on this very pair: checks with their limits, and the verdict they give.
 
-In this version the false-alarm rate is not measured; the report says so.
+The detection limit comes from `selftest`, the false-alarm rate from `false_alarms`.
 """
 
 from __future__ import annotations

@@ -30,6 +30,9 @@ CONTRACT = {
     "regions.geojson",
     "results.json",
     "manifest.json",
+    "comparison.zip",
+    "SHA256SUMS",
+    "custody.jsonl",
 }
 
 

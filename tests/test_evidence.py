@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import scenes
 
-from damagediff import evidence, outputs, versions
+from damagediff import digests, evidence, outputs, versions
 from damagediff.errors import InputError, SettingsError
 
 STARTED = datetime(2024, 3, 1, 12, 30, 5, tzinfo=UTC)
@@ -44,7 +44,7 @@ def test_every_file_is_listed_with_its_hash(tmp_path: Path) -> None:
     outputs.write_results(scenes.comparison(), tmp_path)
     (tmp_path / "figure.png").write_bytes(b"pixels")
     found = manifest(tmp_path)
-    files = {path.name: path for path in tmp_path.iterdir() if path.name != "manifest.json"}
+    files = {path.name: path for path in tmp_path.iterdir() if path.name not in digests.BESIDE}
     assert {entry["name"] for entry in found["outputs"]} == set(files)
     for entry in found["outputs"]:
         data = files[entry["name"]].read_bytes()
@@ -92,7 +92,8 @@ def test_nothing_private_is_told(tmp_path: Path) -> None:
 def test_only_the_time_differs_between_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = manifest(tmp_path), manifest(tmp_path, datetime(2025, 1, 1, tzinfo=UTC))
     assert first["created"] == "2024-03-01T12:30:05Z" and first != second
-    assert first | {"created": ""} == second | {"created": ""}
+    same = {"created": "", "manifest_sha256": ""}
+    assert first | same == second | same
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     assert manifest(tmp_path)["created"] == "1970-01-01T00:00:00Z"
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")

@@ -22,6 +22,7 @@ from damagediff import (
     missed,
     pipeline,
     planting,
+    saved,
     selftest,
     selftest_places,
     settings,
@@ -170,6 +171,16 @@ def measures_of(case: Case, runs: Runs) -> diff.Measures:
         after, after_valid = after_feed.read_mirrored(window, shape)
         both = runs.stages.radiometry.before_8bit(before), runs.stages.radiometry.after_8bit(after)
         return diff.measure(*both, before_valid & after_valid, scene.pair.roles, runs.stages.lean)
+
+
+def test_a_saved_run_keeps_its_self_test_and_marks_its_examples(runs: Runs, tmp_path: Path) -> None:
+    found = runs.found["plain"]
+    saved.write(found, tmp_path)
+    again = saved.read(tmp_path).trust.detection
+    assert again.curves == found.trust.detection.curves and again.examples
+    for example in again.examples:
+        band = example.after[:, : selftest.MARK_PX]
+        assert set(np.unique(band)) == {0, 255} and (band == 0).mean() == pytest.approx(0.5, abs=0.05)
 
 
 def test_pairs_that_cannot_be_compared_say_why(runs: Runs) -> None:

@@ -1,0 +1,118 @@
+"""The custody log: a record of each act on a run, each chained to the one before it by its hash.
+
+Whoever holds the folder can write the whole log anew: the chain shows that nothing was changed within it, not
+who wrote it. Sign the manifest and the last record for that (docs/evidence.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .errors import EvidenceError, OutputError
+
+LOG = "custody.jsonl"
+FIRST = "0" * 64
+"""What the first record names as the one before it."""
+
+
+def begin(folder: Path, sums: str, operator: str | None) -> None:
+    """Write the first record: the run was created, at the time that the manifest says.
+
+    Parameters
+    ----------
+    folder : Path
+        The finished run folder.
+    sums : str
+        SHA-256 of SHA256SUMS, which names every output.
+    operator : str or None
+        Who ran it, as given.
+    """
+    record = _record(1, "created", FIRST, {"sha256sums": sums}, operator)
+    (folder / LOG).write_text(_line(record), encoding="utf-8", newline="\n")
+
+
+def append(folder: Path, act: str, details: dict[str, Any], operator: str | None) -> None:
+    """Add one record to the log of a run.
+
+    Raises
+    ------
+    EvidenceError
+        The log is missing or broken: nothing is added to it.
+    OutputError
+        The log cannot be written.
+    """
+    found = check(folder)
+    if found:
+        raise EvidenceError(f"{folder.name}/{LOG}: {found[0]}. Nothing was added to it")
+    lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
+    when = {"when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    record = _record(len(lines) + 1, act, _digest(lines[-1]), when | details, operator)
+    try:
+        with (folder / LOG).open("a", encoding="utf-8", newline="\n") as log:
+            log.write(_line(record))
+            log.flush()
+            os.fsync(log.fileno())
+    except OSError as error:
+        raise OutputError(f"{folder.name}/{LOG}: cannot write: {error.strerror or error}") from error
+
+
+def check(folder: Path) -> list[str]:
+    """What is wrong with the log, each in one sentence; empty when every record follows the one before."""
+    try:
+        text = (folder / LOG).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ["is missing"]
+    except (OSError, UnicodeDecodeError):
+        return ["cannot be read"]
+    if not text.endswith("\n"):
+        return ["its last record is not whole"]
+    found, before = [], FIRST
+    for n, line in enumerate(text[:-1].split("\n"), start=1):
+        found += _broken(n, line, before)
+        before = _digest(line)
+    return found
+
+
+def begun(folder: Path) -> str | None:
+    """SHA-256 of the SHA256SUMS with which the run was created; None when the log begins otherwise."""
+    record = json.loads((folder / LOG).read_text(encoding="utf-8").split("\n", 1)[0])
+    return record.get("sha256sums") if record.get("act") == "created" else None
+
+
+def _broken(n: int, line: str, before: str) -> list[str]:
+    try:
+        record = json.loads(line)
+        own = record.pop("sha256")
+        whole = _line(record | {"sha256": _digest(_text(record))}) == line + "\n"
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return [f"record {n} cannot be read"]
+    if not whole or own != _digest(_text(record)):
+        return [f"record {n} was changed"]
+    if record.get("n") != n or record.get("previous") != before:
+        return [f"record {n} does not follow from the one before it"]
+    return []
+
+
+def _record(n: int, act: str, previous: str, details: dict[str, Any], operator: str | None) -> dict[str, Any]:
+    record = {"n": n, "act": act, "tool": f"damagediff {__version__}", "previous": previous, **details}
+    if operator is not None:
+        record["operator"] = operator
+    return record | {"sha256": _digest(_text(record))}
+
+
+def _text(record: dict[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
+def _line(record: dict[str, Any]) -> str:
+    return _text(record) + "\n"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,147 @@
+"""One run: a case compared, drawn, written and sealed, in a folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from . import (
+    case_files,
+    evidence,
+    figures,
+    folders,
+    outputs,
+    pipeline,
+    report,
+    reproduce,
+    saved,
+    scene,
+    verify,
+)
+from . import settings as options
+from .errors import EvidenceError
+from .scene import Progress
+from .settings import Settings
+from .types import Case, Comparison
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a run was asked for; none of it changes what is found."""
+
+    command: tuple[str, ...]
+    """As typed, for the manifest."""
+    overwrite: bool = False
+    operator: str | None = None
+    """Who runs it, if that is to be written down."""
+
+
+def make(
+    case: Case, settings: Settings, out: Path, order: Order, progress: Progress = scene.silent
+) -> Comparison:
+    """Compare a case and write its run folder.
+
+    Parameters
+    ----------
+    out : Path
+        The run folder to make; see `folders.run_folder`.
+
+    Raises
+    ------
+    DamagediffError
+        As `pipeline.compare`, and when the folder cannot be written or an input changed meanwhile. A refused
+        alignment is no error here: the folder then holds the report that says why.
+    """
+    started = datetime.now(UTC)
+    evidence.created(started)  # a wrong SOURCE_DATE_EPOCH is told now, not after an hour
+    folders.check_apart(out, [path for _, path in case_files.named(case)])
+    sealed = evidence.seal(case)
+    with folders.run_folder(out, order.overwrite) as folder:
+        comparison = fill(case, settings, folder, progress)
+        evidence.check_unchanged(comparison, sealed)
+        evidence.write_manifest(folder, comparison, list(order.command), started, order.operator)
+    return comparison
+
+
+def fill(case: Case, settings: Settings, folder: Path, progress: Progress = scene.silent) -> Comparison:
+    """Write everything but the manifest into an existing folder."""
+    comparison = pipeline.compare(case, settings, folder, progress)
+    progress("writing the report", 0.0)
+    figures.write(comparison, folder)
+    report.write(comparison, folder)
+    outputs.write_results(comparison, folder)
+    settings_told = outputs.result_settings(comparison.settings)
+    saved.write(replace(comparison, settings=settings_told), folder)
+    return comparison
+
+
+def draw_again(folder: Path, out: Path) -> list[str]:
+    """Draw the figures and the report of a finished run anew, with this version, into another folder.
+
+    Returns
+    -------
+    list of str
+        Names of what was written, in order.
+
+    Raises
+    ------
+    EvidenceError
+        The run does not agree with its manifest, or holds no comparison that can be read.
+    OutputError
+        `out` exists already or cannot be written.
+    """
+    found = verify.run(folder)
+    if not found.sound:
+        first = found.findings[0]
+        raise EvidenceError(f"{folder.name}/{first.name}: {first.what}. Nothing was drawn")
+    comparison = saved.read(folder)
+    folders.check_apart(out, [folder])
+    with folders.run_folder(out) as drawn:
+        figures.write(comparison, drawn)
+        report.write(comparison, drawn)
+        return sorted(path.name for path in drawn.iterdir())
+
+
+def again(
+    folder: Path, originals: Path, workers: int = 0, progress: Progress = scene.silent
+) -> tuple[reproduce.Compared, ...]:
+    """Run again, with the inputs found in `originals` by their hashes, and compare every output.
+
+    Raises
+    ------
+    EvidenceError
+        An input is not there, or the manifest does not say how the run was made.
+    DamagediffError
+        As the run itself.
+    """
+    manifest, _ = verify.read_manifest(folder)
+    files, missing = verify.inputs(manifest, originals)
+    if missing:
+        raise EvidenceError(f"{missing[0].name}: {missing[0].what} in {originals.name or originals}")
+    if "case" not in manifest:
+        raise EvidenceError(f"{folder.name}: its manifest is of a version that did not write down the case")
+    settings = options.from_dict(manifest["settings"] | {"workers": workers})
+    with tempfile.TemporaryDirectory(prefix="damagediff-") as scratch:
+        placed = _under_old_names(manifest, files, Path(scratch) / "inputs")
+        case = case_files.from_values(manifest["case"], placed)
+        remade = Path(scratch) / "run"
+        remade.mkdir()
+        fill(case, settings, remade, progress)
+        return tuple(reproduce.compare(item, folder, remade) for item in manifest["outputs"])
+
+
+def _under_old_names(manifest: dict[str, Any], files: dict[str, Path], scratch: Path) -> dict[str, Path]:
+    """The inputs by field, copied where their names are others now: results name the files they are of."""
+    placed = {}
+    for number, item in enumerate(manifest["inputs"]):
+        path, name = files[item["field"]], PurePosixPath(item["name"]).name
+        if path.name != name:
+            folder = scratch / str(number)
+            folder.mkdir(parents=True)
+            path = Path(shutil.copyfile(path, folder / name))
+        placed[item["field"]] = path
+    return placed

@@ -1,0 +1,154 @@
+"""A comparison as a file, and back: so that a run can be drawn again without being computed again.
+
+A ZIP file with one JSON text and plain arrays. It is read as untrusted: only the frozen nouns of `types` are
+made from it, nothing is unpickled, and its size is limited before anything is unpacked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import typing
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from affine import Affine
+
+from .errors import EvidenceError
+from .types import Comparison, Window
+
+FILE = "comparison.zip"
+TEXT = "comparison.json"
+VERSION = 1
+OLDEST = (1980, 1, 1, 0, 0, 0)
+"""The time that every entry gets: a ZIP file knows none before."""
+MAX_BYTES = 4_000_000_000
+"""Of everything unpacked."""
+LEVEL = 6
+
+
+@cache
+def nouns() -> dict[str, type]:
+    """Every frozen dataclass that a `Comparison` may hold, by name."""
+    found: dict[str, type] = {}
+    left: list[Any] = [Comparison]
+    while left:
+        kind = left.pop()
+        left += typing.get_args(kind)
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type) and kind.__name__ not in found:
+            found[kind.__name__] = kind
+            left += typing.get_type_hints(kind).values()
+    return found
+
+
+def write(comparison: Comparison, folder: Path) -> None:
+    """Write `FILE` into a run folder. The same comparison gives the same bytes.
+
+    Of the paths in it only the names are kept.
+
+    Raises
+    ------
+    OSError
+        The disk refuses.
+    """
+    arrays: list[np.ndarray[Any, Any]] = []
+    text = json.dumps({"version": VERSION, "comparison": _plain(comparison, arrays)}, sort_keys=True)
+    with zipfile.ZipFile(folder / FILE, "w") as archive:
+        for name, data in ((TEXT, text.encode()), *_files(arrays)):
+            info = zipfile.ZipInfo(name, OLDEST)
+            info.create_system, info.external_attr = 3, 0o644 << 16
+            archive.writestr(info, data, zipfile.ZIP_DEFLATED, LEVEL)
+
+
+def _files(arrays: list[np.ndarray[Any, Any]]) -> Iterator[tuple[str, bytes]]:
+    for number, array in enumerate(arrays):
+        target = io.BytesIO()
+        np.lib.format.write_array(target, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+        yield f"{number}.npy", target.getvalue()
+
+
+def _plain(value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
+    """A value as JSON: what JSON has no word for is an object with one key that begins with a dollar sign."""
+    if isinstance(value, np.ndarray):
+        arrays.append(value)
+        return {"$array": len(arrays) - 1}
+    if isinstance(value, Window):
+        return {"$window": [int(n) for n in value]}
+    if isinstance(value, Affine):
+        return {"$affine": [float(n) for n in tuple(value)[:6]]}
+    if isinstance(value, Path):
+        return {"$path": value.name}
+    if isinstance(value, datetime):
+        return {"$time": value.isoformat()}
+    if dataclasses.is_dataclass(value):
+        kept = {f.name: _plain(getattr(value, f.name), arrays) for f in dataclasses.fields(value)}
+        return {"$" + type(value).__name__: kept}
+    if isinstance(value, tuple):
+        return {"$tuple": [_plain(item, arrays) for item in value]}
+    if isinstance(value, list):
+        return [_plain(item, arrays) for item in value]
+    if isinstance(value, dict):
+        return {"$dict": [[_plain(key, arrays), _plain(item, arrays)] for key, item in value.items()]}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def read(folder: Path) -> Comparison:
+    """The comparison of a run.
+
+    Raises
+    ------
+    EvidenceError
+        The file is missing, damaged, or not one that this version can read.
+    """
+    path = folder / FILE
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+                raise ValueError(f"it unpacks to more than {MAX_BYTES:,} bytes")
+            said = json.loads(archive.read(TEXT))
+            if said["version"] != VERSION:
+                raise ValueError(f"its version is {said['version']!r}, this one reads {VERSION}")
+            found = _value(said["comparison"], archive)
+    except FileNotFoundError:
+        raise EvidenceError(f"{folder}: holds no {FILE}: not a run that can be drawn again") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile) as error:
+        raise EvidenceError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(found, Comparison):
+        raise EvidenceError(f"{path}: holds no comparison")
+    return found
+
+
+def _value(said: Any, archive: zipfile.ZipFile) -> Any:
+    if isinstance(said, list):
+        return [_value(item, archive) for item in said]
+    if not isinstance(said, dict):
+        return said
+    ((name, held),) = said.items()
+    match name:
+        case "$array":
+            return _array(archive.read(f"{int(held)}.npy"))
+        case "$window":
+            return Window(*map(int, held))
+        case "$affine":
+            return Affine(*map(float, held))
+        case "$path":
+            return Path(PurePosixPath(held).name)
+        case "$time":
+            return datetime.fromisoformat(held)
+        case "$tuple":
+            return tuple(_value(item, archive) for item in held)
+        case "$dict":
+            return {_value(key, archive): _value(item, archive) for key, item in held}
+    kind = nouns()[name.removeprefix("$")]
+    return kind(**{key: _value(item, archive) for key, item in held.items()})
+
+
+def _array(data: bytes) -> np.ndarray[Any, Any]:
+    found: np.ndarray[Any, Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    return found

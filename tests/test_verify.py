@@ -1,0 +1,297 @@
+"""What is changed, missing or added in a run is named; the custody log is chained; bundles repeat."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scenes
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from damagediff import bundle, case_files, cli, custody, digests, evidence, outputs, report, types, verify
+from damagediff.errors import EvidenceError, OutputError
+
+STARTED = datetime(2024, 3, 1, 12, 30, 5, tzinfo=UTC)
+PAGE = '<html><body class="a"><img src="data:image/jpeg;base64,AAAA"> words</body></html>'
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A small run folder, sealed."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    comparison = scenes.comparison()
+    outputs.write_results(comparison, folder)
+    report.write(comparison, folder)
+    (folder / "figure.png").write_bytes(b"pixels")
+    (folder / "change_mask.tif").write_bytes(b"measured")
+    evidence.write_manifest(folder, comparison, ["damagediff", "compare", "b.tif", "a.tif"], STARTED)
+    return folder
+
+
+def named(folder: Path) -> set[str]:
+    return {finding.name for finding in verify.run(folder).findings}
+
+
+def invoke(*arguments: object):
+    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+
+
+def test_an_untouched_run_is_sound(run: Path) -> None:
+    assert verify.run(run).findings == ()
+    done = invoke("verify", run)
+    assert done.exit_code == 0 and "agrees with its manifest" in done.output
+
+
+@pytest.mark.parametrize("place", [0.0, 0.31, 0.77, 1.0])
+def test_one_byte_flipped_anywhere_is_named(run: Path, place: float) -> None:
+    files = [path for path in run.iterdir()]
+    assert len(files) >= 8
+    for path in files:
+        good = path.read_bytes()
+        data = bytearray(good)
+        data[round(place * (len(data) - 1))] ^= 0x01
+        path.write_bytes(data)
+        try:
+            found = named(run)
+        except EvidenceError as error:
+            assert path.name == "manifest.json" and "manifest.json" in str(error)
+        else:
+            assert path.name in found
+            assert found <= {path.name, "SHA256SUMS", "manifest.json"}
+        path.write_bytes(good)
+    assert named(run) == set()
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_no_byte_of_a_manifest_can_be_changed_unseen(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    evidence.write_manifest(folder, scenes.comparison(), ["damagediff"], STARTED)
+    data = bytearray((folder / "manifest.json").read_bytes())
+    rng = np.random.default_rng(seed)
+    data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+    (folder / "manifest.json").write_bytes(data)
+    try:
+        assert "manifest.json" in named(folder)
+    except EvidenceError as error:
+        assert "manifest" in str(error)
+
+
+def test_missing_and_added_files_are_named(run: Path) -> None:
+    (run / "results.json").unlink()
+    (run / "SHA256SUMS").unlink()
+    (run / "notes.txt").write_text("mine")
+    (run / "folder").mkdir()
+    (run / "figure.png").unlink()
+    (run / "figure.png").symlink_to(run / "report.html")
+    assert named(run) == {"results.json", "SHA256SUMS", "notes.txt", "folder", "figure.png"}
+    done = invoke("verify", run, "--json")
+    assert done.exit_code == 5 and "Traceback" not in done.output
+    told = json.loads(done.stdout)
+    assert not told["sound"] and {item["name"] for item in told["findings"]} == named(run)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "",
+        "[]",
+        "{",
+        '{"format": 2}',
+        '{"format": 1, "outputs": [{"name": "../x", "sha256": "", "bytes": 1}], "inputs": []}',
+        '{"format": 1, "outputs": [{"name": 3}], "inputs": [], "evidence_id": ""}',
+        "[" * 100_000,
+    ],
+    ids=["empty", "list", "cut", "other format", "leads out", "wrong kind", "deep"],
+)
+def test_what_is_no_manifest_is_told_in_one_line(run: Path, manifest: str) -> None:
+    (run / "manifest.json").write_text(manifest)
+    done = invoke("verify", run)
+    assert done.exit_code == 5
+    assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.output
+
+
+def test_a_folder_that_is_no_run_is_told(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nothing"):
+        done = invoke("verify", path)
+        assert done.exit_code == 5 and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_sums_are_those_of_sha256sum(run: Path) -> None:
+    tool = shutil.which("sha256sum")
+    if tool is None:
+        pytest.skip("sha256sum is not installed")
+    done = subprocess.run([tool, "-c", "SHA256SUMS"], cwd=run, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.count(": OK") == len(list(run.iterdir())) - 3
+
+
+def test_each_act_is_chained_to_the_one_before(run: Path) -> None:
+    custody.append(run, "reviewed", {"file": "review.json"}, "A. B.")
+    assert invoke("verify", run, "--operator", "C. D.").exit_code == 0
+    lines = (run / "custody.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [(r["n"], r["act"], r.get("operator")) for r in records] == [
+        (1, "created", None),
+        (2, "reviewed", "A. B."),
+        (3, "verified", "C. D."),
+    ]
+    assert custody.check(run) == []
+    for k in range(3):
+        (run / "custody.jsonl").write_text("\n".join(lines[:k] + lines[k + 1 :]) + "\n")
+        assert bool(custody.check(run)) == (k < 2)  # the last one may be cut off: see docs/evidence.md
+    edited = lines[1].replace("A. B.", "Z. Z.")
+    (run / "custody.jsonl").write_text("\n".join([lines[0], edited, lines[2]]) + "\n")
+    assert custody.check(run) == [
+        "record 2 was changed",
+        "record 3 does not follow from the one before it",
+    ]
+    with pytest.raises(EvidenceError, match="Nothing was added"):
+        custody.append(run, "reviewed", {}, None)
+
+
+def test_a_log_that_cannot_be_written_to_is_a_note(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OutputError("run/custody.jsonl: cannot write: Read-only file system")
+
+    monkeypatch.setattr(custody, "append", refuse)
+    done = invoke("verify", run)
+    assert done.exit_code == 0 and "not written into the custody log" in done.output
+
+
+def test_a_log_of_another_run_is_named(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    custody.begin(tmp_path / "other", "0" * 64, None)
+    shutil.copy(tmp_path / "other" / "custody.jsonl", run)
+    assert [f.what for f in verify.run(run).findings] == [
+        "begins with another run: its SHA256SUMS is another one"
+    ]
+
+
+def test_inputs_are_found_by_their_hash_whatever_their_name(tmp_path: Path) -> None:
+    manifest = {
+        "inputs": [
+            {"field": "before.path", "name": "b.tif", **_hashed(b"before")},
+            {"field": "after.path", "name": "a.tif", **_hashed(b"after")},
+            {"field": "aoi", "name": "area.geojson", **_hashed(b"area")},
+        ]
+    }
+    (tmp_path / "renamed.tif").write_bytes(b"before")
+    (tmp_path / "a.tif").write_bytes(b"After")
+    found, findings = verify.inputs(manifest, tmp_path)
+    assert found == {"before.path": tmp_path / "renamed.tif"}
+    assert [(f.name, "another file" in f.what) for f in findings] == [
+        ("a.tif", True),
+        ("area.geojson", False),
+    ]
+
+
+def _hashed(data: bytes) -> dict[str, object]:
+    entry = digests.entry_of("", data)
+    return {"sha256": entry["sha256"], "bytes": entry["bytes"]}
+
+
+def test_a_bundle_has_the_same_bytes_whenever_it_is_made(run: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "1.zip", tmp_path / "2.zip"
+    bundle.write(run, first)
+    for path in run.iterdir():
+        path.touch()
+    bundle.write(run, second)
+    assert first.read_bytes() == second.read_bytes()
+    with pytest.raises(OutputError, match="exists already"):
+        bundle.write(run, second)
+    with zipfile.ZipFile(first) as archive:
+        assert archive.testzip() is None
+        archive.extractall(tmp_path / "there")
+    assert verify.run(tmp_path / "there" / "run").findings == ()
+    assert "damagediff verify run" in (tmp_path / "there" / "README.txt").read_text()
+
+
+def test_a_bundle_without_pictures_holds_none_and_verifies(run: Path, tmp_path: Path) -> None:
+    left_out = bundle.write(run, tmp_path / "bare.zip", pixels=False)
+    assert left_out == ["figure.png", "report.html"]
+    with zipfile.ZipFile(tmp_path / "bare.zip") as archive:
+        archive.extractall(tmp_path)
+    folder = tmp_path / "run"
+    shutil.rmtree(folder)
+    with zipfile.ZipFile(tmp_path / "bare.zip") as archive:
+        archive.extractall(tmp_path)
+    found = verify.run(folder)
+    assert found.findings == () and "figure.png, report.html" in found.notes[0]
+    page = (folder / bundle.BARE_REPORT).read_text()
+    assert "Pictures are left out" in page and "image/jpeg" not in page and "image/png" not in page
+    (folder / bundle.BARE_REPORT).write_text(page + " ")
+    assert named(folder) == {bundle.BARE_REPORT}
+    (folder / "left_out.json").unlink()
+    assert named(folder) == {"figure.png", "report.html", bundle.BARE_REPORT}
+
+
+def test_what_was_packed_is_written_into_the_log(run: Path, tmp_path: Path) -> None:
+    assert invoke("bundle", run, "-o", tmp_path / "x.zip", "--operator", "A. B.").exit_code == 0
+    record = json.loads((run / "custody.jsonl").read_text().splitlines()[-1])
+    assert record["act"] == "exported" and record["operator"] == "A. B."
+    assert record["bundle"] == digests.entry(tmp_path / "x.zip") | {"left_out": []}
+    assert verify.run(run).sound
+
+
+def test_pictures_are_taken_out_of_a_report() -> None:
+    bare = bundle.without_pictures(PAGE)
+    assert "AAAA" not in bare and "words" in bare and bare.count("pictures-left-out") == 1
+
+
+def test_a_changed_run_is_not_bundled(run: Path, tmp_path: Path) -> None:
+    (run / "figure.png").write_bytes(b"pixelz")
+    done = invoke("bundle", run, "-o", tmp_path / "x.zip")
+    assert done.exit_code == 5 and "figure.png: was changed" in done.stderr
+    assert not (tmp_path / "x.zip").exists() and not list(tmp_path.glob(".x.zip*"))
+
+
+def test_a_case_comes_back_from_the_manifest(tmp_path: Path) -> None:
+    case = scenes.comparison().case
+    files = dict(case_files.named(case))
+    assert set(files) >= {"before.path", "after.path"}
+    values = json.loads(json.dumps(case_files.to_values(case)))
+    assert str(tmp_path) not in json.dumps(values)
+    assert case_files.from_values(values, files) == case
+    with pytest.raises(EvidenceError, match="cannot be read"):
+        case_files.from_values(values | {"title": 3}, files)
+
+
+def test_every_file_of_a_case_has_a_role() -> None:
+    path = Path("x")
+    source = types.Source(path, world_file=path)
+    case = types.Case(source, source, footprints=path, tie_points=path, exclude=path, aoi=path)
+    roles = [case_files.role(field) for field, _ in case_files.named(case)]
+    assert roles[:4] == ["before", "before world file", "after", "after world file"]
+    assert set(roles[4:]) >= {"footprints", "tie points", "excluded places", "area of interest"}
+
+
+def test_an_ssh_signature_beside_the_manifest_is_checked(run: Path, tmp_path: Path) -> None:
+    tool = shutil.which("ssh-keygen")
+    if tool is None:
+        pytest.skip("ssh-keygen is not installed")
+    key = tmp_path / "key"
+    subprocess.run([tool, "-q", "-t", "ed25519", "-N", "", "-C", "x", "-f", str(key)], check=True)
+    sign = [tool, "-Y", "sign", "-n", "damagediff", "-f", str(key), str(run / "manifest.json")]
+    subprocess.run(sign, check=True, capture_output=True)
+    found = verify.run(run)
+    assert found.findings == () and any(
+        "SSH signature of this manifest by key SHA256:" in n for n in found.notes
+    )
+    shutil.copy(run / "manifest.json.sig", tmp_path / "sig")
+    (run / "manifest.json.sig").write_text("not a signature")
+    assert named(run) == {"manifest.json.sig"}
+
+
+def test_what_is_no_proof_of_this_manifest_is_told(run: Path) -> None:
+    (run / "manifest.json.ots").write_bytes(b"\x00OpenTimestamps of something else")
+    assert named(run) == {"manifest.json.ots"}
