@@ -98,6 +98,24 @@ def pasted(share: float) -> Edit:
     return edit
 
 
+def mirrored(axis: int) -> Edit:
+    """The mirror image."""
+    return lambda data, around: np.flip(data, axis)
+
+
+def repeated(share: float, axis: int | None = None) -> Edit:
+    """The part on the left, this share of the picture, again at the right edge; mirrored along an axis."""
+
+    def edit(data: np.ndarray, around: Around) -> np.ndarray:
+        made = data.copy()
+        cols = int(data.shape[1] * share)
+        part = data[:, :cols]
+        made[:, data.shape[1] - cols :] = part if axis is None else np.flip(part, axis)
+        return made
+
+    return edit
+
+
 def blurred(sigma_px: float) -> Edit:
     """A Gaussian blur."""
     return lambda data, around: cv2.GaussianBlur(data, (0, 0), sigma_px)
@@ -182,6 +200,18 @@ BEYOND = (
     Kind("JPEG 15", (), 15),
 )
 """Stronger edits, to see where naming ends."""
+
+
+MIRRORED = (
+    Kind("mirrored, JPEG 85", (mirrored(1),), 85),
+    Kind("upside down mirrored", (mirrored(0),)),
+)
+REPEATED = (
+    Kind("half repeated, JPEG 85", (repeated(0.5),), 85),
+    Kind("quarter repeated, JPEG 60", (repeated(0.25),), 60),
+    Kind("half repeated mirrored, JPEG 85", (repeated(0.5, 1),), 85),
+)
+"""One picture that holds a part of itself twice, against the other date."""
 
 
 def write(kind: Kind, data: np.ndarray, around: Around, path: Path) -> Path:

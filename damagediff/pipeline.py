@@ -21,6 +21,7 @@ from . import (
     areas,
     baselines,
     buildings,
+    copies,
     diff,
     finding,
     footprint_fit,
@@ -155,8 +156,9 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
         progress("reading", 0.5)
         feeds.append(second.result())
         if optical and pair.moving_is_file and feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape:
-            drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
-            feeds = [feed.without(drawn) for feed in feeds]
+            if not copies.at_once(*feeds):  # in copies of one picture everything would look drawn
+                drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
+                feeds = [feed.without(drawn) for feed in feeds]
         yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress, where)
 
 
