@@ -48,7 +48,9 @@ def cropped(share: float) -> Edit:
 
     def edit(data: np.ndarray, around: Around) -> np.ndarray:
         rows, cols = (int(n * share) for n in data.shape[:2])
-        row, col = (int(around.rng.integers(0, n - m + 1)) for n, m in zip(data.shape, (rows, cols)))
+        row, col = (
+            int(around.rng.integers(0, n - m + 1)) for n, m in zip(data.shape[:2], (rows, cols), strict=True)
+        )
         return data[row : row + rows, col : col + cols]
 
     return edit
@@ -152,12 +154,12 @@ def shaded(levels: float) -> Edit:
 
 def _patch(shape: tuple[int, ...], share: float, rng: np.random.Generator) -> tuple[int, int]:
     stretch = rng.uniform(0.7, 1.4)
-    rows, cols = (int(n * np.sqrt(share) * k) for n, k in zip(shape, (stretch, 1 / stretch)))
+    rows, cols = (int(n * np.sqrt(share) * k) for n, k in zip(shape[:2], (stretch, 1 / stretch), strict=True))
     return max(8, min(rows, shape[0])), max(8, min(cols, shape[1]))
 
 
 def _place(shape: tuple[int, ...], size: tuple[int, int], rng: np.random.Generator) -> tuple[slice, slice]:
-    row, col = (int(rng.integers(0, n - m + 1)) for n, m in zip(shape, size))
+    row, col = (int(rng.integers(0, n - m + 1)) for n, m in zip(shape[:2], size, strict=True))
     return slice(row, row + size[0]), slice(col, col + size[1])
 
 

@@ -1,12 +1,14 @@
 """Is a copy of one picture named, and no genuine pair called one?
 
-python benchmarks/same_picture.py --data DIR [--every N] [--what genuine|copies|all] [--beyond] [--only PATTERN] [--out FILE.json]
+python benchmarks/same_picture.py --data DIR [--what genuine|copies|all] [--every N] [--first K]
+    [--only PATTERN] [--beyond] [--out FILE.json]
 
-Every folder's before and after image are a genuine pair: naming it, wholly or in part, is a false accusation.
-Then one picture of each folder, before and after in turn, is compared with edited copies of itself
-(`_copies.KINDS`), with its mirror image, and with a picture of which a part is repeated inside it. A copy is
-named when the check *two pictures* or *shared part* fails; the table tells both. `--beyond` adds stronger edits.
-Each pair is opened, aligned and asked as a run does; the seconds are those of the asking and of all before it.
+Every folder's before and after image are a genuine pair: naming it, wholly or in part, is a false
+accusation. Then one picture of each folder, before and after in turn, is compared with edited copies of
+itself (`_copies.KINDS`) and with its mirror image; and the same picture with a part repeated inside it,
+against the other date. A copy is named when *two pictures*, *shared part* or *repeated part* fails; the
+table tells which. `--beyond` adds stronger edits. Each pair is opened, aligned and asked as a run does; the
+seconds are those of the asking and of all before it.
 """
 
 from __future__ import annotations
@@ -95,9 +97,7 @@ def ask(before: Path, after: Path) -> dict[str, Any]:
     }
 
 
-def plan(
-    folders: list[Path], args: argparse.Namespace, temp: Path
-) -> Iterator[tuple[str, str, Path, Path]]:
+def plan(folders: list[Path], args: argparse.Namespace, temp: Path) -> Iterator[tuple[str, str, Path, Path]]:
     """(kind, name, picture, copy); for genuine pairs before and after."""
     if args.what != "copies":
         yield from (("genuine", folder.name, *both(folder)) for folder in folders)
@@ -110,11 +110,20 @@ def plan(
         donor = _pairs.pixels(both(folders[(k + 7) % len(folders)])[1])[0]
         picture = _pairs.write_png(temp / folder.name / "picture.png", data)
         for kind in (*kinds, *_copies.MIRRORED):
-            around = _copies.Around(np.random.default_rng(zlib.crc32(f"{folder.name} {kind.name}".encode())), donor)
-            yield kind.name, folder.name, picture, _copies.write(kind, data, around, temp / folder.name / "copy")
+            around = _copies.Around(
+                np.random.default_rng(zlib.crc32(f"{folder.name} {kind.name}".encode())), donor
+            )
+            yield (
+                kind.name,
+                folder.name,
+                picture,
+                _copies.write(kind, data, around, temp / folder.name / "copy"),
+            )
         other = _pairs.pixels(both(folder)[when == "before"])[0]
         for kind in _copies.REPEATED:
-            around = _copies.Around(np.random.default_rng(zlib.crc32(f"{folder.name} {kind.name}".encode())), donor)
+            around = _copies.Around(
+                np.random.default_rng(zlib.crc32(f"{folder.name} {kind.name}".encode())), donor
+            )
             path = _pairs.write_png(temp / folder.name / "other.png", other)
             yield kind.name, folder.name, path, _copies.write(kind, data, around, temp / folder.name / "copy")
 

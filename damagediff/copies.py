@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
-from . import align_fit, repeated, same_picture, tiles
+from . import align_fit, repeated, same_windows, tiles
 from .align_points import Model
 from .feed import Feed
 from .outcome import Repeated, SamePicture
-from .same_picture import Judged, Looked
+from .same_windows import Judged, Looked
 from .scene import Scene
-from .types import BoolArray, FloatArray, Window
+from .types import NOT_ANALYSED, ChangeMap, Region, Window
 
 REFIT_CORRELATION = 0.6
 """Windows that resemble each other this much lay a copy anew, when edited patches bent its alignment."""
@@ -21,7 +22,7 @@ LEAST_REFIT = 6
 
 def at_once(before: Feed, after: Feed) -> bool:
     """Whether two plain pictures of one size are copies, pixel on pixel; on the reduced pictures."""
-    return same_picture.compare(before.grey(), after.grey()).whole
+    return same_windows.compare(before.grey(), after.grey()).whole
 
 
 def look(scene: Scene, accepted: bool) -> SamePicture:
@@ -36,15 +37,24 @@ def look(scene: Scene, accepted: bool) -> SamePicture:
     found, mirrored = _through_alignment(plain), None
     if not accepted and not found.whole:
         found, mirrored = _otherwise(plain, found)
-    partly = not found.whole and (found.share or 0) >= same_picture.PART
+    partly = not found.whole and (found.share or 0) >= same_windows.PART
     return SamePicture(
         found.share,
         found.windows,
         found.whole,
-        partly and found.count >= same_picture.LEAST_SAME,
+        partly and found.count >= same_windows.LEAST_SAME,
         mirrored,
         again,
     )
+
+
+def unless_one(
+    scene: Scene, change: ChangeMap, found: tuple[Region, ...]
+) -> tuple[ChangeMap, tuple[Region, ...]]:
+    """The change map and regions as they are; of copies of one picture nothing is said."""
+    if scene.same is None or not scene.same.whole:
+        return change, found
+    return replace(change, changed=np.full_like(change.changed, NOT_ANALYSED)), ()
 
 
 def _with_drawn(feed: Feed) -> Feed:
@@ -57,18 +67,18 @@ def _with_drawn(feed: Feed) -> Feed:
 def _through_alignment(scene: Scene) -> Judged:
     """At full resolution where the alignment says; laid anew once where that may be why they differ."""
     shape = scene.pair.grid.shape
-    windows, looked = _read(scene, same_picture.plan(shape))
-    if not same_picture.suspicious(looked):
-        return same_picture.judge(looked, same_picture.places(windows, shape))
-    windows, looked = _read(scene, same_picture.plan(shape, same_picture.MANY))
-    found = same_picture.judge(looked, same_picture.places(windows, shape))
+    windows, looked = _read(scene, same_windows.plan(shape))
+    if not same_windows.suspicious(looked):
+        return same_windows.judge(looked, same_windows.places(windows, shape))
+    windows, looked = _read(scene, same_windows.plan(shape, same_windows.MANY))
+    found = same_windows.judge(looked, same_windows.places(windows, shape))
     model = None if found.whole else _laid_anew(scene.after.model, windows, looked)
     if model is None:
         return found
     windows, looked = _read(
-        replace(scene, after=scene.after.aligned(model)), same_picture.plan(shape, same_picture.MANY)
+        replace(scene, after=scene.after.aligned(model)), same_windows.plan(shape, same_windows.MANY)
     )
-    other = same_picture.judge(looked, same_picture.places(windows, shape))
+    other = same_windows.judge(looked, same_windows.places(windows, shape))
     return other if other.count > found.count else found
 
 
@@ -76,12 +86,12 @@ def _read(scene: Scene, windows: tuple[Window, ...]) -> tuple[list[Window], list
     """Those windows that both pictures show, and what was seen in them."""
 
     def one(window: Window) -> Looked | None:
-        area = window.padded(same_picture.MARGIN_PX + same_picture.SEARCH_PX)
+        area = window.padded(same_windows.MARGIN_PX + same_windows.SEARCH_PX)
         before, before_valid = scene.before.read(area)
         after, after_valid = scene.after.read(area)
         usable = before_valid & after_valid & scene.areas.usable(area)
         first, second = scene.before.plane(before, usable), scene.after.plane(after, usable)
-        return same_picture.look(np.asarray(first.grey), np.asarray(second.grey), usable)
+        return same_windows.look(np.asarray(first.grey), np.asarray(second.grey), usable)
 
     answers = list(tiles.map_ordered(one, windows, scene.executor, ahead=8))
     seen = [(w, a) for w, a in zip(windows, answers, strict=True) if a is not None]
@@ -93,7 +103,7 @@ def _laid_anew(model: Model | None, windows: list[Window], looked: list[Looked])
     keep = [k for k, one in enumerate(looked) if one.correlation >= REFIT_CORRELATION]
     if model is None or len(keep) < LEAST_REFIT:
         return None
-    middle = np.array([windows[k][:2] for k in keep], float) + (same_picture.SIDE_PX - 1) / 2
+    middle = np.array([windows[k][:2] for k in keep], float) + (same_windows.SIDE_PX - 1) / 2
     moving = model.moving_from_grid(middle + np.array([looked[k].shift_rc for k in keep]))
     weight = np.array([looked[k].correlation ** 8 for k in keep])
     for _ in range(8):
@@ -111,12 +121,10 @@ def _otherwise(scene: Scene, found: Judged) -> tuple[Judged, str | None]:
         return found, None
     best, how = found, None
     for name, axis in ((None, None), *repeated.MIRRORS):
-        there, usable = after.grey(), after.reduced.valid
-        if axis is not None:
-            there, usable = (np.ascontiguousarray(np.flip(x, axis)) for x in (there, usable))
+        there, usable = repeated.flipped(after.grey(), axis), repeated.flipped(after.reduced.valid, axis)
         valid = before.reduced.valid, usable
         offset = repeated.offset(before.grey(), there, valid)
-        now = same_picture.compare(before.grey(), there, offset, valid)
+        now = same_windows.compare(before.grey(), there, offset, valid)
         if (now.share or 0) > (best.share or 0):
             best, how = now, name
     return best, how
@@ -126,7 +134,7 @@ def _repeated(scene: Scene) -> tuple[Repeated, ...]:
     """Of each picture the largest part that it holds twice; where somebody left places out, without them."""
 
     def one(feed: Feed) -> Repeated | None:
-        when = "before" if feed is scene.before else "after"
+        when: Literal["before", "after"] = "before" if feed is scene.before else "after"
         return repeated.find(feed.grey(), feed.reduced.valid, when, feed.reduced.factor)
 
     found = list(tiles.map_ordered(one, (scene.before, scene.after), scene.executor, ahead=2))

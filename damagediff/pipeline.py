@@ -102,6 +102,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         scene = replace(scene, older=baselines.let_in(case, scene.pair, settings))
         alignment, model = registration.register(scene)
         scene = replace(scene, after=scene.after.aligned(model))
+        scene = replace(scene, same=copies.look(scene, alignment.accepted))
         if not alignment.accepted:
             return _refused(scene, alignment)
         if settings.sensor == "optical":
@@ -204,7 +205,7 @@ def _compare_aligned(
         measures, ceiling, told = baselines.with_stack(scene, radiometry, measures, ceiling)
         measured = measured & (measures.valid | ~supported)
     scale = ceiling if scene.settings.sensor == "sar" else diff.calibrate(measures, ceiling)
-    change, found = finding.find(scene, measures, scale, radiometry)
+    change, found = copies.unless_one(scene, *finding.find(scene, measures, scale, radiometry))
     change = finding.with_sensitivity(scene, measures, scale, radiometry, (change, found))
     change = analysed.with_reasons(scene, change, measured, supported)
     of = alarm_trials.Measured(scene, (radiometry, reference), alignment.lean, measures, scale, change, found)
@@ -332,10 +333,10 @@ def _comparison(
         change=change,
         regions=found,
         buildings=table,
-        trust=trust.judge(scene.pair, alignment, change, asked, limit),
+        trust=trust.judge(scene.pair, alignment, change, asked, limit, scene.same),
         pictures=drawn,
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
         baselines=scene.older,
-        notes=(*notes.of_pair(scene.pair, change), *notes.of_areas(scene)),
+        notes=(*notes.of_pair(scene.pair, change), *notes.of_copies(scene), *notes.of_areas(scene)),
     )

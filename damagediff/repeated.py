@@ -6,15 +6,16 @@ one anywhere. Such peaks also come from streets and fields in rows, so windows a
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 import cv2
 import numpy as np
 
-from . import same_picture
+from . import same_windows
 from .outcome import Repeated
 from .types import Array, BoolArray, FloatArray
 
+Kind = TypeVar("Kind", FloatArray, BoolArray)
 SPECTRUM_PX = 768
 """Longest side of the picture whose correlation with itself is taken."""
 LEAST_LAG_PX = 24
@@ -22,6 +23,8 @@ LEAST_LAG_PX = 24
 LEAST_PEAK_SD = 8.0
 """Robust deviations above the correlation elsewhere, from which windows are compared at a peak."""
 PEAKS = 2
+SHARE = 0.1
+"""Share of a picture's windows found again elsewhere in it, from which it is told."""
 LEAST_WINDOWS = 5
 
 
@@ -40,18 +43,22 @@ def find(grey: FloatArray, valid: BoolArray, when: Literal["before", "after"], s
     """
     best: Repeated | None = None
     for mirrored, flip in (*MIRRORS, (None, None)):
-        there = grey if flip is None else np.ascontiguousarray(np.flip(grey, flip))
-        usable = valid if flip is None else np.ascontiguousarray(np.flip(valid, flip))
+        there, usable = flipped(grey, flip), flipped(valid, flip)
         for offset in _peaks(grey, valid, flip):
-            found = same_picture.compare(grey, there, offset, (valid, usable))
+            found = same_windows.compare(grey, there, offset, (valid, usable))
             share = found.count / max(found.windows, 1)
-            if found.count >= LEAST_WINDOWS and share >= same_picture.REPEATED and (best is None or share > best.share):
+            if found.count >= LEAST_WINDOWS and share >= SHARE and (best is None or share > best.share):
                 moved = (float(offset[0] * scale), float(offset[1] * scale))
                 best = Repeated(when, share, moved, mirrored)
     return best
 
 
 MIRRORS = (("left to right", 1), ("top to bottom", 0))
+
+
+def flipped(data: Kind, axis: int | None) -> Kind:
+    """The mirror image along an axis; None: as it is."""
+    return data if axis is None else cast(Kind, np.ascontiguousarray(np.flip(data, axis)))
 
 
 def _peaks(grey: FloatArray, valid: BoolArray, flip: int | None) -> list[tuple[int, int]]:
@@ -92,7 +99,10 @@ def offset(before: FloatArray, after: FloatArray, valid: tuple[BoolArray, BoolAr
 
 
 def _clear(surface: Array, row: int, col: int, reach: int = 4) -> None:
-    near = [np.arange(at - reach, at + reach + 1) % size for at, size in zip((row, col), surface.shape, strict=True)]
+    near = [
+        np.arange(at - reach, at + reach + 1) % size
+        for at, size in zip((row, col), surface.shape, strict=True)
+    ]
     surface[np.ix_(*near)] = 0
 
 
@@ -111,7 +121,12 @@ def _unwrapped(offset: tuple[int, int], shape: tuple[int, int], k: int) -> list[
 
 def _reduced(data: FloatArray, k: int) -> FloatArray:
     rows, cols = (n // k * k for n in data.shape)
-    return data[:rows, :cols].reshape(rows // k, k, cols // k, k).mean((1, 3), dtype=np.float64).astype(np.float32)
+    return (
+        data[:rows, :cols]
+        .reshape(rows // k, k, cols // k, k)
+        .mean((1, 3), dtype=np.float64)
+        .astype(np.float32)
+    )
 
 
 def _ripples(grey: FloatArray, valid: BoolArray) -> FloatArray:
