@@ -42,11 +42,14 @@ MIN_CONTRAST = 1.0
 MIN_GRAIN = 0.1
 """Least deviation of the finest band in any 8 x 8 px block: menus and margins of screenshots have none, and
 being the same in two screenshots they are not the same picture of a place."""
-SAME_CORRELATION = 0.98
-"""Of the band, from which it is the same: two acquisitions reach a median of .92 (docs/method.md)."""
-LEAST_CORRELATION, SAME_LEVELS = 0.9, 1.2
-"""Where there is little contrast: from this correlation on, if what is left is so few grey levels. JPEG of
-quality 30 leaves 1.1, two acquisitions 2.3 and more in their most alike tenth."""
+LEAST_CORRELATION = 0.9
+"""Of the band; what follows asks more wherever there is contrast."""
+SAME_LEVELS, SAME_SHARE = 1.2, 0.05
+"""What may be left of the band in the flatter picture: grey levels, and a share of its contrast, as squares.
+JPEG of quality 30 leaves 1.1 levels, two acquisitions 2.3 and more in their most alike tenth; the share is
+for interpolation and for what a change of tone bends."""
+SAME_SHIFT_PX = 2.0
+"""From the middle one of the windows that are alike: farther off is another, similar place."""
 SAME_RELATION_LEVELS = 1.5
 """Distance of a window's grey levels from the relation of all; JPEG of quality 30 leaves .6, and the two
 most alike acquisitions 3.3."""
@@ -69,8 +72,8 @@ class Looked(NamedTuple):
     """Of the band from 1.6 to 6.4 px, where the window fits best."""
     levels: float
     """What the one does not explain of the other in that band, grey levels, in the flatter of the two."""
-    contrast: float
-    """Standard deviation of the band, grey levels, in the richer of the two."""
+    contrast: tuple[float, float]
+    """Standard deviation of the band, grey levels, in the flatter and in the richer of the two."""
     grain: float
     shift_rc: tuple[float, float]
     """Where the second picture shows the window, pixels from where it was expected."""
@@ -144,7 +147,7 @@ def look(before: FloatArray, after: FloatArray, valid: BoolArray) -> Looked | No
     ends = (_core(before), _core(after))
     clipped = float(np.logical_or(*[(x <= 0.5) | (x >= 254.5) for x in ends]).mean())
     unlike = float(np.sqrt(max(0.0, 1 - r * r)))
-    return Looked(r, min(spread) * unlike, max(spread), grain, shift, clipped, light)
+    return Looked(r, min(spread) * unlike, (min(spread), max(spread)), grain, shift, clipped, light)
 
 
 @dataclass(frozen=True)
@@ -238,7 +241,7 @@ def compare(
 
 def suspicious(looked: Sequence[Looked]) -> bool:
     """Whether a closer look is worth its time."""
-    return any(w.correlation >= ASKED and w.contrast >= MIN_CONTRAST for w in looked)
+    return any(w.correlation >= ASKED and w.contrast[1] >= MIN_CONTRAST for w in looked)
 
 
 def _cut_both(
@@ -273,12 +276,15 @@ def judge(looked: Sequence[Looked], place: FloatArray) -> Judged:
     """
     if not looked:
         return Judged(0, np.zeros(0, bool))
-    r, levels, contrast, grain, clipped = (
-        np.array([getattr(w, k) for w in looked])
-        for k in ("correlation", "levels", "contrast", "grain", "clipped")
+    r, levels, grain, clipped = (
+        np.array([getattr(w, k) for w in looked]) for k in ("correlation", "levels", "grain", "clipped")
     )
-    asked = (contrast >= MIN_CONTRAST) & (grain >= MIN_GRAIN) & (clipped <= MAX_CLIPPED)
-    alike = asked & ((r >= SAME_CORRELATION) | ((r >= LEAST_CORRELATION) & (levels <= SAME_LEVELS)))
+    flatter, richer = np.array([w.contrast for w in looked]).T
+    asked = (richer >= MIN_CONTRAST) & (grain >= MIN_GRAIN) & (clipped <= MAX_CLIPPED)
+    alike = asked & (r >= LEAST_CORRELATION) & (levels <= np.hypot(SAME_LEVELS, SAME_SHARE * flatter))
+    shift = np.array([w.shift_rc for w in looked])
+    if alike.any():
+        alike &= np.hypot(*(shift - np.median(shift[alike], 0)).T) <= SAME_SHIFT_PX
     if alike.sum() < LEAST_SAME:
         return Judged(int(asked.sum()), np.zeros(len(looked), bool))
     apart = _off_relation(np.stack([w.light for w in looked]), place, alike)
