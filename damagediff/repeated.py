@@ -42,11 +42,12 @@ def find(grey: FloatArray, valid: BoolArray, when: Literal["before", "after"], s
     None when there is no such part, as large as a tenth of the picture.
     """
     best: Repeated | None = None
+    every = same_windows.plan(grey.shape, same_windows.MANY)
     for mirrored, flip in (*MIRRORS, (None, None)):
         there, usable = flipped(grey, flip), flipped(valid, flip)
         for offset in _peaks(grey, valid, flip):
             found = same_windows.compare(grey, there, offset, (valid, usable))
-            share = found.count / max(found.windows, 1)
+            share = found.count / max(len(every), 1)
             if found.count >= LEAST_WINDOWS and share >= SHARE and (best is None or share > best.share):
                 moved = (float(offset[0] * scale), float(offset[1] * scale))
                 best = Repeated(when, share, moved, mirrored)

@@ -53,6 +53,8 @@ SAME_SHIFT_PX = 2.0
 SAME_RELATION_LEVELS = 1.5
 """Distance of a window's grey levels from the relation of all; JPEG of quality 30 leaves .6, and the two
 most alike acquisitions 3.3."""
+ONE_RELATION = 0.6
+"""Share of the windows that are alike which must follow it: like houses in rows follow none."""
 ASKED = 0.93
 """Correlation of any window that raises the question, and makes the look closer."""
 MAX_CLIPPED = 0.05
@@ -288,7 +290,8 @@ def judge(looked: Sequence[Looked], place: FloatArray) -> Judged:
     if alike.sum() < LEAST_SAME:
         return Judged(int(asked.sum()), np.zeros(len(looked), bool))
     apart = _off_relation(np.stack([w.light for w in looked]), place, alike)
-    return Judged(int(asked.sum()), alike & (apart <= SAME_RELATION_LEVELS))
+    same = alike & (apart <= SAME_RELATION_LEVELS)
+    return Judged(int(asked.sum()), same & (same.sum() >= ONE_RELATION * alike.sum()))
 
 
 def _off_relation(light: Array, place: FloatArray, alike: BoolArray) -> FloatArray:
