@@ -31,7 +31,7 @@ import numpy as np
 from damagediff import copies, registration
 from damagediff.errors import InputError
 
-LONGEST_PX = 1400
+LONGEST_PX = 800
 """Larger pictures are cut to this before they are copied."""
 
 

@@ -10,7 +10,18 @@ import scenes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from damagediff import copies, notes, pipeline, repeated, same_picture, same_windows, synthetic, trust, types
+from damagediff import (
+    copies,
+    notes,
+    pipeline,
+    repeated,
+    same_picture,
+    same_windows,
+    summary,
+    synthetic,
+    trust,
+    types,
+)
 from damagediff.outcome import Repeated, SamePicture
 from damagediff.settings import Settings
 
@@ -182,6 +193,7 @@ def test_of_copies_nothing_is_said_about_change(written, tmp_path):
     case = types.Case(written("before.png", grey), written("after.png", patched(grey)))
     found = pipeline.compare(case, Settings(workers=1), tmp_path)
     assert found.verdict == "not comparable" and found.regions == () and found.change is not None
+    assert "copies of one picture" in summary.finding(found) and "one moment" in summary.limits(found)[0]
     assert (found.change.changed == types.NOT_ANALYSED).all()
 
 
