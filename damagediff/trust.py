@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from . import align_points, grid, wording
+from . import align_points, grid, same_picture, wording
 from .detection import Detection, DetectionCurve
+from .outcome import SamePicture
 from .types import Alignment, ChangeMap, Check, Grid, Pair, Trust, Verdict
 
 MIN_ANALYSED = 0.5
@@ -28,12 +29,17 @@ MIN_CHECKING = 8
 MIN_AGREEING = 0.7
 """Share of the held-out points that should lie near the model; the others are not in its RMSE and CE90."""
 
-DECIDING = ("alignment", "comparability")
+DECIDING = ("alignment", "comparability", "two pictures")
 """Checks without which nothing may be said; failing any other one is a reservation."""
 
 
-def judge(
-    pair: Pair, alignment: Alignment, change: ChangeMap | None, overlap_share: float | None, limit: float
+def judge(  # noqa: PLR0913
+    pair: Pair,
+    alignment: Alignment,
+    change: ChangeMap | None,
+    overlap_share: float | None,
+    limit: float,
+    same: SamePicture | None = None,
 ) -> Trust:
     """Ask every question that can be asked of this pair.
 
@@ -43,6 +49,8 @@ def judge(
         Share of the working grid on which the change was analysed.
     limit : float
         Comparability below which nothing can be said.
+    same : SamePicture, optional
+        Whether both files are one picture.
     """
     checks = (
         _alignment(alignment),
@@ -56,6 +64,7 @@ def judge(
         _resolution(pair, alignment),
         _dates(pair),
         _different(pair),
+        *same_picture.checks(same),
     )
     return Trust(verdict=verdict(checks), checks=checks)
 
@@ -197,6 +206,8 @@ def _dates(pair: Pair) -> Check:
         same = wording.coarser(pair.before.acquisition, pair.after.acquisition)
         return Check("dates", question, f"same {same}: order not known", 0.0, "days between", None)
     days = round(time.total_seconds() / 86400, 6)
+    if days < 0:
+        question += " The before image is dated after the after image: were they swapped?"
     return Check("dates", question, days, 0.0, "days between", days > 0)
 
 
