@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
+import scenes
 from rasterio.errors import NotGeoreferencedWarning
 from test_cli import as_bytes, houses
 
@@ -43,6 +44,7 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(5)
     before = houses(3)
     after = np.nan_to_num(synthetic.warp(before, SHIFT) * 0.9 + 18)
+    after += scenes.ripples(SHAPE, rng)
     noisy = [x + rng.normal(0, 2, x.shape) for x in (before, after)]
     return as_bytes(noisy[0]), as_bytes(noisy[1])
 
