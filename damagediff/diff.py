@@ -11,6 +11,7 @@ The story, in the order in which the pipeline calls it:
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
@@ -141,17 +142,23 @@ def measure(
     loss, pattern, texture = structure.decorrelation(a[near(1)], b[near(1)])
     edges_near = edges[0][near(CELL)], edges[1][near(CELL)]
     usable = _usable_cells(valid[near(1)])
-    built = (slice(0, 1), slice(3, 5))
-    kept = [np.concatenate([_core(e[k]) for k in built]) * usable for e in edges_near]
+    built, along = (slice(0, 1), slice(3, 5)), (slice(1, 3),)
+    kept, lines = ([_kept(e, parts, usable) for e in edges_near] for parts in (built, along))
+    bands = [x[near(1)] for x in (before8, after8)]
+    sums = [np.stack([structure.cell_sums(band.astype(np.float32)) for band in x]) for x in bands]
+    colours = _colours(sums, roles)
     found = Measures(
         structure=loss,
         pattern=pattern,
         orientation=structure.orientation_distance(*edges_near),
         texture=texture,
-        colour=_colour_difference(before8[near(1)], after8[near(1)]),
-        edges_before=kept[0].astype(np.int16),
-        edges_after=kept[1].astype(np.int16),
-        green=_green(before8[near(1)], after8[near(1)], roles),
+        colour=_colour_difference(*sums),
+        edges_before=kept[0],
+        edges_after=kept[1],
+        lines=np.concatenate(lines),
+        colours=colours,
+        darkest=np.stack([_core(_cell_minima(x)) for x in bands]),
+        green=_green(colours, roles),
         light=np.stack([_core(structure.cell_sums(x[near(1)].astype(np.float32))) for x in (a, b)]) / CELL**2,
         leaning=np.zeros(usable.shape, np.uint8),
         valid=usable,
@@ -207,17 +214,18 @@ def _usable_cells(valid: BoolArray) -> BoolArray:
     return _core(inner) > 0
 
 
-def _cell_means(bands: ByteArray) -> FloatArray:
-    """(bands, rows, cols) means over windows of cells, exact up to the last division."""
-    sums = [structure.cell_sums(band.astype(np.float32)) for band in bands]
-    weights = structure.SMALL_WINDOW.astype(np.float32)
-    total = np.stack([cv2.sepFilter2D(x, cv2.CV_32F, weights, weights) for x in sums])
-    return total / np.float32((CELL * weights.sum()) ** 2)
+def _kept(edges: FloatArray, parts: tuple[slice, ...], usable: BoolArray) -> IntArray:
+    """Some channels of `structure.gradient_sums`, 0 where not usable."""
+    chosen = np.concatenate([_core(edges[k]) for k in parts]) * usable
+    return chosen.astype(np.int16)
 
 
-def _colour_difference(before8: ByteArray, after8: ByteArray) -> FloatArray:
-    """Root mean square over bands of the difference of means, the smallest of five displacements."""
-    a, b = _core(_cell_means(before8)), _cell_means(after8)
+def _colour_difference(before: FloatArray, after: FloatArray) -> FloatArray:
+    """Root mean square over bands of the difference of means, the smallest of five displacements.
+
+    From (bands, rows, cols) sums over cells; exact up to the last division.
+    """
+    a, b = _core(_window_means(before)), _window_means(after)
     best: FloatArray | None = None
     for dy, dx in structure.CROSS:
         d = a - _core(np.roll(b, (-dy, -dx), (1, 2)))  # what rolls over the edge stays in the margin
@@ -227,16 +235,31 @@ def _colour_difference(before8: ByteArray, after8: ByteArray) -> FloatArray:
     return np.sqrt(best)
 
 
-def _green(before8: ByteArray, after8: ByteArray, roles: tuple[str, ...]) -> FloatArray:
+def _window_means(sums: FloatArray) -> FloatArray:
+    return np.stack([structure.window_means(x) for x in sums])
+
+
+def _cell_minima(bands: ByteArray) -> ByteArray:
+    """The darkest band of the darkest pixel of each cell."""
+    darkest = functools.reduce(cv2.min, bands)
+    rows = functools.reduce(cv2.min, (darkest[k::CELL] for k in range(CELL)))
+    return np.asarray(functools.reduce(np.minimum, (rows[:, k::CELL] for k in range(CELL))), np.uint8)
+
+
+def _colours(sums: list[FloatArray], roles: tuple[str, ...]) -> IntArray:
+    """(2, 3, rows, cols) sums of red, green and blue over cells; 0 without them."""
+    if not set(RGB) <= set(roles):
+        return np.zeros((2, 3, *_core(sums[0]).shape[1:]), np.uint16)
+    chosen = [roles.index(role) for role in RGB]
+    return np.stack([_core(x[chosen]) for x in sums]).astype(np.uint16)
+
+
+def _green(colours: IntArray, roles: tuple[str, ...]) -> FloatArray:
     """(2, rows, cols) excess green of each image, exact up to the division."""
     if not set(RGB) <= set(roles):
-        shape = [n // CELL - 2 * structure.MARGIN for n in before8.shape[1:]]
-        return np.full((2, *shape), cells.NO_COLOUR, np.float32)
-    found = []
-    for bands in (before8, after8):
-        red, green, blue = (_core(structure.cell_sums(bands[roles.index(k)].astype(np.float32))) for k in RGB)
-        found.append((2 * green - red - blue) / np.maximum(red + green + blue, 1))
-    return np.stack(found)
+        return np.full((2, *colours.shape[2:]), cells.NO_COLOUR, np.float32)
+    red, green, blue = (colours[:, k].astype(np.float32) for k in range(3))
+    return (2 * green - red - blue) / np.maximum(red + green + blue, 1)
 
 
 def assemble(shape: tuple[int, int], parts: Iterable[tuple[Window, Measures]]) -> Measures:
@@ -397,7 +420,7 @@ def _structure_was_lost(measures: Measures, smooth: FloatArray, labels: IntArray
         return cells.component_means(labels, count, values)
 
     before, after = (
-        structure.crossing(e, BUILT_SIGMA_CELLS) for e in (measures.edges_before, measures.edges_after)
+        cells.coherence(e, BUILT_SIGMA_CELLS) for e in (measures.edges_before, measures.edges_after)
     )
     rougher = _log_ratio(*(_roughness(measures, e[0]) for e in (measures.edges_before, measures.edges_after)))
     usual = float(np.median(rougher[measures.valid])) if measures.valid.any() else 0.0

@@ -28,3 +28,15 @@ class Sensitivity:
     """Working-grid pixels of both tiers."""
     structural_px: int
     structural_regions: int
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Share of what could be measured, 0..1, that each picture may not show; None: not told."""
+
+    cloud_before: float | None = None
+    """Likely under cloud or haze, at least; None without colour."""
+    cloud_after: float | None = None
+    saturated_before: float | None = None
+    """At the top of what an 8-bit file can hold; None for other files."""
+    saturated_after: float | None = None

@@ -33,6 +33,7 @@ from . import (
     rasters_out,
     reference_measures,
     registration,
+    sight,
     squares,
     summary,
     tiles,
@@ -219,6 +220,8 @@ def _compare_aligned(
     change, found = finding.find(scene, measures, scale, radiometry)
     change = finding.with_sensitivity(scene, measures, scale, radiometry, (change, found))
     change = analysed.with_reasons(scene, change, measured, supported)
+    if scene.settings.sensor == "optical":
+        change = replace(change, sight=sight.shares(measures))
     measures = radar.without_optics(measures) if scene.settings.sensor == "sar" else measures
     rasters_out.write_change(scene, change, folder)
     rasters_out.write_geometry(scene, folder)
@@ -311,7 +314,7 @@ def _measure_and_write(
     grid_, settings, (radiometry, reference) = scene.pair.grid, scene.settings, learnt
     canvas = pictures.Canvas(grid_, settings.report.picture_px, settings.tile_px, len(scene.pair.roles))
     windows = tiles.plan(grid_.shape, settings.tile_px)
-    halo = diff.halo(lean)
+    halo, dtypes = diff.halo(lean), (scene.pair.before.dtype, scene.pair.after.dtype)
 
     with (
         rasters_out.image_writer(folder / "before.tif", scene.pair.before, scene) as before_out,
@@ -331,6 +334,8 @@ def _measure_and_write(
             both = before_valid & after_valid
             usable = both & scene.areas.usable(core.padded(halo))
             found = diff.measure(before8, after8, usable, scene.pair.roles, lean, reference)
+            full = sight.full_pixels((before[inner], after[inner]), dtypes, found.shape)
+            found = replace(found, full=full)
             return core, found, before8[inner], after8[inner], both[inner[1:]]
 
         parts = []

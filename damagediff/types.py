@@ -23,7 +23,7 @@ from affine import Affine
 from .doubt import Check as Check
 from .doubt import Trust as Trust
 from .doubt import Verdict as Verdict
-from .outcome import Sensitivity
+from .outcome import Sensitivity, Sight
 from .zones import Building as Building
 from .zones import FootprintFit as FootprintFit
 from .zones import GridSummary as GridSummary
@@ -314,6 +314,8 @@ class ChangeMap:
     """The same scene at multiples of the threshold, 1 among them; empty when nothing is said about change."""
     why: ByteArray | None = None
     """(cell rows, cell cols) 0 where analysed, else 1 + the position in `REASONS`; None: not told."""
+    sight: Sight = Sight()
+    """What each picture may not show."""
 
 
 @dataclass(frozen=True)

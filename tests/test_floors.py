@@ -115,6 +115,7 @@ HELPER_OF = {
     "relief_cells": "synthetic",
     "relief_roofs": "synthetic",
     "relief_ruins": "synthetic",
+    "sight": "regions",
     "structure": "diff",
     "tags": "raster",
     "thresholds": "diff",

@@ -211,9 +211,13 @@ def test_results_keep_their_contract() -> None:
     }
     assert alignment["moving_from_reference"] == [[1, 0, 2], [0, 1, -1.5], [0, 0, 1]]
     assert alignment["ce90_m"] == pytest.approx(alignment["ce90_px"] * scenes.GSD_M)
-    assert {"threshold", "changed_share_of_analysed", "analysed_share", "changed_area_m2"} <= set(
-        found["change"]
-    )
+    assert {
+        "threshold",
+        "changed_share_of_analysed",
+        "analysed_share",
+        "changed_area_m2",
+        "cloud_share_after",
+    } <= set(found["change"])
     assert found["change"]["calibration"]["unset"] is None
     keys = {"id", "tier", "area_px", "area_m2", "score_mean", "score_max", "flags", "bbox_rc"}
     assert all(keys <= set(region) and "outline_rc" not in region for region in found["regions"])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import scenes
 
-from damagediff import figures, notes, outputs, regions, report, types
+from damagediff import figures, notes, outcome, outputs, regions, report, report_change, types
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -337,3 +337,18 @@ def test_changed_settings_stand_out() -> None:
 def test_the_page_repeats_byte_for_byte(tmp_path: Path) -> None:
     report.write(scenes.comparison(), tmp_path)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == report.html(scenes.comparison())
+
+
+def test_cloud_is_told_to_every_reader() -> None:
+    found = scenes.comparison()
+    change = dataclasses.replace(
+        found.change, sight=outcome.Sight(cloud_before=0.004, cloud_after=0.13, saturated_after=0.0)
+    )
+    assert not notes.of_pair(found.pair, found.change)
+    (told,) = notes.of_pair(found.pair, change)
+    assert told.startswith(f"{found.pair.after.name}: 13 % of it looks like cloud")
+    rows = dict(report_change.change_part(dataclasses.replace(found, change=change)))
+    assert rows["Looks like cloud or haze"].startswith(
+        "at least 0.4 % of the before image, 13 % of the after"
+    )
+    assert "0 % of the after image" in rows["As bright as the file allows"]
