@@ -65,6 +65,9 @@ def results(comparison: Comparison) -> dict[str, Any]:
             tables.building_fields(building, comparison.pair.grid) for building in comparison.buildings
         ],
         "building_classes": summary.building_counts(comparison.buildings),
+        "footprints": None
+        if comparison.footprint_count is None
+        else json_text.fields(comparison.footprint_count),
         "footprint_fit": _footprint_fit(comparison),
         "grid_summary": _grid_summary(comparison),
         "trust": json_text.fields(comparison.trust)

@@ -57,6 +57,7 @@ from .types import (
     Comparison,
     Crop,
     FloatArray,
+    FootprintCount,
     FootprintFit,
     Image,
     Lean,
@@ -103,7 +104,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         A raster cannot be written.
     """
     with open_scene(case, settings, progress) as scene:
-        outlines = _outlines(scene)
+        outlines, counted = _outlines(scene)
         squares.side_px(scene.pair.grid, settings.summary)  # what cannot be asked for is told now
         diff.min_region(scene.pair.grid, settings)  # whether it can be met is told now, not after an hour
         alignment, model = registration.register(scene)
@@ -112,7 +113,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
             return _refused(scene, alignment)
         if settings.sensor == "optical":
             alignment = replace(alignment, lean=registration.lean(scene))
-        return _compare_aligned(scene, alignment, outlines, folder)
+        return replace(_compare_aligned(scene, alignment, outlines, folder), footprint_count=counted)
 
 
 def align(case: Case, settings: Settings, out: Path, progress: Progress = silent) -> tuple[Pair, Alignment]:
@@ -269,9 +270,9 @@ def _fit_footprints(
     return footprint_fit.fit([place for place, _ in used], [surface for _, surface in used], on)
 
 
-def _outlines(scene: Scene) -> tuple[footprints.Footprint, ...]:
+def _outlines(scene: Scene) -> tuple[tuple[footprints.Footprint, ...], FootprintCount | None]:
     path = scene.case.footprints
-    return () if path is None else footprints.read(path, scene.pair.grid)
+    return ((), None) if path is None else footprints.read_counted(path, scene.pair.grid)
 
 
 def _fit_radiometry(scene: Scene) -> tuple[Radiometry, Reference | None]:

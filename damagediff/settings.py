@@ -103,7 +103,7 @@ class BuildingSettings:
     """The same where it is not."""
     false_discovery_rate: float = 0.1
     """Share of false ones among the buildings below the threshold that are called possible change."""
-    grade_scale: Literal["copernicus", "unosat", "xbd"] = "copernicus"
+    grade_scale: Literal["copernicus", "unosat", "xbd"] | None = None
     """Scale of the empty column in which an analyst grades the buildings; the tool gives no grade."""
 
 

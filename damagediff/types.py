@@ -25,6 +25,7 @@ from .doubt import Trust as Trust
 from .doubt import Verdict as Verdict
 from .outcome import Sensitivity, Sight
 from .zones import Building as Building
+from .zones import FootprintCount as FootprintCount
 from .zones import FootprintFit as FootprintFit
 from .zones import GridSummary as GridSummary
 from .zones import Outline as Outline
@@ -388,6 +389,8 @@ class Comparison:
     """Shares in squares; None when not asked for, or when there is no change map."""
     footprint_fit: FootprintFit | None = None
     """How the footprints were laid on the before image; None without footprints or when switched off."""
+    footprint_count: FootprintCount | None = None
+    """None without footprints."""
 
     @property
     def verdict(self) -> Verdict:

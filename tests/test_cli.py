@@ -256,7 +256,7 @@ def test_identical_files_say_so_and_show_no_change(pair, tmp_path):
     done = compare((pair[0], pair[0]), out)
     assert done.exit_code == 0, done.output
     assert results(out)["regions"] == []
-    assert "identical" in done.output
+    assert "one picture twice" in done.output
     assert "identical" in (out / "report.html").read_text(encoding="utf-8")
 
 

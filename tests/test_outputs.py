@@ -319,7 +319,9 @@ def test_buildings_are_safe_in_a_spreadsheet(tmp_path: Path) -> None:
     assert (
         rows[0]["p_value"] == "0.002" and rows[0]["shift_row_px"] == "1.5" and rows[0]["why"] == "it was seen"
     )
-    assert {row["analyst_grade"] for row in rows} == {""} and "Copernicus EMS" in rows[0]["grade_scale"]
+    assert {row["analyst_grade"] for row in rows} == {""} and {row["grade_scale"] for row in rows} == {
+        "none chosen"
+    }
     features = json.loads((tmp_path / "buildings.geojson").read_text())["features"]
     assert features[0]["properties"]["analyst_grade"] is None
     assert features[1]["properties"]["id"] == "=2+3" and features[2]["properties"]["score"] is None

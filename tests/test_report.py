@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -321,7 +322,7 @@ def test_buildings_are_counted_and_listed() -> None:
         "Of 3 footprints: 1 visible change, 0 possible change, 1 no visible change above the limit, "
         "1 not analysed. No grade is given" in words
     )
-    assert "taken where their file puts them" in words and "Copernicus EMS: Destroyed" in words
+    assert "taken where their file puts them" in words and "(scale: none chosen)" in words
     assert "it was seen" in words
     assert "Buildings" not in page(comparison).words
 
@@ -352,3 +353,21 @@ def test_cloud_is_told_to_every_reader() -> None:
         "at least 0.4 % of the before image, 13 % of the after"
     )
     assert "0 % of the after image" in rows["As bright as the file allows"]
+
+
+def test_two_identical_files_say_so_first() -> None:
+    found = scenes.comparison()
+    same = dataclasses.replace(found.pair, after=found.pair.before)
+    words = page(dataclasses.replace(found, pair=same)).words
+    assert "one picture twice" in words and "regions of visible change" not in words
+
+
+def test_features_that_are_no_footprints_are_told() -> None:
+    count = types.FootprintCount(used=3, not_polygons=2, off_images=1)
+    found = scenes.comparison(buildings=scenes.buildings((320, 480)), footprint_count=count)
+    found = dataclasses.replace(found, case=dataclasses.replace(found.case, footprints=Path("b.geojson")))
+    told = "Not counted: 2 features without a polygon and 1 feature off the images."
+    assert told in page(found).words
+    assert json.loads(outputs.results_json(found))["footprints"]["not_polygons"] == 2
+    all_used = dataclasses.replace(found, footprint_count=types.FootprintCount(3, 0, 0))
+    assert "Not counted" not in page(all_used).words
