@@ -265,6 +265,7 @@ def test_threshold_and_smallest_region_are_reached_from_the_command_line(pair, t
     for options, rule in (
         ((), "calibrated between the pair's own floor and ceiling"),
         (("--threshold", "otsu"), "Otsu's rule (1979)"),
+        (("--threshold", "far:0.05"), "what 0.05 of the pair's own unchanged structure exceed"),
         (("--threshold", "0.42", "--hysteresis", "0.8"), "grow from there down to 0.336 (hysteresis)"),
     ):
         assert compare(pair, out, "--overwrite", *options).exit_code == 0

@@ -119,6 +119,7 @@ HELPER_OF = {
     "structure": "diff",
     "tags": "raster",
     "thresholds": "diff",
+    "tiers": "diff",
     "town": "synthetic",
     "town_layout": "synthetic",
     "town_plots": "synthetic",
