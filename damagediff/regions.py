@@ -99,11 +99,12 @@ def _hints(change: ChangeMap, measures: Measures) -> dict[str, tuple[BoolArray, 
     blind = np.pad(change.changed == NOT_ANALYSED, 1, constant_values=True).astype(np.uint8)
     beside = cv2.dilate(blind, np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
     radar = change.measure == "log_ratio"
+    clouds = sight.cloud(measures)
     seen = {
         "vegetation": np.logical_or(*cells.vegetation(measures)),
         "lean": measures.leaning > 0,
-        "cloud or haze?": np.logical_or(*sight.cloud(measures)),
-        "glint or water?": sight.water(measures),
+        "cloud or haze?": np.logical_or(*clouds),
+        "glint or water?": sight.water(measures, clouds),
         "ploughed field?": sight.furrows(measures),
         "saturated": np.logical_or(*sight.saturated(measures)),
         "shadow moved": np.not_equal(*cells.shadow(measures)),

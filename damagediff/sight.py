@@ -120,14 +120,15 @@ def _mean(x: FloatArray) -> FloatArray:
     return np.asarray(cv2.blur(x, (NEAR_CELLS, NEAR_CELLS)))
 
 
-def water(measures: Measures) -> BoolArray:
+def water(measures: Measures, clouds: tuple[BoolArray, BoolArray]) -> BoolArray:
     """Cells that are smooth and not green in one picture at least: water, glint, mud, bare ground.
 
-    Colour does not tell them apart. Deep water is green for its excess, but bluer than it is red.
+    Outside of `clouds`, as `cloud` finds them. Colour does not tell these apart. Deep
+    water is green for its excess, but bluer than it is red.
     """
     red, blue = (measures.colours[:, k].astype(np.float32) for k in (0, 2))
     green = np.stack(cells.vegetation(measures)) & (blue <= BLUISH * red)
-    plain = (_detail(measures) < SMOOTH) & ~green & ~np.stack(cloud(measures))
+    plain = (_detail(measures) < SMOOTH) & ~green & ~np.stack(clouds)
     return np.asarray(plain.any(0) & measures.valid)
 
 
