@@ -102,7 +102,7 @@ def _sight(sight: Sight) -> list[tuple[str, str]]:
     """What looks like cloud or is saturated in each picture, where that is told."""
     rows = []
     for name, *both in (
-        ("Looks like cloud or haze", sight.cloud_before, sight.cloud_after),
+        ("Looks like cloud or haze, at least", sight.cloud_before, sight.cloud_after),
         ("As bright as the file allows", sight.saturated_before, sight.saturated_after),
     ):
         told = [
@@ -111,7 +111,7 @@ def _sight(sight: Sight) -> list[tuple[str, str]]:
             if share is not None
         ]
         if told:
-            rows.append((name, f"at least {', '.join(told)}; nothing was left out for it"))
+            rows.append((name, f"{', '.join(told)}; nothing was left out for it"))
     return rows
 
 
