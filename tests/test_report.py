@@ -349,9 +349,7 @@ def test_cloud_is_told_to_every_reader() -> None:
     (told,) = notes.of_pair(found.pair, change)
     assert told.startswith(f"{found.pair.after.name}: 13 % of it looks like cloud")
     rows = dict(report_change.change_part(dataclasses.replace(found, change=change)))
-    assert rows["Looks like cloud or haze"].startswith(
-        "at least 0.4 % of the before image, 13 % of the after"
-    )
+    assert rows["Looks like cloud or haze, at least"].startswith("0.4 % of the before image, 13 % of the")
     assert "0 % of the after image" in rows["As bright as the file allows"]
 
 
