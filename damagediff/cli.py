@@ -94,8 +94,8 @@ def main() -> None:
 @click.option("--sensor", type=click.Choice(["optical", "sar"]), help="What took the images; sar: radar.")
 @click.option(
     "--measure",
-    type=click.Choice(["structure", "ssim", "cva", "irmad"]),
-    help="What the score is made of; all but structure are references to compare with.",
+    type=click.Choice(["structure", "ssim", "cva", "irmad", "stack"]),
+    help="What the score is made of; stack tests against --baseline images, the others are references.",
 )
 @click.option("--title", default="", help="What is compared, for the report.")
 @click.option(
@@ -108,6 +108,7 @@ def main() -> None:
 @cli_options.image_options
 @cli_options.align_options
 @cli_options.diff_options
+@cli_options.trust_options
 @cli_options.output_options
 @cli_options.operator_option
 @cli_options.settings_options
@@ -126,6 +127,8 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
         exclude=given["exclude"],
         aoi=given["aoi"],
         gsd_m=cli_values.positive("--gsd", given["gsd"]),
+        stable=given["stable"],
+        baselines=cli_values.baselines(given["baselines"], given["baseline_dates"]),
     )
     _run(case, cli_values.settings(given), out, given)
 

@@ -97,6 +97,34 @@ def diff_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a run may count ordinary change in."""
+    for option in (
+        click.option("--no-selftest", is_flag=True, help="Measure no detection limit and no false alarms."),
+        click.option(
+            "--baseline-date",
+            "baseline_dates",
+            multiple=True,
+            metavar="DATE",
+            help="When it was taken: one for each --baseline, in their order.",
+        ),
+        click.option(
+            "--baseline",
+            "baselines",
+            type=PATH,
+            multiple=True,
+            help="A further, older image of the place: what differs from it is ordinary change. Repeatable.",
+        ),
+        click.option(
+            "--stable",
+            type=PATH,
+            help="Polygons or mask, as for --exclude, of places where only ordinary change can be.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What is printed, and what may be replaced."""
     for option in (

@@ -32,6 +32,8 @@ def settings(given: dict[str, Any]) -> options.Settings:
         named.append("align.local=false")
     if given.get("no_footprint_fit"):
         named.append("buildings.fit=false")
+    if given.get("no_selftest"):
+        named.append("trust.selftest=false")
     return options.load(given["settings_file"], (*given["overrides"], *named))
 
 
@@ -71,6 +73,18 @@ def source(side: str, path: Path, given: dict[str, Any]) -> Source:
         world_file=given[f"{side}_world_file"],
         crs=given[f"{side}_crs"],
     )
+
+
+def baselines(paths: tuple[Path, ...], dates: tuple[str, ...]) -> tuple[Source, ...]:
+    """The further images from before, each with its date if dates are given."""
+    if dates and len(dates) != len(paths):
+        raise SettingsError(
+            f"--baseline-date: {len(dates)} given for {len(paths)} baselines. Give one for each, in order"
+        )
+    if not dates:
+        return tuple(Source(path) for path in paths)
+    told = [date("--baseline-date", text) for text in dates]
+    return tuple(Source(path, *when) for path, when in zip(paths, told, strict=True))
 
 
 def date(option: str, text: str | None) -> tuple[datetime | None, DatePrecision]:

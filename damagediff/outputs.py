@@ -71,7 +71,8 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "footprint_fit": _footprint_fit(comparison),
         "grid_summary": _grid_summary(comparison),
         "trust": json_text.fields(comparison.trust)
-        | {"checks": [json_text.fields(check) for check in comparison.trust.checks]},
+        | {"checks": [json_text.fields(check) for check in comparison.trust.checks]}
+        | {"ordinary": _ordinary(comparison)},
         "settings": result_settings(comparison.settings),
         "versions": comparison.versions,
         "notes": list(comparison.notes),
@@ -89,6 +90,7 @@ def _pair(comparison: Comparison) -> dict[str, Any]:
         "title": summary.title(comparison),
         "before": _image(pair.before),
         "after": _image(pair.after),
+        "baselines": [_image(image) for image in comparison.baselines],
         "grid": {
             "rows": pair.grid.shape[0],
             "cols": pair.grid.shape[1],
@@ -191,6 +193,17 @@ def _change(comparison: Comparison) -> dict[str, Any] | None:
         "structural_area_m2": seen.area_m2(seen.structural_px),
         "other_area_m2": seen.area_m2(seen.other_px),
     }
+
+
+def _ordinary(comparison: Comparison) -> dict[str, Any]:
+    """How ordinary change was counted, one entry a way, and which of them the rates come from."""
+    ordinary = comparison.trust.ordinary
+    nulls = [
+        {key: value for key, value in json_text.fields(null).items() if key != "masses"}
+        for null in ordinary.nulls
+    ]
+    by = ordinary.headline
+    return json_text.fields(ordinary) | {"nulls": nulls, "source": None if by is None else by.name}
 
 
 def _footprint_fit(comparison: Comparison) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ from . import (
     report_change,
     report_pictures,
     summary,
+    summary_ordinary,
     wording,
 )
 from . import grid as grids
@@ -73,6 +74,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "tiers": report_change.tiers(comparison),
         "checks": [_check(check) for check in comparison.trust.checks],
         "measured": report_change.measured(comparison),
+        "ordinary": report_change.ordinary(comparison),
         "buildings": report_buildings.buildings(comparison),
         "squares": report_buildings.squares(comparison),
         "squares_figure": report_pictures.png(figure_squares.png(comparison))
@@ -84,7 +86,11 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "settings": list(_settings(comparison.settings)),
         "images": [
             _image(role, image)
-            for role, image in (("before", comparison.pair.before), ("after", comparison.pair.after))
+            for role, image in (
+                ("before", comparison.pair.before),
+                ("after", comparison.pair.after),
+                *(("baseline", older) for older in comparison.baselines),
+            )
         ],
         "versions": comparison.versions,
     }
@@ -215,6 +221,8 @@ def _region(comparison: Comparison, region: Region) -> dict[str, Any]:
         "score_max": wording.score(region.score_max),
         "flags": [{"name": name, "words": _flag(name)} for name in region.flags],
         "place": _place(comparison, region),
+        "chance": summary_ordinary.chance(region.ordinary_chance),
+        "chance_words": summary_ordinary.chance_words(region.ordinary_chance),
     }
 
 

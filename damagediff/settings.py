@@ -65,8 +65,8 @@ class DiffSettings:
     """With threshold = far: share of the pair's unchanged structure that may lie above the threshold."""
     hysteresis: float = 1.0
     """Regions grow down to this share of the threshold once they hold a place above it; 1: they do not."""
-    measure: Literal["structure", "ssim", "cva", "irmad"] = "structure"
-    """What the score is made of; the others are published references to hold the default against."""
+    measure: Literal["structure", "ssim", "cva", "irmad", "stack"] = "structure"
+    """What the score is made of; the others are published references, stack a test against earlier images."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,14 @@ class SummarySettings:
 
 
 @dataclass(frozen=True)
+class TrustSettings:
+    """Self-tests of a run; see docs/method.md."""
+
+    selftest: bool = True
+    """Whether a run measures on its own pair what it can find and how much ordinary change it lists."""
+
+
+@dataclass(frozen=True)
 class ReportSettings:
     """What the report shows."""
 
@@ -140,6 +148,7 @@ class Settings:
     regions: RegionSettings = field(default_factory=RegionSettings)
     buildings: BuildingSettings = field(default_factory=BuildingSettings)
     summary: SummarySettings = field(default_factory=SummarySettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     sensor: Literal["optical", "sar"] = "optical"
     """What took the images; sar: one band of radar, speckled, compared by its log-ratio."""
@@ -260,6 +269,7 @@ _STAGES: dict[str, Any] = {
     "regions": RegionSettings,
     "buildings": BuildingSettings,
     "summary": SummarySettings,
+    "trust": TrustSettings,
     "report": ReportSettings,
 }
 

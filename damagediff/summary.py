@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import align_points, wording
+from . import align_points, summary_ordinary, wording
+from .ordinary import Ordinary
 from .outcome import REASONS, Reason, Sensitivity
 from .types import (
     NOT_ANALYSED,
@@ -357,7 +358,7 @@ def doubt(comparison: Comparison) -> str:
     """One sentence: what could have been missed, and how many regions may be false."""
     trust = comparison.trust
     limit, false = trust.detection_limit_px, trust.false_alarms_per_megapixel
-    if limit is None and false is None:
+    if limit is None and false is None and trust.ordinary == Ordinary():
         return (
             f"How small a change could have been missed, and how many regions may be false, "
             f"was {wording.NOT_MEASURED}."
@@ -367,12 +368,7 @@ def doubt(comparison: Comparison) -> str:
         if limit is None
         else (f"changes under {wording.error(limit, comparison.pair.grid)} could not have been seen")
     )
-    alarms = (
-        "how many regions may be false was not measured"
-        if false is None
-        else (f"expect about {wording.number(false)} false regions a megapixel")
-    )
-    return f"{missed[0].upper()}{missed[1:]}; {alarms}."
+    return f"{missed[0].upper()}{missed[1:]}. {summary_ordinary.brief(trust.ordinary)}"
 
 
 def limits(comparison: Comparison) -> tuple[str, ...]:

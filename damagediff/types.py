@@ -116,6 +116,10 @@ class Case:
     """Polygons or raster of the area of interest: nothing is reported outside it."""
     gsd_m: float | None = None
     """Ground sample distance of the *before* image, stated by the user for pictures without georeference."""
+    stable: Path | None = None
+    """Polygons or raster of places where nothing but ordinary change can have happened."""
+    baselines: tuple[Source, ...] = ()
+    """Further images of the place, taken before the before image."""
 
 
 @dataclass(frozen=True)
@@ -335,6 +339,8 @@ class Region:
     centroid_rc: tuple[float, float]
     outline_rc: tuple[tuple[tuple[float, float], ...], ...]
     """Closed rings of (row, col) in pixel-centre coordinates: the outer ring first, then holes."""
+    ordinary_chance: float | None = None
+    """Chance of being ordinary change, by `Trust.ordinary`; None where that was not counted."""
 
 
 @dataclass(frozen=True)
@@ -391,6 +397,8 @@ class Comparison:
     """How the footprints were laid on the before image; None without footprints or when switched off."""
     footprint_count: FootprintCount | None = None
     """None without footprints."""
+    baselines: tuple[Image, ...] = ()
+    """The further images from before, as they were let in."""
 
     @property
     def verdict(self) -> Verdict:

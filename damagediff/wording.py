@@ -19,6 +19,7 @@ NO_CREDIT = "credit not stated"
 NO_SCALE = "no scale: not georeferenced"
 STATED_SCALE = "scale stated by the user"
 NOT_MEASURED = "not measured in this version"
+SWITCHED_OFF = "self-tests were switched off (--no-selftest)"
 
 TIERS: dict[Tier, str] = {"structural": "visible change", "other": "other change"}
 TIER_MEANING: dict[Tier, str] = {
@@ -30,6 +31,7 @@ MEASURES = {
     "ssim": "1 - SSIM, a published reference",
     "cva": "length of the change vector, a published reference",
     "irmad": "IR-MAD, a published reference",
+    "stack": "departure from earlier images of the place, in standard errors of its own variation",
     "log_ratio": "log-ratio of radar backscatter over windows of about 12 px",
 }
 MEASURED_BY = {
@@ -37,6 +39,7 @@ MEASURED_BY = {
     "ssim": "A score of dissimilarity (1 - SSIM) was then measured, without any tolerance to shifts",
     "cva": "A score of changed brightness and colour (length of the change vector) was then measured",
     "irmad": "A score of altered relations between the bands (IR-MAD) was then measured",
+    "stack": "A score of departure from earlier images of the place, by its own variation, was then measured",
     "log_ratio": "A score of changed backscatter (log-ratio over windows) was then measured against speckle",
 }
 """What a report says of the measure; ``settings.diff.measure`` names it."""
