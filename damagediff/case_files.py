@@ -14,6 +14,7 @@ from .types import Case
 ROLES = {
     "before.path": "before",
     "after.path": "after",
+    "before.map_points": "points of the georeference",
     "exclude": "excluded places",
     "aoi": "area of interest",
     "stable": "stable places",

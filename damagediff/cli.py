@@ -98,9 +98,8 @@ def main() -> None:
     help="What the score is made of; stack tests against --baseline images, the others are references.",
 )
 @click.option("--title", default="", help="What is compared, for the report.")
-@click.option(
-    "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
-)
+@cli_options.place_options
+@cli_options.record_options
 @cli_options.building_options
 @click.option(
     "--aoi", type=PATH, help="Polygons or mask of the area of interest: nothing is reported outside it."
@@ -127,6 +126,8 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
         exclude=given["exclude"],
         aoi=given["aoi"],
         gsd_m=cli_values.positive("--gsd", given["gsd"]),
+        scale_bar=cli_values.scale_bar(given["scale_bar"]),
+        place=cli_values.place(given["place"]),
         stable=given["stable"],
         baselines=cli_values.baselines(given["baselines"], given["baseline_dates"]),
     )
@@ -178,18 +179,21 @@ def demo(out: Path, **given: Any) -> None:
 
 @main.command()
 @click.argument("images", nargs=-1, required=True, type=PATH)
+@cli_options.private_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
-def info(images: tuple[Path, ...], as_json: bool) -> None:
-    """Say what each IMAGE is, without comparing anything."""
-    from . import raster
+def info(images: tuple[Path, ...], show_private: bool, as_json: bool) -> None:
+    """Say what each IMAGE is and what its file tells, without comparing anything."""
+    from . import file_facts, outputs, raster, summary
 
-    found = [raster.describe(raster.inspect(Source(path), options.ReadSettings())) for path in images]
+    inspected = [raster.inspect(Source(path), options.ReadSettings()) for path in images]
+    found = [(raster.describe(image), file_facts.examine(image, show_private)) for image in inspected]
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        told = [first | {"file": outputs.file_fields(facts)} for first, facts in found]
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    for facts in found:
-        for key, value in facts.items():
-            click.echo(f"{key:20s} {_plain(str(value))}")
+    for first, facts in found:
+        for key, value in (*first.items(), *summary.file_lines(facts)):
+            click.echo(f"{key:26s} {_plain(str(value))}")
         click.echo()
 
 

@@ -22,10 +22,10 @@ from . import (
     baselines,
     buildings,
     diff,
+    file_facts,
     finding,
     footprint_fit,
     footprints,
-    grid,
     masks,
     measuring,
     notes,
@@ -34,6 +34,7 @@ from . import (
     raster,
     rasters_out,
     registration,
+    scale,
     sight,
     squares,
     summary,
@@ -44,6 +45,7 @@ from . import (
 from . import settings as options
 from .diff import Measures, Radiometry
 from .feed import open_feed
+from .provenance import FileFacts
 from .reference_measures import Reference
 from .scene import Progress, Scene, silent
 from .settings import Settings
@@ -164,10 +166,11 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
 
 def open_pair(case: Case, settings: Settings) -> Pair:
     """Let both files through the door and find the grid on which they meet."""
+    scale.check(case)
     before = raster.inspect(case.before, settings.read)
     after = raster.inspect(case.after, settings.read)
     both = before.georeferenced and after.georeferenced
-    on = grid.common_grid(before, after, case.gsd_m)
+    on = scale.working_grid(case, before, after)
     roles = raster.common_roles(before, after)
     if settings.sensor == "sar":
         for image in (before, after):
@@ -318,6 +321,13 @@ def _crops(
     return tuple(crops)
 
 
+def _file_facts(scene: Scene) -> tuple[FileFacts, FileFacts]:
+    """What both files tell of themselves."""
+    private = scene.settings.report.show_private
+    before, after = (file_facts.examine(image, private) for image in (scene.pair.before, scene.pair.after))
+    return before, after
+
+
 def _comparison(
     scene: Scene,
     alignment: Alignment,
@@ -327,7 +337,7 @@ def _comparison(
     drawn: Pictures,
 ) -> Comparison:
     seen = None if change is None else summary.amounts(change, scene.pair.grid)
-    asked = None if seen is None else seen.share_of_asked
+    asked = None if seen is None else min(1.0, seen.share_of_asked / analysed.pictured_share(scene.pair))
     limit = scene.settings.diff.min_comparability
     return Comparison(
         case=scene.case,
@@ -341,5 +351,6 @@ def _comparison(
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
         baselines=scene.older,
-        notes=(*notes.of_pair(scene.pair, change), *notes.of_areas(scene)),
+        file_facts=_file_facts(scene),
+        notes=(*notes.of_pair(scene.pair, change), *notes.of_areas(scene), *notes.of_sources(scene)),
     )

@@ -24,6 +24,7 @@ from . import (
     report_buildings,
     report_change,
     report_pictures,
+    report_sources,
     summary,
     summary_ordinary,
     wording,
@@ -84,14 +85,8 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "change": report_change.change_part(comparison),
         "measured_by": wording.MEASURED_BY[comparison.change.measure] if comparison.change else "",
         "settings": list(_settings(comparison.settings)),
-        "images": [
-            _image(role, image)
-            for role, image in (
-                ("before", comparison.pair.before),
-                ("after", comparison.pair.after),
-                *(("baseline", older) for older in comparison.baselines),
-            )
-        ],
+        "images": report_sources.images(comparison),
+        "by_hand": report_sources.placed_by_hand(comparison),
         "versions": comparison.versions,
     }
 
@@ -310,23 +305,3 @@ def _flat(values: dict[str, Any], stage: str = "") -> Iterator[tuple[str, Any]]:
 
 def _setting(value: Any) -> str:
     return "not set" if value is None else str(value)
-
-
-def _image(role: str, image: Image) -> dict[str, Any]:
-    rows, cols = image.shape
-    return {
-        "role": role,
-        "rows": [
-            ("File", wording.plain(image.name)),
-            ("SHA-256", image.sha256),
-            ("Size", f"{image.size_bytes:,} bytes, {cols:,} × {rows:,} px, {image.driver}, {image.dtype}"),
-            ("Bands", ", ".join(image.roles)),
-            ("Coordinate system", wording.plain(image.crs or "none: not georeferenced")),
-            (
-                "Date",
-                f"{wording.date_iso(image.acquisition)} (source: {wording.plain(image.acquisition.source)})",
-            ),
-            ("Credit", summary.credit(image.credit)),
-            *(("Note", wording.plain(note, 1000)) for note in image.notes),
-        ],
-    }

@@ -135,6 +135,8 @@ class ReportSettings:
     """Longest side of the pictures in the HTML."""
     insets: int = 4
     """Regions enlarged in figure.png."""
+    show_private: bool = False
+    """Whether report and manifest tell what files hold of people; off, because a report is passed on."""
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,28 @@ def scale(grid: Grid) -> str:
     """How metres are known on this grid, or that they are not."""
     if grid.gsd_m is None:
         return NO_SCALE
-    return f"{number(grid.gsd_m, 3)} m a pixel" + ("" if grid.crs else f", {STATED_SCALE}")
+    words = f"{number(grid.gsd_m, 3)} m a pixel"
+    who = scale_source(grid)
+    return f"{words}, {who}" if who else words
+
+
+def scale_source(grid: Grid) -> str:
+    """Who tells how large a pixel is, when it is not the file, and how far that may be wrong."""
+    who = {
+        "scale bar": "by a scale bar that the user read",
+        "analyst's georeference": "georeferenced by the analyst",
+    }.get(grid.gsd_source or "", "" if grid.crs else STATED_SCALE)
+    doubt = grid.gsd_relative_uncertainty
+    return (
+        who
+        if doubt is None
+        else f"{who}: lengths{within(doubt)}, areas{within(grid.area_relative_uncertainty)}"
+    )
+
+
+def within(relative: float | None) -> str:
+    """What stands after a number, `` ± 4 %``; nothing where no doubt is known."""
+    return "" if relative is None else f" ± {number(100 * relative)} %"
 
 
 def date(acquisition: Acquisition) -> str:
