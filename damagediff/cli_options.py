@@ -149,7 +149,8 @@ def diff_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--threshold",
             metavar="RULE",
-            help="auto, otsu, triangle, li, kapur, rosin, or a score such as 0.42.",
+            help="auto, otsu, triangle, li, kapur, rosin, far:SHARE for a share of false alarms, or a score "
+            "such as 0.42.",
         ),
     ):
         command = option(command)

@@ -24,10 +24,10 @@ def settings(given: dict[str, Any]) -> options.Settings:
         "cell": "summary.cell_m",
         "measure": "diff.measure",
         "sensor": "sensor",
-        "threshold": "diff.threshold",
         "hysteresis": "diff.hysteresis",
     }
     named = [f"{key}={given[name]}" for name, key in keys.items() if given.get(name) is not None]
+    named += threshold(given.get("threshold"))
     named += min_region(given.get("min_region"))
     if given.get("no_local"):
         named.append("align.local=false")
@@ -38,6 +38,18 @@ def settings(given: dict[str, Any]) -> options.Settings:
     if given.get("no_selftest"):
         named.append("trust.selftest=false")
     return options.load(given["settings_file"], (*given["overrides"], *named))
+
+
+def threshold(text: str | None) -> list[str]:
+    """Settings that say the same as a rule, ``far:0.02`` or a score."""
+    if text is None:
+        return []
+    rule, colon, share = text.partition(":")
+    if not colon:
+        return [f"diff.threshold={rule}"]
+    if rule != "far":
+        raise SettingsError(f"--threshold {text}: only far takes a share, as in far:0.02")
+    return ["diff.threshold=far", f"diff.false_alarm_share={share}"]
 
 
 def min_region(text: str | None) -> list[str]:

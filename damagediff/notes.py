@@ -9,6 +9,9 @@ from . import summary, wording
 from .scene import Scene
 from .types import ChangeMap, Pair
 
+CLOUDED = 0.01
+"""Share that looks like cloud from which readers are told: clear pairs reached .002 (docs/method.md)."""
+
 
 def of_areas(scene: Scene) -> Iterator[str]:
     """What the user left out, of which every reader must know."""
@@ -92,8 +95,19 @@ def of_pair(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:
             topic = "date" if image.acquisition.source in note else note
             said.setdefault((whose, topic), []).append(note)
     notes = [f"{whose}: {' '.join(dict.fromkeys(parts))}" for (whose, _), parts in said.items()]
+    notes += [] if change is None else list(_of_sight(pair, change))
     chosen = summary.measure_line(change)
     notes = notes if chosen is None else [chosen, *notes]
     if pair.identical:
         notes.insert(0, "both files are identical, byte for byte: there is nothing to compare")
     return tuple(notes)
+
+
+def _of_sight(pair: Pair, change: ChangeMap) -> Iterator[str]:
+    """Cloud that hides part of the ground, of which every reader must know."""
+    for image, share in ((pair.before, change.sight.cloud_before), (pair.after, change.sight.cloud_after)):
+        if share is not None and share >= CLOUDED:
+            yield (
+                f"{image.name}: {wording.share(share)} of it looks like cloud or haze, and more may be. "
+                "What is under it cannot be told from change; nothing was left out for it."
+            )

@@ -66,6 +66,9 @@ def results(comparison: Comparison) -> dict[str, Any]:
             tables.building_fields(building, comparison.pair.grid) for building in comparison.buildings
         ],
         "building_classes": summary.building_counts(comparison.buildings),
+        "footprints": None
+        if comparison.footprint_count is None
+        else json_text.fields(comparison.footprint_count),
         "footprint_fit": _footprint_fit(comparison),
         "grid_summary": _grid_summary(comparison),
         "trust": json_text.fields(comparison.trust)
@@ -226,6 +229,10 @@ def _change(comparison: Comparison) -> dict[str, Any] | None:
         "min_region_px": change.min_region_px,
         "min_region_m2": summary.min_region_m2(change, comparison.pair.grid),
         "min_region_rule": change.min_region_rule,
+        "cloud_share_before": change.sight.cloud_before,
+        "cloud_share_after": change.sight.cloud_after,
+        "saturated_share_before": change.sight.saturated_before,
+        "saturated_share_after": change.sight.saturated_after,
         "analysed_share": seen.analysed_share,
         "not_analysed": {reason: px / seen.total_px for reason, px in seen.not_analysed_px.items()},
         "changed_share_of_analysed": seen.share_of_analysed(seen.changed_px),

@@ -228,11 +228,12 @@ def square_buildings(square: Square) -> tuple[int, int]:
 
 
 def grade_scale(comparison: Comparison) -> str:
-    """The scale in which an analyst may grade the buildings; none where pixels are too coarse for it."""
+    """The scale that the analyst chose for grades of buildings; none where pixels are too coarse for it."""
     gsd_m = comparison.pair.grid.gsd_m
     if gsd_m is not None and gsd_m > wording.GRADES_TO_GSD_M:
         return wording.NO_GRADES
-    return wording.GRADE_SCALES[comparison.settings["buildings"]["grade_scale"]]
+    chosen = comparison.settings["buildings"]["grade_scale"]
+    return wording.NO_GRADE_SCALE if chosen is None else wording.GRADE_SCALES[chosen]
 
 
 def shift(found: Shift, grid: Grid) -> str:
@@ -360,6 +361,8 @@ def placed(comparison: Comparison) -> bool:
 
 def finding(comparison: Comparison) -> str:
     """One sentence of what was found, with numbers and their doubt."""
+    if comparison.pair.identical:
+        return wording.IDENTICAL
     if comparison.change is None or not told(comparison):
         why = _why_not(comparison)
         return f"The two pictures are not comparable, so nothing is said about change: {why}."

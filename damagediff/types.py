@@ -23,9 +23,10 @@ from affine import Affine
 from .doubt import Check as Check
 from .doubt import Trust as Trust
 from .doubt import Verdict as Verdict
-from .outcome import Sensitivity
+from .outcome import Sensitivity, Sight
 from .provenance import FileFacts, HandGeoreference, Precision, ScaleBar, SourceRecord
 from .zones import Building as Building
+from .zones import FootprintCount as FootprintCount
 from .zones import FootprintFit as FootprintFit
 from .zones import GridSummary as GridSummary
 from .zones import Outline as Outline
@@ -341,6 +342,8 @@ class ChangeMap:
     """The same scene at multiples of the threshold, 1 among them; empty when nothing is said about change."""
     why: ByteArray | None = None
     """(cell rows, cell cols) 0 where analysed, else 1 + the position in `REASONS`; None: not told."""
+    sight: Sight = Sight()
+    """What each picture may not show."""
 
 
 @dataclass(frozen=True)
@@ -415,6 +418,8 @@ class Comparison:
     """Shares in squares; None when not asked for, or when there is no change map."""
     footprint_fit: FootprintFit | None = None
     """How the footprints were laid on the before image; None without footprints or when switched off."""
+    footprint_count: FootprintCount | None = None
+    """None without footprints."""
     file_facts: tuple[FileFacts, FileFacts] | None = None
     """What the before and the after file tell of themselves; None: not looked at."""
     baselines: tuple[Image, ...] = ()
