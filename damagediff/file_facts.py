@@ -82,6 +82,9 @@ def examine(image: Image, show_private: bool = False) -> FileFacts:
     tables = jpeg_history.tables(blocks.of("quantisation"))
     quality, standard = jpeg_history.quality(tables) if tables else (None, None)
     grey, valid = _middle(image)
+    inside = raster.stored_as_jpeg(image)
+    if inside:
+        blocks.unread.append("the steps of the JPEG inside the TIFF; an earlier one was not looked for")
     return FileFacts(
         fields=tuple(kept[:MAX_FIELDS]),
         withheld=tuple(list(withheld)[:MAX_FIELDS]),
@@ -90,7 +93,7 @@ def examine(image: Image, show_private: bool = False) -> FileFacts:
         jpeg_quality=quality,
         jpeg_standard=standard,
         pixels_asked=valid,
-        earlier_jpeg=jpeg_history.earlier(grey, tables.get(0)) if valid else None,
+        earlier_jpeg=jpeg_history.earlier(grey, tables.get(0)) if valid and not inside else None,
         resampled=pixel_grid.resampled(grey) if valid else None,
     )
 

@@ -129,6 +129,12 @@ def said(image: Image) -> dict[str, str]:
         return _said(dataset)
 
 
+def stored_as_jpeg(image: Image) -> bool:
+    """Whether the pixels of a GeoTIFF are JPEG inside."""
+    with door.header(image.path, image.driver, image.name) as dataset:
+        return image.driver == "GTiff" and "JPEG" in str(dataset.compression).upper()
+
+
 def xmp_packets(image: Image) -> list[bytes]:
     """XMP of a GeoTIFF, as stored."""
     if image.driver != "GTiff":
