@@ -19,6 +19,8 @@ class Check:
     unit: str
     passed: bool | None
     """None: could not be asked of this pair."""
+    detail: str = ""
+    """What lies behind the number, or why the question could not be asked; may be empty."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from . import cog, door, tags
+from . import cog, door, jpeg_tables, tags
 from . import grid as grids
 from .errors import InputError
 from .settings import ReadSettings
@@ -107,9 +107,20 @@ def _described(dataset: Any, source: Source, path: Path, digest: str) -> Image:
         orientation=orientation,
         acquisition=acquired,
         credit=source.credit,
+        jpeg_quality=_jpeg_quality(dataset, path),
+        off_nadir_deg=tags.off_nadir_deg(said),
         notes=tuple(note for note in notes if note),
         world_file_sha256=place.world_file_sha256,
     )
+
+
+def _jpeg_quality(dataset: Any, path: Path) -> int | None:
+    """Of a JPEG by its tables; of a TIFF packed as JPEG as GDAL tells it."""
+    if dataset.driver == "JPEG":
+        return jpeg_tables.quality(path)
+    packed = dataset.tags(ns="IMAGE_STRUCTURE")
+    told = packed.get("JPEG_QUALITY", "") if "JPEG" in packed.get("COMPRESSION", "").upper() else ""
+    return int(told) if told.isdecimal() and 1 <= int(told) <= 100 else None
 
 
 def _said(dataset: Any) -> dict[str, str]:

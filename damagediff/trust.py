@@ -6,8 +6,9 @@ In this version the detection limit and the false-alarm rate are not measured; t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
-from . import align_points, grid, wording
+from . import align_points, card, grid, wording
 from .types import Alignment, ChangeMap, Check, Pair, Trust, Verdict
 
 MIN_ANALYSED = 0.5
@@ -26,12 +27,42 @@ MIN_CHECKING = 8
 MIN_AGREEING = 0.7
 """Share of the held-out points that should lie near the model; the others are not in its RMSE and CE90."""
 
-DECIDING = ("alignment", "comparability")
-"""Checks without which nothing may be said; failing any other one is a reservation."""
+Weight = Literal["deciding", "reservation", "information"]
+WEIGHT: dict[str, Weight] = {
+    "alignment": "deciding",
+    "comparability": "deciding",
+    "check points": "reservation",
+    "held-out agreement": "reservation",
+    "number of check points": "reservation",
+    "steadiness": "reservation",
+    "contrast of change": "reservation",
+    "analysed share": "reservation",
+    "resolution": "reservation",
+    "dates": "reservation",
+    "two files": "reservation",
+    "event date": "reservation",
+    "season": "information",
+    "sun height": "reservation",
+    "sun direction": "reservation",
+    "shadows before": "reservation",
+    "shadows after": "reservation",
+    "view angle": "reservation",
+    "sharpness": "reservation",
+    "JPEG quality": "reservation",
+    "JPEG blocks": "reservation",
+    "haze": "reservation",
+    "clipped pixels": "information",
+}
+"""What follows when a check does not pass; docs/reading-a-report.md prints this table."""
 
 
 def judge(
-    pair: Pair, alignment: Alignment, change: ChangeMap | None, overlap_share: float | None, limit: float
+    pair: Pair,
+    alignment: Alignment,
+    change: ChangeMap | None,
+    overlap_share: float | None,
+    limit: float,
+    facts: card.Facts | None = None,
 ) -> Trust:
     """Ask every question that can be asked of this pair.
 
@@ -41,6 +72,8 @@ def judge(
         Share of the working grid on which the change was analysed.
     limit : float
         Comparability below which nothing can be said.
+    facts : Facts or None
+        What the comparability card holds against its limits; None: nothing beyond the files' own word.
     """
     checks = (
         _alignment(alignment),
@@ -54,16 +87,17 @@ def judge(
         _resolution(pair, alignment),
         _dates(pair),
         _different(pair),
+        *card.checks(pair, facts or card.Facts()),
     )
     return Trust(verdict=verdict(checks), checks=checks)
 
 
 def verdict(checks: Iterable[Check]) -> Verdict:
-    """Not comparable if a deciding check failed, with reservations if any other did."""
-    failed = {check.name for check in checks if check.passed is False}
-    if failed & set(DECIDING):
+    """By `WEIGHT` of the checks that did not pass; a check that could not be asked changes nothing."""
+    failed = {WEIGHT[check.name] for check in checks if check.passed is False}
+    if "deciding" in failed:
         return "not comparable"
-    return "comparable with reservations" if failed else "comparable"
+    return "comparable with reservations" if "reservation" in failed else "comparable"
 
 
 def _alignment(alignment: Alignment) -> Check:
