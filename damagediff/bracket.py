@@ -41,8 +41,8 @@ def _inside(event: Acquisition, since: timedelta, until: timedelta) -> Check:
         words = f"stated {wording.date_iso(event)}, as the {edge} image: which came first is not known"
         return Check(NAME, QUESTION, 0.0, 0.0, UNIT, None, words)
     words = (
-        f"stated {wording.date_iso(event)}, {_long(since)} after the before image and {_long(until)} before the "
-        "after image; the images cannot narrow it further"
+        f"stated {wording.date_iso(event)}, {_long(since)} after the before image and {_long(until)} before "
+        "the after image; the images cannot narrow it further"
     )
     return Check(NAME, QUESTION, min(_days(since), _days(until)), 0.0, UNIT, True, words)
 

@@ -31,6 +31,8 @@ def quality(path: Path) -> int | None:
                 if marker in (0xFFDA, 0xFFD9) or marker < 0xFF01 or length < 2:
                     return None
                 body = file.read(length - 2)
+                if len(body) < length - 2:
+                    return None
                 if marker == 0xFFDB and (steps := _first_table(body)):
                     return _from_steps(steps)
         except (struct.error, OSError):
@@ -46,7 +48,8 @@ def _first_table(body: bytes) -> tuple[int, ...] | None:
         if len(body) < 1 + size or wide > 1:
             return None
         if number == 0:
-            return struct.unpack(">64H" if wide else ">64B", body[1 : 1 + size])
+            steps = struct.unpack(">64H" if wide else ">64B", body[1 : 1 + size])
+            return steps if min(steps) > 0 else None
         body = body[1 + size :]
     return None
 

@@ -9,7 +9,7 @@ import pyproj
 
 from . import grid, shadows, sharpness, sun, tiles, tones
 from .card import Facts
-from .feed import Feed, luminance
+from .feed import Feed
 from .looks import Look, Looks, Shadows
 from .scene import Scene
 from .sun import Sun

@@ -1,4 +1,4 @@
-"""How two pictures look, apart from what they show: values that the comparability card holds against limits."""
+"""How two pictures look, apart from what they show: what the comparability card holds against limits."""
 
 from __future__ import annotations
 

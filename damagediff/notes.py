@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from . import summary, wording
 from .scene import Scene
-from .types import ChangeMap, Pair
+from .types import ChangeMap, Pair, Trust
 
 
 def of_areas(scene: Scene) -> Iterator[str]:
@@ -21,6 +21,13 @@ def of_areas(scene: Scene) -> Iterator[str]:
             f"Only an area of interest was asked about: {share} of the scene, by "
             f"{wording.plain(case.aoi.name)}. Nothing is said about the rest."
         )
+
+
+def of_event(trust: Trust) -> Iterator[str]:
+    """That the stated event was not between the two images."""
+    for check in trust.checks:
+        if check.name == "event date" and check.passed is False:
+            yield f"The event was not between the two images: {check.detail}."
 
 
 def of_pair(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import json_text, summary, tables, wording
-from .types import Alignment, Comparison, Grid, Image, Shift
+from .types import Alignment, Comparison, Grid, Image, Shift, Trust
 
 FORMAT = 1
 """Version of results.json and manifest.json: raised when a key that is relied upon changes its meaning."""
@@ -67,12 +67,18 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "building_classes": summary.building_counts(comparison.buildings),
         "footprint_fit": _footprint_fit(comparison),
         "grid_summary": _grid_summary(comparison),
-        "trust": json_text.fields(comparison.trust)
-        | {"checks": [json_text.fields(check) for check in comparison.trust.checks]},
+        "trust": _trust(comparison.trust),
         "settings": result_settings(comparison.settings),
         "versions": comparison.versions,
         "notes": list(comparison.notes),
     }
+
+
+def _trust(trust: Trust) -> dict[str, Any]:
+    """Checks by the keys that others rely on; what lies behind their numbers beside them, by name."""
+    checks = [json_text.fields(check) for check in trust.checks]
+    details = {check["name"]: detail for check in checks if (detail := check.pop("detail"))}
+    return json_text.fields(trust) | {"checks": checks, "details": details}
 
 
 def result_settings(settings: dict[str, Any]) -> dict[str, Any]:
@@ -96,6 +102,8 @@ def _pair(comparison: Comparison) -> dict[str, Any]:
         "bands_compared": pair.roles,
         "identical": pair.identical,
         "between": summary.bracket(comparison),
+        "event_utc": comparison.case.event,
+        "event_precision": comparison.case.event_precision if comparison.case.event else None,
     }
 
 
@@ -118,6 +126,8 @@ def _image(image: Image) -> dict[str, Any]:
         "acquired_precision": image.acquisition.precision if acquired else None,
         "acquired_source": image.acquisition.source,
         "credit": image.credit,
+        "jpeg_quality": image.jpeg_quality,
+        "off_nadir_deg": image.off_nadir_deg,
         "world_file_sha256": image.world_file_sha256,
         "notes": image.notes,
     }

@@ -387,6 +387,8 @@ def _comparison(
     seen = None if change is None else summary.amounts(change, scene.pair.grid)
     asked = None if seen is None else seen.share_of_asked
     limit = scene.settings.diff.min_comparability
+    facts = looking.facts(scene, change is not None)
+    judged = trust.judge(scene.pair, alignment, change, asked, limit, facts)
     return Comparison(
         case=scene.case,
         pair=scene.pair,
@@ -394,9 +396,9 @@ def _comparison(
         change=change,
         regions=found,
         buildings=table,
-        trust=trust.judge(scene.pair, alignment, change, asked, limit, looking.facts(scene, change is not None)),
+        trust=judged,
         pictures=drawn,
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
-        notes=(*notes.of_pair(scene.pair, change), *notes.of_areas(scene)),
+        notes=(*notes.of_event(judged), *notes.of_pair(scene.pair, change), *notes.of_areas(scene)),
     )

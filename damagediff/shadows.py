@@ -21,7 +21,7 @@ GAP_PERCENT = 6.0
 FINE_PX, GROUND_PX, TEXTURE_PX = 0.8, 24.0, 2.0
 MIN_VALID = 0.97
 MIN_WINDOWS, MIN_STRENGTH, MAX_ERROR_DEG = 12, 5.0, 12.0
-"""Short of these no direction is given: what passes them was never off by more than 22 degrees (21 pictures)."""
+"""Short of these no direction is given; of 21 pictures that passed none was off by more than 22 degrees."""
 
 
 def votes(rgb: FloatArray, valid: BoolArray) -> FloatArray | None:

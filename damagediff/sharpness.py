@@ -58,7 +58,7 @@ def _curve(grey: FloatArray) -> FloatArray | None:
         return None
     shares = []
     for sigma in SIGMAS_PX:
-        soft = cv2.GaussianBlur(grey, (0, 0), sigma) if sigma else grey
+        soft: FloatArray = np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma) if sigma else grey, np.float32)
         shares.append(_energy(soft, FINE_PX) / max(_energy(soft, COARSE_PX), 1e-6))
     return np.minimum.accumulate(np.maximum(shares, 1e-9))
 

@@ -191,7 +191,9 @@ def _disagreement(stated: Acquisition, tag: str | None, when: datetime | None) -
     return (f"{said}: the command line is believed.",)
 
 
-_OFF_NADIR = re.compile(r"(MEAN|SATELLITE|VIEW|NITF|CSEXRA|[_:. ])*OFF[_ -]?NADIR([_ ]?(VIEW)?[_ ]?(ANGLE)?)?(_DEG)?")
+_OFF_NADIR = re.compile(
+    r"(MEAN|SATELLITE|VIEW|NITF|CSEXRA|[_:. ])*OFF[_ -]?NADIR([_ ]?(VIEW)?[_ ]?(ANGLE)?)?(_DEG)?"
+)
 """Names by which providers tell the angle of view from straight down, without what stands around them."""
 
 

@@ -25,7 +25,7 @@ MIN_BLOCKING = 0.035
 
 @dataclass(frozen=True)
 class Tones:
-    """What one window says: dark and bright values, pixels at the ends, and steps by their place in a block."""
+    """What one window says: dark and bright values, its pixels, and steps by their place in a block."""
 
     dark: FloatArray
     """Darkest band, eroded, of usable pixels."""
@@ -51,7 +51,7 @@ def gather(data: FloatArray, valid: BoolArray, grey: FloatArray) -> Tones | None
     """
     if valid.mean() < 0.5:
         return None
-    darkest = cv2.erode(data.min(0), np.ones((DARK_PX, DARK_PX)))
+    darkest: FloatArray = np.asarray(cv2.erode(data.min(0), np.ones((DARK_PX, DARK_PX))), np.float32)
     pixels = data[:, valid]
     ends = float(pixels.min()), float(pixels.max())
     steps = _steps(np.where(valid, grey, np.float32(0)), 0), _steps(np.where(valid, grey, np.float32(0)), 1)

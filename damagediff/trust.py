@@ -6,9 +6,9 @@ In this version the detection limit and the false-alarm rate are not measured; t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from . import align_points, card, grid, wording
+from .doubt import WEIGHT
 from .types import Alignment, ChangeMap, Check, Pair, Trust, Verdict
 
 MIN_ANALYSED = 0.5
@@ -26,34 +26,6 @@ MIN_CHECKING = 8
 """Held-out points that agree, below which their residuals say little."""
 MIN_AGREEING = 0.7
 """Share of the held-out points that should lie near the model; the others are not in its RMSE and CE90."""
-
-Weight = Literal["deciding", "reservation", "information"]
-WEIGHT: dict[str, Weight] = {
-    "alignment": "deciding",
-    "comparability": "deciding",
-    "check points": "reservation",
-    "held-out agreement": "reservation",
-    "number of check points": "reservation",
-    "steadiness": "reservation",
-    "contrast of change": "reservation",
-    "analysed share": "reservation",
-    "resolution": "reservation",
-    "dates": "reservation",
-    "two files": "reservation",
-    "event date": "reservation",
-    "season": "information",
-    "sun height": "reservation",
-    "sun direction": "reservation",
-    "shadows before": "reservation",
-    "shadows after": "reservation",
-    "view angle": "reservation",
-    "sharpness": "reservation",
-    "JPEG quality": "reservation",
-    "JPEG blocks": "reservation",
-    "haze": "reservation",
-    "clipped pixels": "information",
-}
-"""What follows when a check does not pass; docs/reading-a-report.md prints this table."""
 
 
 def judge(
