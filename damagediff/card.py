@@ -32,6 +32,7 @@ YEAR_DAYS = 365.25
 AGREES_WITHIN_DEG, CONTRADICTS_BEYOND_DEG, OPPOSITE_FROM_DEG = 30.0, 60.0, 150.0
 """A measured shadow direction was never off by more than 22 degrees where one was given at all; the opposite
 direction is what an estimate that fails gives, so it is held against nobody."""
+ANSWERS = ("agree", "contradict", "cannot tell")
 SUN_DEG = (10.0, 75.0)
 """Lower, everything is shadow; higher, shadows are short and their direction turns by the minute."""
 
@@ -130,14 +131,15 @@ def _stated_time(which: str, shadows: Shadows | None, at: Sun | None, north_deg:
     towards, stated = (shadows.towards_deg + north_deg) % 360, (at.azimuth_deg + 180) % 360
     apart = round(sun.apart_deg(towards, stated), 1)
     words = (
-        f"{_answer(apart)}: measured towards {towards:.0f} ± {2 * shadows.error_deg:.0f}, the sun of the "
+        f"{answer(apart)}: measured towards {towards:.0f} ± {2 * shadows.error_deg:.0f}, the sun of the "
         f"stated time throws them towards {stated:.0f} degrees clockwise from north"
     )
-    passed = {"agree": True, "contradict": False}.get(_answer(apart))
+    passed = {"agree": True, "contradict": False}.get(answer(apart))
     return Check(name, question, apart, limit, unit, passed, words)
 
 
-def _answer(apart_deg: float) -> str:
+def answer(apart_deg: float) -> str:
+    """One of `ANSWERS` for a measured direction so far from the stated one."""
     if apart_deg <= AGREES_WITHIN_DEG:
         return "agree"
     return "contradict" if CONTRADICTS_BEYOND_DEG < apart_deg < OPPOSITE_FROM_DEG else "cannot tell"

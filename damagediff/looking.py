@@ -13,11 +13,12 @@ from .feed import Feed
 from .looks import Look, Looks, Shadows
 from .scene import Scene
 from .sun import Sun
-from .types import Acquisition, FloatArray, Image, Window
+from .types import Acquisition, BoolArray, FloatArray, Image, Window
 
 FILE_WINDOWS, SHARP_WINDOWS, SHADOW_WINDOWS = 25, 64, 144
 """At most so many windows, evenly over the picture: more change no figure of the card, and cost time."""
-MIN_VALID = 0.98
+MIN_VALID, MIN_LINE_VALID, MIN_SHARP_PX = 0.98, 0.9, 80
+"""Of a window, of a row or column of it, and its least side: small pictures do not overlap to their edges."""
 SHADOW_GSD_M = (0.15, 1.5)
 """Pixels in which shadows of houses and trees are a few pixels long."""
 
@@ -98,13 +99,21 @@ def _blur_px(scene: Scene) -> float | None:
 
     def one(window: Window) -> float | None:
         both = [feed.plane(*feed.read(window)) for feed in (scene.before, scene.after)]
-        if min(float(plane.valid.mean()) for plane in both) < MIN_VALID:
-            return None
-        return sharpness.relative(both[0].grey, both[1].grey)
+        part = _usable(both[0].valid & both[1].valid)
+        return None if part is None else sharpness.relative(both[0].grey[part], both[1].grey[part])
 
     windows = _lattice(scene.pair.grid.shape, sharpness.SIDE_PX, SHARP_WINDOWS)
     found = tiles.map_ordered(one, windows, scene.executor, ahead=4)
     return sharpness.together([blur for blur in found if blur is not None])
+
+
+def _usable(valid: BoolArray) -> tuple[slice, slice] | None:
+    """The part of a window left of rows and columns that are hardly valid; None when it is small or has holes."""
+    rows, cols = (np.flatnonzero(valid.mean(axis) > MIN_LINE_VALID) for axis in (1, 0))
+    if min(len(rows), len(cols)) < MIN_SHARP_PX:
+        return None
+    part = slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
+    return part if valid[part].mean() >= MIN_VALID else None
 
 
 def _shadows(feed: Feed, scene: Scene) -> Shadows | None:
