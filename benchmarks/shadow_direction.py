@@ -2,9 +2,9 @@
 
 python benchmarks/shadow_direction.py [--towns 10] [--data DIR] [--out FILE.json]
 
-Invented towns under six suns each, from 15 to 72 degrees high and from any side, seen from 0 to 28 degrees off
-the vertical; with --data also the pairs whose sun the provider told. A contradiction of the true time is false.
-Times that are wrong by 45 and 90 degrees of the sun's azimuth are tried on the same pictures.
+Invented towns under six suns each, from 15 to 72 degrees high and from any side, seen from 0 to 28 degrees
+off the vertical; with --data also the pairs whose sun the provider told. A contradiction of the true time is
+false. Times that are wrong by 45 and 90 degrees of the sun's azimuth are tried on the same pictures.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def _blur_px(scene: Scene) -> float | None:
 
 
 def _usable(valid: BoolArray) -> tuple[slice, slice] | None:
-    """The part of a window left of rows and columns that are hardly valid; None when it is small or has holes."""
+    """The part of a window without its hardly valid rows and columns; None when it is small or has holes."""
     rows, cols = (np.flatnonzero(valid.mean(axis) > MIN_LINE_VALID) for axis in (1, 0))
     if min(len(rows), len(cols)) < MIN_SHARP_PX:
         return None
