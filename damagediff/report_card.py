@@ -14,6 +14,12 @@ RESULTS = {
     "information": "worth knowing",
 }
 NOT_ASKED = "could not be asked"
+AT_MOST = {
+    "check points", "steadiness", "resolution", "season", "sun height", "sun direction", "shadows before",
+    "shadows after", "view angle", "sharpness", "JPEG blocks", "haze", "clipped pixels",
+}  # fmt: skip
+"""Checks whose limit is the largest value that passes; of the others it is the least."""
+MORE_THAN = {"dates", "event date"}
 
 
 def card(comparison: Comparison) -> dict[str, Any]:
@@ -40,7 +46,7 @@ def _row(check: Check) -> dict[str, str]:
         "question": check.question,
         "detail": wording.plain(check.detail, 500),
         "measured": _value(check.measured, "not known"),
-        "limit": _value(check.limit, "–"),
+        "limit": _limit(check),
         "unit": check.unit or "–",
         "result": result,
         "class": "worth-knowing" if told else kind,
@@ -56,8 +62,21 @@ def _result(check: Check) -> str:
 def _failed(check: Check) -> str:
     """One line of what did not pass, with what was measured."""
     word = "Worth knowing" if WEIGHT.get(check.name) == "information" else "Not passed"
+    unit = f" {check.unit}" if isinstance(check.measured, (int, float)) else ""
+    number = "" if check.measured is None else f" Measured {_value(check.measured, '')}{unit}"
+    if number and isinstance(check.limit, (int, float)):
+        number += f", asked {_limit(check)}"
+    number += "." if number else ""
     behind = f" {check.detail[0].upper()}{check.detail[1:]}." if check.detail else ""
-    return f"{word}: {wording.plain(check.question + behind, 700)}"
+    return f"{word}: {wording.plain(check.question + number + behind, 700)}"
+
+
+def _limit(check: Check) -> str:
+    """The limit with the side on which it lies."""
+    if not isinstance(check.limit, (int, float)):
+        return _value(check.limit, "–")
+    side = "at most" if check.name in AT_MOST else "more than" if check.name in MORE_THAN else "at least"
+    return f"{side} {_value(check.limit, '')}"
 
 
 def _event(checks: tuple[Check, ...]) -> str | None:

@@ -327,6 +327,16 @@ def test_the_verdict_follows_the_table(name):
     assert trust.verdict((*others, check(name, None))) == "comparable"
 
 
+def test_the_report_tells_on_which_side_of_its_limit_a_check_passes():
+    found = checks(blur_px=-1.4)["sharpness"]
+    comparison = scenes.comparison()
+    shown = report_card.card(
+        dataclasses.replace(comparison, trust=types.Trust("comparable with reservations", (found,)))
+    )
+    assert shown["checks"][0]["limit"] == "at most 1" and "1.4 px" in shown["failed"][0]
+    assert set(WEIGHT) >= report_card.AT_MOST | report_card.MORE_THAN
+
+
 def test_every_check_has_its_weight_and_every_weight_its_check():
     comparison = scenes.comparison()
     found = trust.judge(comparison.pair, comparison.alignment, comparison.change, 0.9, 0.08)
