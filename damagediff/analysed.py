@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 
 from . import cells, diff
+from . import grid as grids
 from .cells import Measures
 from .outcome import REASONS
 from .scene import Scene
@@ -21,6 +22,7 @@ from .types import (
     BoolArray,
     ByteArray,
     ChangeMap,
+    Pair,
 )
 
 
@@ -30,6 +32,19 @@ def supported(measures: Measures, alignment: Alignment) -> BoolArray:
     ring = shapely.Polygon(alignment.supported_rc)
     shapely.prepare(ring)
     return np.asarray(shapely.contains_xy(ring, rows[:, None], cols[None, :]))
+
+
+def pictured_share(pair: Pair) -> float:
+    """Share of the working grid that the before image can show: a turned picture leaves the corners empty."""
+    grid = pair.grid
+    if grid.crs is None or pair.before.crs is None:
+        return 1.0
+    rows, cols = pair.before.shape
+    corners = np.array([[0, 0], [0, cols], [rows, cols], [rows, 0]]) - 0.5
+    xy = grids.reproject_xy(pair.before.crs, grid.crs, grids.world_from_pixel(pair.before.transform, corners))
+    picture = shapely.Polygon(grids.pixel_from_world(grid.transform, xy))
+    frame = shapely.box(-0.5, -0.5, grid.shape[0] - 0.5, grid.shape[1] - 0.5)
+    return min(1.0, float(picture.intersection(frame).area / frame.area)) or 1.0
 
 
 def within(change: ChangeMap, asked: BoolArray | None) -> ChangeMap:

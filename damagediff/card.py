@@ -116,7 +116,8 @@ def _stated_time(which: str, shadows: Shadows | None, at: Sun | None, north_deg:
     question = f"Do the shadows in the {which} image fall as the stated time says?"
     limit = CONTRADICTS_BEYOND_DEG
     if at is None or north_deg is None:
-        return Check(name, question, None, limit, unit, None, f"cannot tell: {_NO_SUN}")
+        why = _NO_SUN if at is None else "without a georeference the picture does not say where north is"
+        return Check(name, question, None, limit, unit, None, f"cannot tell: {why}")
     low, high = SUN_DEG
     if not low <= at.elevation_deg <= high:
         night = at.elevation_deg <= 0

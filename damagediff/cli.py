@@ -95,16 +95,15 @@ def main() -> None:
 @click.option("--sensor", type=click.Choice(["optical", "sar"]), help="What took the images; sar: radar.")
 @click.option(
     "--measure",
-    type=click.Choice(["structure", "ssim", "cva", "irmad"]),
-    help="What the score is made of; all but structure are references to compare with.",
+    type=click.Choice(["structure", "ssim", "cva", "irmad", "stack"]),
+    help="What the score is made of; stack tests against --baseline images, the others are references.",
 )
 @click.option("--title", default="", help="What is compared, for the report.")
 @click.option(
-    "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
-)
-@click.option(
     "--event-date", metavar="DATE", help="When it happened: the report says if the images enclose it."
 )
+@cli_options.place_options
+@cli_options.record_options
 @cli_options.building_options
 @click.option(
     "--aoi", type=PATH, help="Polygons or mask of the area of interest: nothing is reported outside it."
@@ -112,6 +111,7 @@ def main() -> None:
 @cli_options.image_options
 @cli_options.align_options
 @cli_options.diff_options
+@cli_options.trust_options
 @cli_options.output_options
 @cli_options.operator_option
 @cli_options.settings_options
@@ -133,6 +133,10 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
         gsd_m=cli_values.positive("--gsd", given["gsd"]),
         event=event,
         event_precision=event_precision,
+        scale_bar=cli_values.scale_bar(given["scale_bar"]),
+        place=cli_values.place(given["place"]),
+        stable=given["stable"],
+        baselines=cli_values.baselines(given["baselines"], given["baseline_dates"]),
     )
     _run(case, cli_values.settings(given), out, given)
 
@@ -183,18 +187,21 @@ def demo(out: Path, **given: Any) -> None:
 
 @main.command()
 @click.argument("images", nargs=-1, required=True, type=PATH)
+@cli_options.private_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
-def info(images: tuple[Path, ...], as_json: bool) -> None:
-    """Say what each IMAGE is, without comparing anything."""
-    from . import raster
+def info(images: tuple[Path, ...], show_private: bool, as_json: bool) -> None:
+    """Say what each IMAGE is and what its file tells, without comparing anything."""
+    from . import file_facts, outputs, raster, summary
 
-    found = [raster.describe(raster.inspect(Source(path), options.ReadSettings())) for path in images]
+    inspected = [raster.inspect(Source(path), options.ReadSettings()) for path in images]
+    found = [(raster.describe(image), file_facts.examine(image, show_private)) for image in inspected]
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        told = [first | {"file": outputs.file_fields(facts)} for first, facts in found]
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    for facts in found:
-        for key, value in facts.items():
-            click.echo(f"{key:20s} {_plain(str(value))}")
+    for first, facts in found:
+        for key, value in (*first.items(), *summary.file_lines(facts)):
+            click.echo(f"{key:26s} {_plain(str(value))}")
         click.echo()
 
 

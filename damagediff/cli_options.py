@@ -40,6 +40,12 @@ def align_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Polygons or mask of places that are not looked at; a mask is a PNG or GeoTIFF with one "
             "band, 0 where it does not hold.",
         ),
+        click.option(
+            "--georeference",
+            type=PATH,
+            metavar="CSV",
+            help="Places of the before image found on a map: before_col, before_row (or x, y), lon, lat.",
+        ),
         click.option("--no-local", is_flag=True, help="No smooth local field on top of the model."),
         click.option("--model", type=models, help="Richest global model allowed."),
         click.option("--max-shift", type=float, metavar="PX", help="Refuse to move the centre by more."),
@@ -51,6 +57,60 @@ def align_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where pictures lie that do not tell it, and how large their pixels are."""
+    for option in (
+        click.option(
+            "--scale-bar",
+            metavar="X1,Y1,X2,Y2,METRES[,PX]",
+            help="Two points of the before image and their distance; PX: how far each may be misread (1).",
+        ),
+        click.option(
+            "--gsd", type=float, metavar="METRES", help="Pixel size of a before image without georeference."
+        ),
+        click.option(
+            "--place",
+            metavar="LAT,LON",
+            help="Where it is, in degrees, e.g. 40.68,46.36: for the sun, nothing is measured by it.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def private_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Whether what files tell of people is told on."""
+    return click.option(
+        "--show-private",
+        is_flag=True,
+        help="Also tell what files hold of people: GPS position, names, serial numbers, folders.",
+    )(command)
+
+
+RECORDED = {
+    "url": ("URL", "Where the {side} image was found."),
+    "publisher": ("NAME", "Who published the {side} image."),
+    "licence": ("TEXT", "Terms under which the {side} image may be used."),
+    "captured-by": ("NAME", "Who saved the {side} image."),
+    "captured-at": ("DATE", "When it was saved, UTC: 2020-10-14T09:30Z."),
+    "archive": ("URL", "Where a copy of the {side} image's page is archived."),
+    "original-sha256": ("HEX", "SHA-256 of the {side} image as it was saved."),
+}
+"""What makes a source record, beside the credit."""
+
+
+def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where each image was found, by whom and when."""
+    for side in ("after", "before"):
+        for name, (metavar, words) in reversed(RECORDED.items()):
+            command = click.option(f"--{side}-{name}", metavar=metavar, help=words.format(side=side))(command)
+    command = private_option(command)
+    file = click.option(
+        "--sources", type=PATH, help="TOML file with the same in tables [before] and [after]."
+    )
+    return file(command)
 
 
 def building_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,6 +150,34 @@ def diff_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--threshold",
             metavar="RULE",
             help="auto, otsu, triangle, li, kapur, rosin, or a score such as 0.42.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a run may count ordinary change in."""
+    for option in (
+        click.option("--no-selftest", is_flag=True, help="Measure no detection limit and no false alarms."),
+        click.option(
+            "--baseline-date",
+            "baseline_dates",
+            multiple=True,
+            metavar="DATE",
+            help="When it was taken: one for each --baseline, in their order.",
+        ),
+        click.option(
+            "--baseline",
+            "baselines",
+            type=PATH,
+            multiple=True,
+            help="A further, older image of the place: what differs from it is ordinary change. Repeatable.",
+        ),
+        click.option(
+            "--stable",
+            type=PATH,
+            help="Polygons or mask, as for --exclude, of places where only ordinary change can be.",
         ),
     ):
         command = option(command)

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import settings as options
 from .errors import SettingsError
+from .provenance import ScaleBar, SourceRecord
 from .types import DatePrecision, Source
 
 
@@ -30,8 +31,12 @@ def settings(given: dict[str, Any]) -> options.Settings:
     named += min_region(given.get("min_region"))
     if given.get("no_local"):
         named.append("align.local=false")
+    if given.get("show_private"):
+        named.append("report.show_private=true")
     if given.get("no_footprint_fit"):
         named.append("buildings.fit=false")
+    if given.get("no_selftest"):
+        named.append("trust.selftest=false")
     return options.load(given["settings_file"], (*given["overrides"], *named))
 
 
@@ -48,17 +53,36 @@ def min_region(text: str | None) -> list[str]:
 
 def source(side: str, path: Path, given: dict[str, Any]) -> Source:
     """One image with what was said of it."""
+    from . import source_record
+
     acquired, precision = date(f"--{side}-date", given[f"{side}_date"])
+    file = given.get("sources")
+    written = SourceRecord() if file is None else source_record.read(file)[side]
+    record = source_record.stated(side, given, written)
     bands = given[f"{side}_bands"]
     return Source(
         path=path,
         acquired=acquired,
         acquired_precision=precision,
-        credit=given[f"{side}_credit"],
+        credit=record.credit,
         bands=tuple(name.strip() for name in bands.split(",")) if bands else None,
         world_file=given[f"{side}_world_file"],
         crs=given[f"{side}_crs"],
+        map_points=given.get("georeference") if side == "before" else None,
+        record=record,
     )
+
+
+def baselines(paths: tuple[Path, ...], dates: tuple[str, ...]) -> tuple[Source, ...]:
+    """The further images from before, each with its date if dates are given."""
+    if dates and len(dates) != len(paths):
+        raise SettingsError(
+            f"--baseline-date: {len(dates)} given for {len(paths)} baselines. Give one for each, in order"
+        )
+    if not dates:
+        return tuple(Source(path) for path in paths)
+    told = [date("--baseline-date", text) for text in dates]
+    return tuple(Source(path, *when) for path, when in zip(paths, told, strict=True))
 
 
 def date(option: str, text: str | None) -> tuple[datetime | None, DatePrecision]:
@@ -81,3 +105,28 @@ def positive(option: str, value: float | None) -> float | None:
     if value is not None and not 0 < value < 1e5:
         raise SettingsError(f"{option} {value:g}: a pixel size in metres must be above 0 and below 100,000")
     return value
+
+
+def place(text: str | None) -> tuple[float, float] | None:
+    """(latitude, longitude) in degrees of ``40.68,46.36``, or SettingsError."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    try:
+        latitude, longitude = (float(part) for part in parts)
+    except ValueError:
+        raise SettingsError(
+            f"--place {text}: give latitude and longitude in degrees, like 40.68,46.36"
+        ) from None
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise SettingsError(
+            f"--place {text}: latitude comes first, -90 to 90, then longitude, -180 to 180 degrees"
+        )
+    return latitude, longitude
+
+
+def scale_bar(text: str | None) -> ScaleBar | None:
+    """Two points and a length, or SettingsError."""
+    from . import scale
+
+    return None if text is None else scale.scale_bar(text)

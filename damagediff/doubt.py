@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .ordinary import Ordinary
+
 Verdict = Literal["comparable", "comparable with reservations", "not comparable"]
 
 
@@ -65,3 +67,5 @@ class Trust:
     false_alarms_per_km2_interval: tuple[float, float] | None = None
     detection_limit_px: float | None = None
     detection_limit_m: float | None = None
+    ordinary: Ordinary = Ordinary()
+    """Ordinary change counted on this pair, which the rates of false alarms come from."""

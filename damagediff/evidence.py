@@ -12,6 +12,7 @@ from typing import Any
 
 from . import case_files, custody, digests, environment, folders, json_text, outputs
 from .errors import InputError, SettingsError
+from .provenance import FileFacts
 from .types import Case, Comparison, Image
 
 
@@ -110,7 +111,8 @@ def telling(command: list[str]) -> list[str]:
 
 def _inputs(comparison: Comparison) -> list[dict[str, Any]]:
     pair = comparison.pair
-    found = _image("before", pair.before) + _image("after", pair.after)
+    told = comparison.file_facts or (None, None)
+    found = _image("before", pair.before, told[0]) + _image("after", pair.after, told[1])
     beside = ((field, path) for field, path in case_files.named(comparison.case) if field not in IMAGES)
     return found + [
         {"field": field, "role": case_files.role(field)} | digests.entry(path) for field, path in beside
@@ -162,7 +164,8 @@ def check_unchanged(comparison: Comparison, sealed: Seal) -> None:
             )
 
 
-def _image(role: str, image: Image) -> list[dict[str, Any]]:
+def _image(role: str, image: Image, facts: FileFacts | None) -> list[dict[str, Any]]:
+    """One image: what it is, where it was found as stated, and what its file tells."""
     return [
         {
             "field": f"{role}.path",
@@ -170,5 +173,7 @@ def _image(role: str, image: Image) -> list[dict[str, Any]]:
             "name": image.name,
             "sha256": image.sha256,
             "bytes": image.size_bytes,
+            "source": outputs.source_fields(image),
+            "file": None if facts is None else outputs.file_fields(facts),
         }
     ]

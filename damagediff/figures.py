@@ -273,8 +273,8 @@ def _scale(sheet: Sheet, axes: Axes, below: tuple[int, int, int], comparison: Co
     axes.add_artist(bar)
     if grid.crs:
         _north(sheet, left + width - 18, top + 12)
-    else:
-        sheet.text((left + width, top + 44), wording.STATED_SCALE, 7, color=MUTED, ha="right")
+    if who := wording.scale_source(grid):
+        sheet.text((left + width, top + 44), who, 7, color=MUTED, ha="right")
 
 
 def _length(value: float, unit: str) -> str:

@@ -107,6 +107,18 @@ def grid_from_crs(grid: Grid, crs: str, xy: FloatArray) -> FloatArray:
     return pixel_from_world(grid.transform, reproject_xy(crs, grid.crs, xy))
 
 
+def distance_m(grid: Grid, lon: float, lat: float) -> float:
+    """How far a place lies outside a georeferenced grid, in metres; 0 inside."""
+    with np.errstate(invalid="ignore"):
+        rc = grid_from_lonlat(grid, np.array([[lon, lat]]))[0]
+    last = np.array(grid.shape) - 0.5
+    nearest = np.clip(np.where(np.isfinite(rc), rc, 0), -0.5, last)
+    if np.isfinite(rc).all() and (nearest == rc).all():
+        return 0.0
+    there = lonlat_from_grid(grid, nearest[None])[0]
+    return float(pyproj.Geod(ellps="WGS84").inv(lon, lat, *there)[2])
+
+
 def common_grid(before: Image, after: Image, gsd_m: float | None = None) -> Grid:
     """The working grid of a pair: north-up, square pixels, as coarse as the coarser of the two.
 

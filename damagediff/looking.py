@@ -36,10 +36,10 @@ def facts(scene: Scene, aligned: bool) -> Facts:
 
 
 def _lonlat(scene: Scene) -> tuple[float, float] | None:
-    """Longitude and latitude of the middle of the working grid, where its georeference tells them."""
-    on = scene.pair.grid
+    """Longitude and latitude of the middle of the working grid, else of the place as the user states it."""
+    on, stated = scene.pair.grid, scene.case.place
     if on.crs is None:
-        return None
+        return None if stated is None else (stated[1], stated[0])
     lon, lat = grid.lonlat_from_grid(on, (np.array([on.shape]) - 1) / 2)[0]
     return float(lon), float(lat)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from . import grid as grids
 from . import summary, wording
 from .scene import Scene
 from .types import ChangeMap, Pair, Trust
@@ -28,6 +29,34 @@ def of_event(trust: Trust) -> Iterator[str]:
     for check in trust.checks:
         if check.name == "event date" and check.passed is False:
             yield f"The event was not between the two images: {check.detail}."
+
+
+def of_sources(scene: Scene) -> Iterator[str]:
+    """What is not known of where the pictures come from, and what was stated of the place."""
+    pair, place = scene.pair, scene.case.place
+    lacking = {
+        role: summary.missing_of_source(image.record)
+        for role, image in (("before", pair.before), ("after", pair.after))
+    }
+    if lacking["before"] and lacking["before"] == lacking["after"]:
+        yield f"Source record incomplete. Not stated of both images: {lacking['before']}."
+    else:
+        for role, words in lacking.items():
+            if words:
+                yield f"Source record incomplete. Not stated of the {role} image: {words}."
+    if place is not None:
+        yield _of_place(place, pair)
+
+
+def _of_place(place: tuple[float, float], pair: Pair) -> str:
+    latitude, longitude = place
+    said = f"The place {latitude:g}, {longitude:g} (latitude, longitude) is as stated by the user"
+    if pair.grid.crs is None:
+        return f"{said}: nothing was measured by it."
+    apart_m = grids.distance_m(pair.grid, longitude, latitude)
+    if apart_m == 0:
+        return f"{said}: it lies within the scene."
+    return f"{said}, but it lies {apart_m / 1000:,.1f} km outside the scene: check one and the other."
 
 
 def of_pair(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import json_text, summary, tables, wording
+from .provenance import FileFacts, HandGeoreference
 from .types import Alignment, Comparison, Grid, Image, Shift, Trust
 
 FORMAT = 1
@@ -67,7 +68,7 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "building_classes": summary.building_counts(comparison.buildings),
         "footprint_fit": _footprint_fit(comparison),
         "grid_summary": _grid_summary(comparison),
-        "trust": _trust(comparison.trust),
+        "trust": _trust(comparison.trust) | {"ordinary": _ordinary(comparison)},
         "settings": result_settings(comparison.settings),
         "versions": comparison.versions,
         "notes": list(comparison.notes),
@@ -92,15 +93,19 @@ def _pair(comparison: Comparison) -> dict[str, Any]:
         "title": summary.title(comparison),
         "before": _image(pair.before),
         "after": _image(pair.after),
+        "baselines": [_image(image) for image in comparison.baselines],
         "grid": {
             "rows": pair.grid.shape[0],
             "cols": pair.grid.shape[1],
             "crs": pair.grid.crs,
             "gsd_m": pair.grid.gsd_m,
+            "gsd_source": pair.grid.gsd_source,
+            "gsd_relative_uncertainty": pair.grid.gsd_relative_uncertainty,
             "transform": json_text.Exact(tuple(pair.grid.transform)[:6]),
         },
         "bands_compared": pair.roles,
         "identical": pair.identical,
+        "place": _place(comparison.case.place),
         "between": summary.bracket(comparison),
         "event_utc": comparison.case.event,
         "event_precision": comparison.case.event_precision if comparison.case.event else None,
@@ -130,7 +135,53 @@ def _image(image: Image) -> dict[str, Any]:
         "off_nadir_deg": image.off_nadir_deg,
         "world_file_sha256": image.world_file_sha256,
         "notes": image.notes,
+        "source": source_fields(image),
+        "georeference_by_hand": _by_hand(image.placed_by_hand),
     }
+
+
+def file_fields(facts: FileFacts) -> dict[str, Any]:
+    """What a file tells of itself, as plain values."""
+    earlier, again = facts.earlier_jpeg, facts.resampled
+    return json_text.fields(facts) | {
+        "fields": [list(field) for field in facts.fields],
+        "withheld": list(facts.withheld),
+        "unread": list(facts.unread),
+        "earlier_jpeg": None if earlier is None else json_text.fields(earlier),
+        "resampled": None if again is None else json_text.fields(again) | {"enlarged": list(again.enlarged)},
+    }
+
+
+def _place(place: tuple[float, float] | None) -> dict[str, Any] | None:
+    return (
+        None
+        if place is None
+        else dict(zip(("latitude", "longitude"), map(json_text.Exact, place), strict=True))
+    )
+
+
+def source_fields(image: Image) -> dict[str, Any]:
+    """What is stated of where the file was found; null where it is not."""
+    record = json_text.fields(image.record)
+    when = record.pop("captured_at")
+    precision = record.pop("captured_precision")
+    return record | {
+        "captured_at_utc": when,
+        "captured_precision": precision if when else None,
+        "missing": list(image.record.missing),
+        "is_original": image.record.is_original(image.sha256),
+    }
+
+
+def _by_hand(found: HandGeoreference | None) -> dict[str, Any] | None:
+    """The points of a georeference that the analyst made, and how well they agree."""
+    if found is None:
+        return None
+    points = [
+        json_text.fields(point) | {"xy": json_text.Exact(point.xy), "lonlat": json_text.Exact(point.lonlat)}
+        for point in found.points
+    ]
+    return json_text.fields(found) | {"points": points}
 
 
 def alignment_results(alignment: Alignment, grid: Grid) -> dict[str, Any]:
@@ -191,9 +242,21 @@ def _change(comparison: Comparison) -> dict[str, Any] | None:
         "other_share_of_analysed": seen.share_of_analysed(seen.other_px),
         "changed_area_px": seen.changed_px,
         "changed_area_m2": seen.area_m2(seen.changed_px),
+        "area_relative_uncertainty": seen.area_doubt,
         "structural_area_m2": seen.area_m2(seen.structural_px),
         "other_area_m2": seen.area_m2(seen.other_px),
     }
+
+
+def _ordinary(comparison: Comparison) -> dict[str, Any]:
+    """How ordinary change was counted, one entry a way, and which of them the rates come from."""
+    ordinary = comparison.trust.ordinary
+    nulls = [
+        {key: value for key, value in json_text.fields(null).items() if key != "masses"}
+        for null in ordinary.nulls
+    ]
+    by = ordinary.headline
+    return json_text.fields(ordinary) | {"nulls": nulls, "source": None if by is None else by.name}
 
 
 def _footprint_fit(comparison: Comparison) -> dict[str, Any] | None:

@@ -13,27 +13,29 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import numpy as np
 import threadpoolctl
 
 from . import (
+    alarm_trials,
     analysed,
     areas,
+    baselines,
     buildings,
     diff,
+    file_facts,
     finding,
     footprint_fit,
     footprints,
-    grid,
     looking,
     masks,
+    measuring,
     notes,
     pictures,
     radar,
     raster,
     rasters_out,
-    reference_measures,
     registration,
+    scale,
     squares,
     summary,
     tiles,
@@ -42,8 +44,8 @@ from . import (
 )
 from . import settings as options
 from .diff import Measures, Radiometry
-from .errors import InputError
 from .feed import open_feed
+from .provenance import FileFacts
 from .reference_measures import Reference
 from .scene import Progress, Scene, silent
 from .settings import Settings
@@ -58,19 +60,12 @@ from .types import (
     Crop,
     FloatArray,
     FootprintFit,
-    Image,
     Lean,
     Pair,
     Pictures,
     Region,
     Window,
 )
-
-OVERVIEW_PX = 1024
-"""Longest side of the aligned overviews that radiometry is learnt from."""
-RADAR_LOOK_PX = 256
-MAX_COLOUR = 0.02
-"""Of a picture's range, by which its bands may differ in the mean and still be one band three times."""
 
 
 def compare(case: Case, settings: Settings, folder: Path, progress: Progress = silent) -> Comparison:
@@ -106,6 +101,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         outlines = _outlines(scene)
         squares.side_px(scene.pair.grid, settings.summary)  # what cannot be asked for is told now
         diff.min_region(scene.pair.grid, settings)  # whether it can be met is told now, not after an hour
+        scene = replace(scene, older=baselines.let_in(case, scene.pair, settings))
         alignment, model = registration.register(scene)
         scene = replace(scene, after=scene.after.aligned(model))
         if not alignment.accepted:
@@ -143,6 +139,8 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
     cv2.setNumThreads(1)
     pair = open_pair(case, settings)
     where = areas.read(case.exclude, case.aoi, pair.before, pair.grid, settings.read)
+    if case.stable is not None:
+        where = replace(where, stable=areas.read_place(case.stable, pair.before, pair.grid, settings.read))
     longest = 2 * settings.align.coarse_px
     with (
         threadpoolctl.threadpool_limits(1),
@@ -167,30 +165,17 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
 
 def open_pair(case: Case, settings: Settings) -> Pair:
     """Let both files through the door and find the grid on which they meet."""
+    scale.check(case)
     before = raster.inspect(case.before, settings.read)
     after = raster.inspect(case.after, settings.read)
     both = before.georeferenced and after.georeferenced
-    on = grid.common_grid(before, after, case.gsd_m)
+    on = scale.working_grid(case, before, after)
     roles = raster.common_roles(before, after)
     if settings.sensor == "sar":
         for image in (before, after):
-            _check_one_band(image)
+            measuring.check_one_band(image)
         roles = ("grey",)
     return Pair(before, after, on, roles, moving_is_file=not both)
-
-
-def _check_one_band(image: Image) -> None:
-    """Refuse a picture in colour as radar: its grey is no backscatter."""
-    colours = ("red", "green", "blue")
-    if not set(colours) <= set(image.roles):
-        return
-    with raster.Reader(image, colours) as reader:
-        data, valid, _ = reader.read_reduced(RADAR_LOOK_PX)
-    seen = data[:, valid]
-    if seen.size and np.ptp(seen, axis=0).mean() > MAX_COLOUR * np.ptp(seen):
-        raise InputError(
-            f"{image.name}: in colour, so no radar backscatter. Leave out --sensor sar, or give the band"
-        )
 
 
 def _refused(scene: Scene, alignment: Alignment) -> Comparison:
@@ -210,16 +195,21 @@ def _refused(scene: Scene, alignment: Alignment) -> Comparison:
 def _compare_aligned(
     scene: Scene, alignment: Alignment, outlines: tuple[footprints.Footprint, ...], folder: Path
 ) -> Comparison:
-    radiometry, reference = _fit_radiometry(scene)
+    radiometry, reference = measuring.learn(scene)
     measures, drawn = _measure_and_write(scene, (radiometry, reference), alignment.lean, folder)
     measured, supported = measures.valid, analysed.supported(measures, alignment)
     measures = replace(measures, valid=measured & supported)
     scene.progress("finding change", 0.0)
-    ceiling = _ceiling(scene, radiometry, reference)
+    ceiling = measuring.ceiling(scene, radiometry, reference)
+    told: tuple[str, ...] = ()
+    if scene.settings.diff.measure == "stack":
+        measures, ceiling, told = baselines.with_stack(scene, radiometry, measures, ceiling)
+        measured = measured & (measures.valid | ~supported)
     scale = ceiling if scene.settings.sensor == "sar" else diff.calibrate(measures, ceiling)
     change, found = finding.find(scene, measures, scale, radiometry)
     change = finding.with_sensitivity(scene, measures, scale, radiometry, (change, found))
     change = analysed.with_reasons(scene, change, measured, supported)
+    of = alarm_trials.Measured(scene, (radiometry, reference), alignment.lean, measures, scale, change, found)
     measures = radar.without_optics(measures) if scene.settings.sensor == "sar" else measures
     rasters_out.write_change(scene, change, folder)
     rasters_out.write_geometry(scene, folder)
@@ -227,6 +217,7 @@ def _compare_aligned(
     crops = _crops(scene, found, radiometry, drawn)
     table, fitted = _buildings(scene, outlines, change, measures, radiometry)
     comparison = _comparison(scene, alignment, change, found, table, replace(drawn, crops=crops))
+    comparison = baselines.with_ordinary(comparison, of, told)
     counted = squares.count(change, table, scene.pair.grid, scene.settings.summary)
     return replace(comparison, footprint_fit=fitted, grid_summary=counted)
 
@@ -272,39 +263,6 @@ def _outlines(scene: Scene) -> tuple[footprints.Footprint, ...]:
     return () if path is None else footprints.read(path, scene.pair.grid)
 
 
-def _fit_radiometry(scene: Scene) -> tuple[Radiometry, Reference | None]:
-    """What is learnt from the whole scene reduced: radiometry, and the measure if a reference is chosen."""
-    shape = scene.pair.grid.shape
-    factor = max(1, -(-max(shape) // OVERVIEW_PX))
-    before, before_valid = scene.before.overview(factor, shape)
-    after, after_valid = scene.after.overview(factor, shape)
-    both = before_valid & after_valid
-    usable = scene.areas.usable_reduced(factor)
-    both = both if usable is None else both & usable
-    if not both.any():
-        raise InputError(
-            f"{scene.pair.before.name} and {scene.pair.after.name}: no pixel is valid in both. "
-            "Check nodata, alpha, the extents and what was excluded"
-        )
-    if scene.settings.sensor == "sar":
-        first, second = (
-            np.dtype(image.dtype).kind in "iu" for image in (scene.pair.before, scene.pair.after)
-        )
-        return radar.log_coded(before, after, both, (first, second), scene.settings.radar)
-    radiometry = diff.fit_radiometry(before, after, both, scene.pair.roles)
-    prepare = reference_measures.PREPARE.get(scene.settings.diff.measure)
-    if prepare is None:
-        return radiometry, None
-    return radiometry, prepare(radiometry.before_8bit(before), radiometry.after_8bit(after), both)
-
-
-def _read_pair(scene: Scene, window: Window) -> tuple[FloatArray, FloatArray, BoolArray, BoolArray]:
-    """Both images on a window of the grid, mirrored at its edges; each with its validity."""
-    before, before_valid = scene.before.read_mirrored(window, scene.pair.grid.shape)
-    after, after_valid = scene.after.read_mirrored(window, scene.pair.grid.shape)
-    return before, after, before_valid, after_valid
-
-
 def _measure_and_write(
     scene: Scene, learnt: tuple[Radiometry, Reference | None], lean: Lean | None, folder: Path
 ) -> tuple[Measures, Pictures]:
@@ -320,7 +278,7 @@ def _measure_and_write(
     ):
 
         def one(core: Window) -> tuple[Window, Measures, ByteArray, ByteArray, BoolArray]:
-            before, after, before_valid, after_valid = _read_pair(scene, core.padded(halo))
+            before, after, before_valid, after_valid = measuring.read_pair(scene, core.padded(halo))
             inner = (slice(None), *(slice(halo, halo + n) for n in core[2:]))
             before_out.write(
                 core, rasters_out.as_type(before[inner], scene.pair.before.dtype), before_valid[inner[1:]]
@@ -344,24 +302,6 @@ def _measure_and_write(
     return diff.assemble(grid_.shape, parts), drawn
 
 
-def _ceiling(scene: Scene, radiometry: Radiometry, reference: Reference | None) -> list[Measures]:
-    """The measures where the two images show unrelated content."""
-
-    def one(pair: tuple[Window, Window]) -> Measures:
-        before, before_valid = scene.before.read(pair[0])
-        after, after_valid = scene.after.read(pair[1])
-        return diff.measure(
-            radiometry.before_8bit(before),
-            radiometry.after_8bit(after),
-            before_valid & after_valid & scene.areas.usable(pair[0]) & scene.areas.usable(pair[1]),
-            scene.pair.roles,
-            reference=reference,
-        )
-
-    windows = diff.ceiling_windows(scene.pair.grid.shape, scene.settings.seed)
-    return list(tiles.map_ordered(one, windows, scene.executor, ahead=8))
-
-
 def _crops(
     scene: Scene, found: tuple[Region, ...], radiometry: Radiometry, drawn: Pictures
 ) -> tuple[Crop, ...]:
@@ -376,6 +316,13 @@ def _crops(
     return tuple(crops)
 
 
+def _file_facts(scene: Scene) -> tuple[FileFacts, FileFacts]:
+    """What both files tell of themselves."""
+    private = scene.settings.report.show_private
+    before, after = (file_facts.examine(image, private) for image in (scene.pair.before, scene.pair.after))
+    return before, after
+
+
 def _comparison(
     scene: Scene,
     alignment: Alignment,
@@ -385,7 +332,7 @@ def _comparison(
     drawn: Pictures,
 ) -> Comparison:
     seen = None if change is None else summary.amounts(change, scene.pair.grid)
-    asked = None if seen is None else seen.share_of_asked
+    asked = None if seen is None else min(1.0, seen.share_of_asked / analysed.pictured_share(scene.pair))
     limit = scene.settings.diff.min_comparability
     facts = looking.facts(scene, change is not None)
     judged = trust.judge(scene.pair, alignment, change, asked, limit, facts)
@@ -400,5 +347,12 @@ def _comparison(
         pictures=drawn,
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
-        notes=(*notes.of_event(judged), *notes.of_pair(scene.pair, change), *notes.of_areas(scene)),
+        baselines=scene.older,
+        file_facts=_file_facts(scene),
+        notes=(
+            *notes.of_event(judged),
+            *notes.of_pair(scene.pair, change),
+            *notes.of_areas(scene),
+            *notes.of_sources(scene),
+        ),
     )

@@ -10,13 +10,14 @@ import hashlib
 import math
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from . import cog, door, jpeg_tables, tags
+from . import cog, door, jpeg_tables, map_points, tags
 from . import grid as grids
 from .errors import InputError
 from .settings import ReadSettings
@@ -70,7 +71,8 @@ def inspect(source: Source, settings: ReadSettings) -> Image:
     finally:
         dataset.close()
     with door.header(path, driver, name) as dataset:
-        return _described(dataset, source, path, digest)
+        image = _described(dataset, source, path, digest)
+    return image if source.map_points is None else map_points.place(image, source.map_points)
 
 
 def _sha256(path: Path) -> str:
@@ -91,7 +93,9 @@ def _described(dataset: Any, source: Source, path: Path, digest: str) -> Image:
     acquired, date_notes = tags.acquisition(source, said)
     made_up = tags.synthetic(said)
     said_notes = (f"Synthetic image: {made_up}" if made_up else None, role_note, turn_note)
-    notes = (*said_notes, *place.notes, *date_notes, *_oddities(dataset))
+    record = replace(source.record, credit=source.record.credit or source.credit)
+    doubts = record.doubts(digest, acquired.acquired)
+    notes = (*said_notes, *place.notes, *date_notes, *doubts, *_oddities(dataset))
     return Image(
         path=path,
         name=name,
@@ -111,6 +115,7 @@ def _described(dataset: Any, source: Source, path: Path, digest: str) -> Image:
         off_nadir_deg=tags.off_nadir_deg(said),
         notes=tuple(note for note in notes if note),
         world_file_sha256=place.world_file_sha256,
+        record=record,
     )
 
 
@@ -127,6 +132,21 @@ def _said(dataset: Any) -> dict[str, str]:
     """Tags of the file by name in capitals, those of the provider's domain too."""
     found = dataset.tags(ns="IMAGERY") | dataset.tags()
     return {key.upper(): value for key, value in found.items()}
+
+
+def said(image: Image) -> dict[str, str]:
+    """Tags of the file as GDAL names them, in capitals."""
+    with door.header(image.path, image.driver, image.name) as dataset:
+        return _said(dataset)
+
+
+def xmp_packets(image: Image) -> list[bytes]:
+    """XMP of a GeoTIFF, as stored."""
+    if image.driver != "GTiff":
+        return []
+    with door.header(image.path, image.driver, image.name) as dataset:
+        found = dataset.tags(ns="xml:XMP")
+    return [text.encode("utf-8", "replace") for text in found.values()]
 
 
 def _roles(dataset: Any, source: Source, name: str) -> tuple[tuple[str, ...], str | None]:

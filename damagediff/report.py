@@ -25,7 +25,9 @@ from . import (
     report_card,
     report_change,
     report_pictures,
+    report_sources,
     summary,
+    summary_ordinary,
     wording,
 )
 from . import grid as grids
@@ -74,6 +76,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "tiers": report_change.tiers(comparison),
         "card": report_card.card(comparison),
         "measured": report_change.measured(comparison),
+        "ordinary": report_change.ordinary(comparison),
         "buildings": report_buildings.buildings(comparison),
         "squares": report_buildings.squares(comparison),
         "squares_figure": report_pictures.png(figure_squares.png(comparison))
@@ -83,10 +86,8 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "change": report_change.change_part(comparison),
         "measured_by": wording.MEASURED_BY[comparison.change.measure] if comparison.change else "",
         "settings": list(_settings(comparison.settings)),
-        "images": [
-            _image(role, image)
-            for role, image in (("before", comparison.pair.before), ("after", comparison.pair.after))
-        ],
+        "images": report_sources.images(comparison),
+        "by_hand": report_sources.placed_by_hand(comparison),
         "versions": comparison.versions,
     }
 
@@ -214,6 +215,8 @@ def _region(comparison: Comparison, region: Region) -> dict[str, Any]:
         "score_max": wording.score(region.score_max),
         "flags": [{"name": name, "words": _flag(name)} for name in region.flags],
         "place": _place(comparison, region),
+        "chance": summary_ordinary.chance(region.ordinary_chance),
+        "chance_words": summary_ordinary.chance_words(region.ordinary_chance),
     }
 
 
@@ -280,23 +283,3 @@ def _flat(values: dict[str, Any], stage: str = "") -> Iterator[tuple[str, Any]]:
 
 def _setting(value: Any) -> str:
     return "not set" if value is None else str(value)
-
-
-def _image(role: str, image: Image) -> dict[str, Any]:
-    rows, cols = image.shape
-    return {
-        "role": role,
-        "rows": [
-            ("File", wording.plain(image.name)),
-            ("SHA-256", image.sha256),
-            ("Size", f"{image.size_bytes:,} bytes, {cols:,} × {rows:,} px, {image.driver}, {image.dtype}"),
-            ("Bands", ", ".join(image.roles)),
-            ("Coordinate system", wording.plain(image.crs or "none: not georeferenced")),
-            (
-                "Date",
-                f"{wording.date_iso(image.acquisition)} (source: {wording.plain(image.acquisition.source)})",
-            ),
-            ("Credit", summary.credit(image.credit)),
-            *(("Note", wording.plain(note, 1000)) for note in image.notes),
-        ],
-    }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from . import summary, wording
+from . import summary, summary_ordinary, wording
 from .types import Comparison
 
 
 def measured(comparison: Comparison) -> list[tuple[str, str]]:
-    """Detection limit and false alarms, each with its interval, or plainly that they were not measured."""
+    """The detection limit, or plainly that it was not measured."""
     trust, grid = comparison.trust, comparison.pair.grid
     rows = [
         (
@@ -19,22 +21,30 @@ def measured(comparison: Comparison) -> list[tuple[str, str]]:
             else wording.error(trust.detection_limit_px, grid),
         )
     ]
-    for words, rate, interval in (
-        (
-            "False regions a megapixel",
-            trust.false_alarms_per_megapixel,
-            trust.false_alarms_per_megapixel_interval,
-        ),
-        ("False regions a km²", trust.false_alarms_per_km2, trust.false_alarms_per_km2_interval),
-    ):
-        if rate is not None:
-            between = (
-                ""
-                if interval is None
-                else f" ({wording.number(interval[0])} to {wording.number(interval[1])})"
-            )
-            rows.append((words, wording.number(rate) + between))
-    return rows if len(rows) > 1 else [*rows, ("False regions to expect", wording.NOT_MEASURED)]
+    return rows
+
+
+def ordinary(comparison: Comparison) -> dict[str, Any]:
+    """The part on ordinary change: a sentence, the rates, and every way in which it was counted."""
+    trust, grid = comparison.trust, comparison.pair.grid
+    rates = [
+        (words, summary_ordinary.rate(value, interval))
+        for words, value, interval in (
+            (
+                "Ordinary regions a megapixel (90 % interval)",
+                trust.false_alarms_per_megapixel,
+                trust.false_alarms_per_megapixel_interval,
+            ),
+            (
+                "The same a km²",
+                trust.false_alarms_per_km2,
+                trust.false_alarms_per_km2_interval,
+            ),
+        )
+        if value is not None
+    ]
+    ways = [summary_ordinary.row(null, trust.ordinary, grid) for null in trust.ordinary.nulls]
+    return {"sentence": summary_ordinary.sentence(trust.ordinary), "rows": [*rates, *ways]}
 
 
 def measure(comparison: Comparison) -> str:

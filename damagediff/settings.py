@@ -63,8 +63,8 @@ class DiffSettings:
     """Score above which a region starts: a number, or a rule; auto is the pair's own, see docs/method.md."""
     hysteresis: float = 1.0
     """Regions grow down to this share of the threshold once they hold a place above it; 1: they do not."""
-    measure: Literal["structure", "ssim", "cva", "irmad"] = "structure"
-    """What the score is made of; the others are published references to hold the default against."""
+    measure: Literal["structure", "ssim", "cva", "irmad", "stack"] = "structure"
+    """What the score is made of; the others are published references, stack a test against earlier images."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,14 @@ class SummarySettings:
 
 
 @dataclass(frozen=True)
+class TrustSettings:
+    """Self-tests of a run; see docs/method.md."""
+
+    selftest: bool = True
+    """Whether a run measures on its own pair what it can find and how much ordinary change it lists."""
+
+
+@dataclass(frozen=True)
 class ReportSettings:
     """What the report shows."""
 
@@ -125,6 +133,8 @@ class ReportSettings:
     """Longest side of the pictures in the HTML."""
     insets: int = 4
     """Regions enlarged in figure.png."""
+    show_private: bool = False
+    """Whether report and manifest tell what files hold of people; off, because a report is passed on."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,7 @@ class Settings:
     regions: RegionSettings = field(default_factory=RegionSettings)
     buildings: BuildingSettings = field(default_factory=BuildingSettings)
     summary: SummarySettings = field(default_factory=SummarySettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     sensor: Literal["optical", "sar"] = "optical"
     """What took the images; sar: one band of radar, speckled, compared by its log-ratio."""
@@ -257,6 +268,7 @@ _STAGES: dict[str, Any] = {
     "regions": RegionSettings,
     "buildings": BuildingSettings,
     "summary": SummarySettings,
+    "trust": TrustSettings,
     "report": ReportSettings,
 }
 

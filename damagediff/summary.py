@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import align_points, wording
+from . import align_points, summary_ordinary, wording
 from .doubt import WEIGHT
+from .ordinary import Ordinary
 from .outcome import REASONS, Reason, Sensitivity
+from .provenance import SOURCE_FIELDS, EarlierJpeg, FileFacts, Resampled, SourceRecord
 from .types import (
     NOT_ANALYSED,
     OTHER_CHANGE,
@@ -42,6 +44,8 @@ class Amounts:
     pixel_area_m2: float | None
     not_analysed_px: dict[Reason, int] = field(default_factory=dict)
     """By reason; empty when the map does not tell."""
+    area_doubt: float | None = None
+    """Share by which areas in metres may be wrong by the scale; None: not told."""
 
     @property
     def share_of_asked(self) -> float:
@@ -70,7 +74,7 @@ class Amounts:
 
     def area(self, part_px: int) -> str:
         """The same in words."""
-        return wording.area(part_px, self.area_m2(part_px))
+        return wording.area(part_px, self.area_m2(part_px)) + wording.within(self.area_doubt)
 
 
 def amounts(change: ChangeMap, grid: Grid) -> Amounts:
@@ -91,6 +95,7 @@ def amounts(change: ChangeMap, grid: Grid) -> Amounts:
         structural_px=pixels(change.changed == STRUCTURAL_CHANGE),
         other_px=pixels(change.changed == OTHER_CHANGE),
         pixel_area_m2=grid.pixel_area_m2,
+        area_doubt=grid.area_relative_uncertainty,
         not_analysed_px={}
         if change.why is None
         else {reason: pixels(change.why == code) for code, reason in enumerate(REASONS, 1)},
@@ -139,6 +144,58 @@ def bracket(comparison: Comparison) -> str:
 def credit(text: str | None) -> str:
     """The image's credit as given, or that none was."""
     return wording.plain(text or "", 120) or wording.NO_CREDIT
+
+
+def missing_of_source(record: SourceRecord) -> str:
+    """What a source record lacks, in words; empty when it is complete."""
+    return ", ".join(SOURCE_FIELDS[name] for name in record.missing)
+
+
+def file_lines(facts: FileFacts) -> tuple[tuple[str, str], ...]:
+    """Rows of name and value: what pixels and file tell, and what was left out."""
+    left_out = (("Left out as private", ", ".join(facts.withheld)),) if facts.withheld else ()
+    unread = tuple(("Not read", words) for words in facts.unread)
+    return (*file_history(facts), *facts.fields, *unread, *left_out)
+
+
+def file_history(facts: FileFacts) -> tuple[tuple[str, str], ...]:
+    """Rows of name and value: compression, earlier compression, enlargement, content credentials."""
+    rows = []
+    if facts.jpeg_quality is not None:
+        how = "" if facts.jpeg_standard else "about "
+        rows.append(("JPEG quality", f"{how}{facts.jpeg_quality} on the IJG scale"))
+    if facts.pixels_asked:
+        rows.append(("Earlier compression", _earlier(facts.earlier_jpeg)))
+        rows.append(
+            ("Resampling", "no signs found" if facts.resampled is None else _resampled(facts.resampled))
+        )
+    else:
+        rows.append(("Earlier compression, resampling", "not looked for: pixels not of 8 bits, or too few"))
+    credentials = {True: "present, not checked", False: "none found", None: "not looked for in such a file"}
+    rows.append(("Content credentials (C2PA)", credentials[facts.credentials]))
+    return tuple(rows)
+
+
+def _earlier(found: EarlierJpeg | None) -> str:
+    if found is None:
+        return "no signs found, which does not show that there was none"
+    where = (
+        "" if found.offset_xy == (0, 0) else f", on a grid that begins at column {found.offset_xy[0]}, row "
+    )
+    where += "" if found.offset_xy == (0, 0) else f"{found.offset_xy[1]}: cut or placed since"
+    if found.quality is None:
+        return f"signs of earlier JPEG compression{where}"
+    return f"signs of earlier JPEG compression at quality about {found.quality}{where}"
+
+
+def _resampled(found: Resampled) -> str:
+    times = " or ".join(wording.number(value, 3) for value in found.enlarged)
+    if found.repeated:
+        return f"pixels are repeated: enlarged {times} times, and no finer than before"
+    return (
+        f"a pattern repeats every {wording.number(found.period_px, 3)} px, as an enlargement by about "
+        f"{times} times leaves it, or a reduction; an enlarged picture is no finer than before"
+    )
 
 
 def tier_regions(comparison: Comparison, tier: str) -> tuple[Region, ...]:
@@ -359,7 +416,7 @@ def doubt(comparison: Comparison) -> str:
     """One sentence: what could have been missed, and how many regions may be false."""
     trust = comparison.trust
     limit, false = trust.detection_limit_px, trust.false_alarms_per_megapixel
-    if limit is None and false is None:
+    if limit is None and false is None and trust.ordinary == Ordinary():
         return (
             f"How small a change could have been missed, and how many regions may be false, "
             f"was {wording.NOT_MEASURED}."
@@ -369,12 +426,7 @@ def doubt(comparison: Comparison) -> str:
         if limit is None
         else (f"changes under {wording.error(limit, comparison.pair.grid)} could not have been seen")
     )
-    alarms = (
-        "how many regions may be false was not measured"
-        if false is None
-        else (f"expect about {wording.number(false)} false regions a megapixel")
-    )
-    return f"{missed[0].upper()}{missed[1:]}; {alarms}."
+    return f"{missed[0].upper()}{missed[1:]}. {summary_ordinary.brief(trust.ordinary)}"
 
 
 def limits(comparison: Comparison) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """How far the result can be trusted on this very pair: checks with their limits, and the verdict they give.
 
-In this version the detection limit and the false-alarm rate are not measured; the report says so.
+In this version the detection limit is not measured; the report says so. The false-alarm rate: `false_alarms`.
 """
 
 from __future__ import annotations

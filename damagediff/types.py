@@ -24,6 +24,7 @@ from .doubt import Check as Check
 from .doubt import Trust as Trust
 from .doubt import Verdict as Verdict
 from .outcome import Sensitivity
+from .provenance import FileFacts, HandGeoreference, Precision, ScaleBar, SourceRecord
 from .zones import Building as Building
 from .zones import FootprintFit as FootprintFit
 from .zones import GridSummary as GridSummary
@@ -39,7 +40,8 @@ Array = npt.NDArray[Any]
 
 Tier = Literal["structural", "other"]
 Role = Literal["fit", "check", "rejected"]
-DatePrecision = Literal["day", "minute", "second"]
+DatePrecision = Precision
+GsdSource = Literal["file", "stated", "scale bar", "analyst's georeference"]
 
 NO_CHANGE, STRUCTURAL_CHANGE, OTHER_CHANGE, NOT_ANALYSED = 0, 1, 2, 255
 """Values of ``change_mask.tif``."""
@@ -75,11 +77,20 @@ class Grid:
     """``EPSG:n`` or WKT of a CRS projected in metres; None when not georeferenced."""
     gsd_m: float | None = None
     """Ground size of one pixel in metres; None when not known."""
+    gsd_source: GsdSource | None = None
+    """Who says so; None when it is not known."""
+    gsd_relative_uncertainty: float | None = None
+    """Share by which `gsd_m`, and so every length, may be wrong; None: not told."""
 
     @property
     def pixel_area_m2(self) -> float | None:
         """Ground area of one pixel, None without a ground sample distance."""
         return None if self.gsd_m is None else self.gsd_m**2
+
+    @property
+    def area_relative_uncertainty(self) -> float | None:
+        """Share by which areas may be wrong when lengths are, None when that is not told."""
+        return None if self.gsd_relative_uncertainty is None else 2 * self.gsd_relative_uncertainty
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,10 @@ class Source:
     world_file: Path | None = None
     crs: str | None = None
     """``EPSG:n`` as the user states it, for a file that has none or a wrong one."""
+    map_points: Path | None = None
+    """CSV of pixels and what longitudes and latitudes an analyst found for them."""
+    record: SourceRecord = SourceRecord()
+    """Where it was found, as stated."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +133,14 @@ class Case:
     event: datetime | None = None
     """When what is asked about happened, as the user states it; UTC, aware."""
     event_precision: DatePrecision = "day"
+    scale_bar: ScaleBar | None = None
+    """The same by two points on it and the distance between them."""
+    place: tuple[float, float] | None = None
+    """(latitude, longitude) in degrees, as stated: for the sun and a locator, nothing is measured by it."""
+    stable: Path | None = None
+    """Polygons or raster of places where nothing but ordinary change can have happened."""
+    baselines: tuple[Source, ...] = ()
+    """Further images of the place, taken before the before image."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +183,10 @@ class Image:
     notes: tuple[str, ...] = ()
     """Oddities worth telling the reader, each a sentence."""
     world_file_sha256: str | None = None
+    placed_by_hand: HandGeoreference | None = None
+    """How `transform` and `crs` came about, when an analyst stated them; None: by the file, or not at all."""
+    record: SourceRecord = SourceRecord()
+    """Where the file was found, as stated."""
 
     @property
     def georeferenced(self) -> bool:
@@ -339,6 +366,8 @@ class Region:
     centroid_rc: tuple[float, float]
     outline_rc: tuple[tuple[tuple[float, float], ...], ...]
     """Closed rings of (row, col) in pixel-centre coordinates: the outer ring first, then holes."""
+    ordinary_chance: float | None = None
+    """Chance of being ordinary change, by `Trust.ordinary`; None where that was not counted."""
 
 
 @dataclass(frozen=True)
@@ -393,6 +422,10 @@ class Comparison:
     """Shares in squares; None when not asked for, or when there is no change map."""
     footprint_fit: FootprintFit | None = None
     """How the footprints were laid on the before image; None without footprints or when switched off."""
+    file_facts: tuple[FileFacts, FileFacts] | None = None
+    """What the before and the after file tell of themselves; None: not looked at."""
+    baselines: tuple[Image, ...] = ()
+    """The further images from before, as they were let in."""
 
     @property
     def verdict(self) -> Verdict:

@@ -19,6 +19,7 @@ NO_CREDIT = "credit not stated"
 NO_SCALE = "no scale: not georeferenced"
 STATED_SCALE = "scale stated by the user"
 NOT_MEASURED = "not measured in this version"
+SWITCHED_OFF = "self-tests were switched off (--no-selftest)"
 
 TIERS: dict[Tier, str] = {"structural": "visible change", "other": "other change"}
 TIER_MEANING: dict[Tier, str] = {
@@ -30,6 +31,7 @@ MEASURES = {
     "ssim": "1 - SSIM, a published reference",
     "cva": "length of the change vector, a published reference",
     "irmad": "IR-MAD, a published reference",
+    "stack": "departure from earlier images of the place, in standard errors of its own variation",
     "log_ratio": "log-ratio of radar backscatter over windows of about 12 px",
 }
 MEASURED_BY = {
@@ -37,6 +39,7 @@ MEASURED_BY = {
     "ssim": "A score of dissimilarity (1 - SSIM) was then measured, without any tolerance to shifts",
     "cva": "A score of changed brightness and colour (length of the change vector) was then measured",
     "irmad": "A score of altered relations between the bands (IR-MAD) was then measured",
+    "stack": "A score of departure from earlier images of the place, by its own variation, was then measured",
     "log_ratio": "A score of changed backscatter (log-ratio over windows) was then measured against speckle",
 }
 """What a report says of the measure; ``settings.diff.measure`` names it."""
@@ -187,7 +190,28 @@ def scale(grid: Grid) -> str:
     """How metres are known on this grid, or that they are not."""
     if grid.gsd_m is None:
         return NO_SCALE
-    return f"{number(grid.gsd_m, 3)} m a pixel" + ("" if grid.crs else f", {STATED_SCALE}")
+    words = f"{number(grid.gsd_m, 3)} m a pixel"
+    who = scale_source(grid)
+    return f"{words}, {who}" if who else words
+
+
+def scale_source(grid: Grid) -> str:
+    """Who tells how large a pixel is, when it is not the file, and how far that may be wrong."""
+    who = {
+        "scale bar": "by a scale bar that the user read",
+        "analyst's georeference": "georeferenced by the analyst",
+    }.get(grid.gsd_source or "", "" if grid.crs else STATED_SCALE)
+    doubt = grid.gsd_relative_uncertainty
+    return (
+        who
+        if doubt is None
+        else f"{who}: lengths{within(doubt)}, areas{within(grid.area_relative_uncertainty)}"
+    )
+
+
+def within(relative: float | None) -> str:
+    """What stands after a number, `` ± 4 %``; nothing where no doubt is known."""
+    return "" if relative is None else f" ± {number(100 * relative)} %"
 
 
 def date(acquisition: Acquisition) -> str:

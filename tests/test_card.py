@@ -279,6 +279,11 @@ def test_the_grid_s_north_is_turned_to_true_north():
     assert stated(340 - 50, north_deg=50.0).passed is True
 
 
+def test_without_north_no_direction_is_held_against_the_sun():
+    check = stated(340, north_deg=None)
+    assert check.passed is None and "north" in check.detail
+
+
 def test_a_picture_in_daylight_is_not_of_the_night_and_high_sun_tells_nothing():
     assert stated(340, elevation_deg=-20).passed is False
     assert stated(340, elevation_deg=5).passed is None and stated(340, elevation_deg=80).passed is None

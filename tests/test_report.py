@@ -8,12 +8,14 @@ import hashlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import scenes
 
 from damagediff import figures, notes, outputs, regions, report, types
+from damagediff.ordinary import Null, NullName, Ordinary
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -28,6 +30,16 @@ NEVER_SAID = re.compile(
     r"\b(destroy(ed|s)?|damaged?|prove[sn]?|confirm(s|ed)?|attack(ed|s)?|strikes?|shell(ing|ed)|bomb\w*|missile\w*"
     r"|on \d{4}-\d\d-\d\d|on \d{1,2} [A-Z][a-z]{2} \d{4})\b",
     re.IGNORECASE,
+)
+ORDINARY = Ordinary(
+    "structural",
+    9,
+    1_200_000,
+    tuple(
+        Null(name, 3, 1_200_000, 3, (1, 6), (), "older.tif" if name == "baselines" else "")
+        for name in get_args(NullName)
+    ),
+    "",
 )
 VOID = {"meta", "img", "input", "br", "hr", "link", "rect", "use"}
 
@@ -292,10 +304,16 @@ def test_doubt_is_written_once_it_is_measured() -> None:
         detection_limit_m=6.0,
         false_alarms_per_megapixel=2.4,
         false_alarms_per_megapixel_interval=(1.1, 4.9),
+        ordinary=ORDINARY,
     )
-    words = page(dataclasses.replace(good, trust=trust)).words
-    assert "Changes under 12 px (6.0 m) could not have been seen; expect about 2.4 false regions" in words
+    told = tuple(dataclasses.replace(region, ordinary_chance=0.12) for region in good.regions)
+    words = page(dataclasses.replace(good, trust=trust, regions=told)).words
+    assert "Changes under 12 px (6.0 m) could not have been seen. About 3 (1 to 6) of the 9 regions" in words
     assert "2.4 (1.1 to 4.9)" in words and "not measured" not in words
+    assert "In an area of this size ordinary change alone gives about 3 (1 to 6) regions" in words
+    assert "the one that this report goes by" in words and "older.tif" in words
+    assert "Ordinary change is unlikely here: about 10 %" in words
+    assert not NEVER_SAID.findall(words.split("Ordinary change", 1)[1].split("Regions one by one")[0])
 
 
 @pytest.mark.parametrize("accepted", [True, False])

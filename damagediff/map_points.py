@@ -1,0 +1,272 @@
+"""A georeference made by hand: an affine through places of a picture that an analyst found on a map.
+
+They are no ground control points: nobody surveyed them. The affine is fitted by least squares in metres, in
+the UTM zone of their centre, and judged by leaving each point out in turn.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+
+from . import door, tags
+from . import grid as grids
+from .errors import InputError, SettingsError
+from .provenance import HandGeoreference, MapPoint
+from .types import FloatArray, Image
+
+COLUMNS = {
+    "x": ("before_col", "x", "col", "column"),
+    "y": ("before_row", "y", "row"),
+    "lon": ("lon", "longitude"),
+    "lat": ("lat", "latitude"),
+}
+"""What each column may be called, the first name first."""
+
+MIN_POINTS, MAX_POINTS = 3, 1000
+MAX_BYTES = 1_000_000
+MIN_SPREAD = 0.05
+"""Of the points, across over along: nearer to one line, they tell nothing of the second direction."""
+MAX_DISAGREEMENT = 0.05
+"""Of the points' extent, by which they may disagree before all are refused: a wrong digit, or a picture that
+is not seen from above. Points read to 20 px in a picture of 1,000 px disagree by .02."""
+MAX_STRETCH = 2.0
+"""Longest over shortest ground size of a pixel: viewed 60 degrees off the vertical, where no affine holds."""
+MAX_EXTENT_M = 500_000.0
+"""Beyond, one affine in one UTM zone is wrong by more than a screenshot's own projection."""
+
+
+@dataclass(frozen=True)
+class _Affine:
+    """World metres of a pixel's centre: ``matrix @ (x, y) + offset``."""
+
+    matrix: FloatArray
+    offset: FloatArray
+
+    def world(self, xy: FloatArray) -> FloatArray:
+        return xy @ self.matrix.T + self.offset
+
+    @property
+    def gsd_m(self) -> float:
+        return math.sqrt(abs(float(np.linalg.det(self.matrix))))
+
+
+def place(image: Image, path: Path) -> Image:
+    """The same image with the georeference that a CSV of points gives it.
+
+    Columns ``before_col, before_row`` or ``x, y`` (pixels as shown, the centre of the first at (0, 0)) and
+    ``lon, lat`` (degrees, WGS 84); at least three points, not on one line.
+
+    Raises
+    ------
+    SettingsError
+        The image is georeferenced itself.
+    InputError
+        The file is no such table, or its points make no georeference.
+    """
+    if image.georeferenced:
+        raise SettingsError(f"--georeference: {image.name} is georeferenced itself. Leave --georeference out")
+    name = tags.printable(path.name)
+    xy, lonlat, digest = _read(path, name)
+    _check_pixels(image, xy, name)
+    crs, east_north = _metres(lonlat, name)
+    fitted = _fit(xy, east_north)
+    _check_fit(fitted, name)
+    found = _judged(xy, lonlat, east_north, fitted)
+    _check_agreement(found, xy, east_north, name)
+    a, b, d, e = fitted.matrix.ravel().tolist()
+    c, f = (fitted.offset - fitted.matrix.sum(1) / 2).tolist()  # corners: half a pixel before the centres
+    note = f"Its georeference is the analyst's, not the file's: {words(found)}."
+    return replace(
+        image,
+        transform=Affine(a, b, c, d, e, f),
+        crs=crs,
+        placed_by_hand=replace(found, sha256=digest),
+        notes=(*image.notes, note),
+    )
+
+
+def words(found: HandGeoreference) -> str:
+    """How the georeference was made, and its error as far as it is known."""
+    first = f"an affine through {len(found.points)} points found on a map"
+    if found.left_out_rms_m is None:
+        return f"{first}, which any three points allow: its error is not known"
+    error = f"RMS {found.rms_m:,.1f} m, {found.left_out_rms_m:,.1f} m with each point left out in turn"
+    return f"{first}, {error}"
+
+
+def _read(path: Path, name: str) -> tuple[FloatArray, FloatArray, str]:
+    """(N, 2) pixels, (N, 2) lon/lat and SHA-256 of the file."""
+    real = door.regular_file(path, name)
+    try:
+        with real.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise InputError(f"{name}: not a CSV file of at most {MAX_BYTES:,} bytes")
+        rows = list(csv.reader(content.decode("utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{name}: not a readable CSV file: {door.reason(error)}") from None
+    at = _columns(rows[0] if rows else [], name)
+    lines = [
+        (number, row) for number, row in enumerate(rows[1:], start=2) if any(cell.strip() for cell in row)
+    ]
+    if not MIN_POINTS <= len(lines) <= MAX_POINTS:
+        raise InputError(f"{name}: holds {len(lines)} points, {MIN_POINTS} to {MAX_POINTS:,} needed")
+    values = np.array([_numbers(row, at, name, number) for number, row in lines])
+    return values[:, :2], values[:, 2:], hashlib.sha256(content).hexdigest()
+
+
+def _columns(header: list[str], name: str) -> list[int]:
+    """Where x, y, lon and lat stand."""
+    told = [cell.strip().lower() for cell in header]
+    found = [next((told.index(word) for word in known if word in told), None) for known in COLUMNS.values()]
+    if None in found:
+        raise InputError(
+            f"{name}: needs the columns before_col, before_row (or x, y), lon and lat in its first line"
+        )
+    return [place for place in found if place is not None]
+
+
+def _numbers(row: list[str], at: list[int], name: str, line: int) -> list[float]:
+    try:
+        values = [float(row[place]) for place in at]
+    except (IndexError, ValueError):
+        values = [math.nan]
+    if not all(map(math.isfinite, values)):
+        raise InputError(f"{name}: line {line}: a number is needed in each of {', '.join(COLUMNS)}")
+    if not (abs(values[2]) <= 180 and abs(values[3]) <= 90):
+        raise InputError(
+            f"{name}: line {line}: lon {values[2]:g}, lat {values[3]:g} is not on Earth, "
+            "in degrees -180 to 180 and -90 to 90"
+        )
+    return values
+
+
+def _check_pixels(image: Image, xy: FloatArray, name: str) -> None:
+    outside = ~((xy >= -0.5) & (xy <= np.array(image.shape[::-1]) - 0.5)).all(1)
+    if outside.any():
+        x, y = xy[int(np.flatnonzero(outside)[0])]
+        raise InputError(
+            f"{name}: the point at column {x:g}, row {y:g} lies outside {image.name}, which has "
+            f"{image.shape[1]} columns and {image.shape[0]} rows"
+        )
+    spread = np.linalg.svd(xy - xy.mean(0), compute_uv=False)
+    if spread[1] < MIN_SPREAD * max(spread[0], 1.0):
+        raise InputError(
+            f"{name}: its points lie on one line of the picture, or on one spot. Add one well beside it"
+        )
+
+
+def _metres(lonlat: FloatArray, name: str) -> tuple[str, FloatArray]:
+    """The UTM zone of the centre, and the points in it."""
+    lon = lonlat[0, 0] + (lonlat[:, 0] - lonlat[0, 0] + 180) % 360 - 180  # across the date line
+    centre = (float(lon.mean()) + 180) % 360 - 180, float(lonlat[:, 1].mean())
+    crs = grids.utm_zone(*centre)
+    east_north = grids.reproject_xy("EPSG:4326", crs, lonlat)
+    if not np.isfinite(east_north).all() or _extent(east_north) > MAX_EXTENT_M:
+        raise InputError(
+            f"{name}: its points lie more than {MAX_EXTENT_M / 1000:g} km apart, where one affine does not "
+            "hold. Check the longitudes and latitudes"
+        )
+    return crs, east_north
+
+
+def _extent(points: FloatArray) -> float:
+    return float(np.hypot(*np.ptp(points, axis=0)))
+
+
+def _fit(xy: FloatArray, east_north: FloatArray) -> _Affine:
+    """Least squares, about the centres: a northing has seven digits."""
+    middle, ground = xy.mean(0), east_north.mean(0)
+    solved, *_ = np.linalg.lstsq(xy - middle, east_north - ground, rcond=None)
+    return _Affine(solved.T, ground - solved.T @ middle)
+
+
+def _check_fit(fitted: _Affine, name: str) -> None:
+    """Rows run down and columns to the right on any picture; a map has north up and east to the right."""
+    longest, shortest = np.linalg.svd(fitted.matrix, compute_uv=False)
+    if not shortest > longest * 1e-6:
+        raise InputError(
+            f"{name}: its points lie on one line of the ground, or on one spot. Add one beside it"
+        )
+    if np.linalg.det(fitted.matrix) > 0:
+        raise InputError(
+            f"{name}: by its points the picture is a mirror image. Check whether lon and lat, or x and y, "
+            "are exchanged"
+        )
+    if longest > MAX_STRETCH * shortest:
+        raise InputError(
+            f"{name}: by its points a pixel is {longest / shortest:.1f} times as long as wide on the ground. "
+            "Check the points; a picture that is not seen from above has no affine georeference"
+        )
+
+
+def _judged(xy: FloatArray, lonlat: FloatArray, east_north: FloatArray, fitted: _Affine) -> HandGeoreference:
+    residuals = np.hypot(*(fitted.world(xy) - east_north).T)
+    left_out, scales = _leave_one_out(xy, east_north)
+    points = tuple(
+        MapPoint(tuple(p), tuple(q), float(r), o)
+        for p, q, r, o in zip(xy.tolist(), lonlat.tolist(), residuals, left_out, strict=True)
+    )
+    known = [value for value in left_out if value is not None]
+    longest, shortest = np.linalg.svd(fitted.matrix, compute_uv=False)
+    up = -fitted.matrix[:, 1]
+    return HandGeoreference(
+        points=points,
+        rms_m=float(np.sqrt((residuals**2).mean())),
+        left_out_rms_m=float(np.sqrt(np.square(known).mean())) if known else None,
+        relative_uncertainty=max(abs(s / fitted.gsd_m - 1) for s in scales) if scales else None,
+        turn_deg=math.degrees(math.atan2(up[0], up[1])),
+        stretch=float(longest / shortest),
+        sha256="",
+    )
+
+
+def _leave_one_out(xy: FloatArray, east_north: FloatArray) -> tuple[list[float | None], list[float]]:
+    """Each point's distance from a fit without it, and the pixel sizes of those fits.
+
+    A point without which the others lie on one line cannot be judged so: None.
+    """
+    errors: list[float | None] = []
+    scales = []
+    for left in range(len(xy)):
+        others = np.arange(len(xy)) != left
+        spread = np.linalg.svd(xy[others] - xy[others].mean(0), compute_uv=False)
+        if len(xy) == MIN_POINTS or spread[1] < MIN_SPREAD * max(spread[0], 1.0):
+            errors.append(None)
+            continue
+        fitted = _fit(xy[others], east_north[others])
+        errors.append(float(np.hypot(*(fitted.world(xy[left]) - east_north[left]))))
+        scales.append(fitted.gsd_m)
+    return errors, scales
+
+
+def _check_agreement(found: HandGeoreference, xy: FloatArray, east_north: FloatArray, name: str) -> None:
+    """Refuse points of which one contradicts the others, or that no affine meets."""
+    most = MAX_DISAGREEMENT * _extent(east_north)
+    suspect, rest_m = _suspect(xy, east_north)
+    point = found.points[suspect]
+    if found.rms_m > most or ((point.left_out_m or 0.0) > most and 4 * rest_m < found.rms_m):
+        alone = len(xy) > MIN_POINTS + 1 and 4 * rest_m < found.rms_m
+        whose = f", most of all that at column {point.xy[0]:g}, row {point.xy[1]:g}" if alone else ""
+        raise InputError(
+            f"{name}: its points disagree by {found.rms_m:,.1f} m (RMS) over {_extent(east_north):,.0f} m"
+            f"{whose}. Check the digits; a picture not seen from above has no affine georeference"
+        )
+
+
+def _suspect(xy: FloatArray, east_north: FloatArray) -> tuple[int, float]:
+    """The point without which the others agree best, and their RMS then."""
+    rest = []
+    for left in range(len(xy)):
+        others = np.arange(len(xy)) != left
+        error = _fit(xy[others], east_north[others]).world(xy[others]) - east_north[others]
+        rest.append(float(np.sqrt((error**2).sum(1).mean())))
+    suspect = int(np.argmin(rest))
+    return suspect, rest[suspect]
