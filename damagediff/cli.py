@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,9 @@ def main() -> None:
     help="What the score is made of; stack tests against --baseline images, the others are references.",
 )
 @click.option("--title", default="", help="What is compared, for the report.")
+@click.option(
+    "--event-date", metavar="DATE", help="When it happened: the report says if the images enclose it."
+)
 @cli_options.place_options
 @cli_options.record_options
 @cli_options.building_options
@@ -117,6 +121,7 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
     Exit codes: 0 done, 2 usage or settings, 3 an input cannot be used,
     4 alignment refused (the report says why), 6 an output cannot be written.
     """
+    event, event_precision = cli_values.date("--event-date", given["event_date"])
     case = Case(
         before=cli_values.source("before", before, given),
         after=cli_values.source("after", after, given),
@@ -126,6 +131,8 @@ def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
         exclude=given["exclude"],
         aoi=given["aoi"],
         gsd_m=cli_values.positive("--gsd", given["gsd"]),
+        event=event,
+        event_precision=event_precision,
         scale_bar=cli_values.scale_bar(given["scale_bar"]),
         place=cli_values.place(given["place"]),
         stable=given["stable"],
@@ -172,6 +179,7 @@ def demo(out: Path, **given: Any) -> None:
         before=Source(folder / "ganja_before.tif", credit="damagediff (synthetic)"),
         after=Source(folder / "ganja_after.tif", credit="damagediff (synthetic)"),
         title="SYNTHETIC sample: Ganja before and after 11 October",
+        event=datetime(2020, 10, 11, tzinfo=UTC),
         footprints=folder / "ganja_footprints.geojson",
     )
     _run(case, cli_values.settings(given), out, given | {"overwrite": True})

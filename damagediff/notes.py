@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from . import grid as grids
 from . import summary, wording
 from .scene import Scene
-from .types import ChangeMap, Pair
+from .types import ChangeMap, Pair, Trust
 
 CLOUDED = 0.01
 """Share that looks like cloud from which readers are told: clear pairs reached .002 (docs/method.md)."""
@@ -25,6 +25,13 @@ def of_areas(scene: Scene) -> Iterator[str]:
             f"Only an area of interest was asked about: {share} of the scene, by "
             f"{wording.plain(case.aoi.name)}. Nothing is said about the rest."
         )
+
+
+def of_event(trust: Trust) -> Iterator[str]:
+    """That the stated event was not between the two images."""
+    for check in trust.checks:
+        if check.name == "event date" and check.passed is False:
+            yield f"The event was not between the two images: {check.detail}."
 
 
 def of_sources(scene: Scene) -> Iterator[str]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import json_text, summary, tables, wording
 from .provenance import FileFacts, HandGeoreference
-from .types import Alignment, Comparison, Grid, Image, Shift
+from .types import Alignment, Comparison, Grid, Image, Shift, Trust
 
 FORMAT = 1
 """Version of results.json and manifest.json: raised when a key that is relied upon changes its meaning."""
@@ -71,13 +71,18 @@ def results(comparison: Comparison) -> dict[str, Any]:
         else json_text.fields(comparison.footprint_count),
         "footprint_fit": _footprint_fit(comparison),
         "grid_summary": _grid_summary(comparison),
-        "trust": json_text.fields(comparison.trust)
-        | {"checks": [json_text.fields(check) for check in comparison.trust.checks]}
-        | {"ordinary": _ordinary(comparison)},
+        "trust": _trust(comparison.trust) | {"ordinary": _ordinary(comparison)},
         "settings": result_settings(comparison.settings),
         "versions": comparison.versions,
         "notes": list(comparison.notes),
     }
+
+
+def _trust(trust: Trust) -> dict[str, Any]:
+    """Checks by the keys that others rely on; what lies behind their numbers beside them, by name."""
+    checks = [json_text.fields(check) for check in trust.checks]
+    details = {check["name"]: detail for check in checks if (detail := check.pop("detail"))}
+    return json_text.fields(trust) | {"checks": checks, "details": details}
 
 
 def result_settings(settings: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +110,8 @@ def _pair(comparison: Comparison) -> dict[str, Any]:
         "identical": pair.identical,
         "place": _place(comparison.case.place),
         "between": summary.bracket(comparison),
+        "event_utc": comparison.case.event,
+        "event_precision": comparison.case.event_precision if comparison.case.event else None,
     }
 
 
@@ -127,6 +134,8 @@ def _image(image: Image) -> dict[str, Any]:
         "acquired_precision": image.acquisition.precision if acquired else None,
         "acquired_source": image.acquisition.source,
         "credit": image.credit,
+        "jpeg_quality": image.jpeg_quality,
+        "off_nadir_deg": image.off_nadir_deg,
         "world_file_sha256": image.world_file_sha256,
         "notes": image.notes,
         "source": source_fields(image),

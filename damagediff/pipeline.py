@@ -27,6 +27,7 @@ from . import (
     finding,
     footprint_fit,
     footprints,
+    looking,
     masks,
     measuring,
     notes,
@@ -342,6 +343,8 @@ def _comparison(
     seen = None if change is None else summary.amounts(change, scene.pair.grid)
     asked = None if seen is None else min(1.0, seen.share_of_asked / analysed.pictured_share(scene.pair))
     limit = scene.settings.diff.min_comparability
+    facts = looking.facts(scene, change is not None)
+    judged = trust.judge(scene.pair, alignment, change, asked, limit, facts)
     return Comparison(
         case=scene.case,
         pair=scene.pair,
@@ -349,13 +352,14 @@ def _comparison(
         change=change,
         regions=found,
         buildings=table,
-        trust=trust.judge(scene.pair, alignment, change, asked, limit, scene.same),
+        trust=judged,
         pictures=drawn,
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
         baselines=scene.older,
         file_facts=_file_facts(scene),
         notes=(
+            *notes.of_event(judged),
             *notes.of_pair(scene.pair, change),
             *notes.of_copies(scene),
             *notes.of_areas(scene),

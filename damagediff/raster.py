@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from . import cog, door, map_points, tags
+from . import block_means, cog, door, jpeg_tables, map_points, tags
 from . import grid as grids
 from .errors import InputError
 from .settings import ReadSettings
@@ -111,10 +111,21 @@ def _described(dataset: Any, source: Source, path: Path, digest: str) -> Image:
         orientation=orientation,
         acquisition=acquired,
         credit=source.credit,
+        jpeg_quality=_jpeg_quality(dataset, path),
+        off_nadir_deg=tags.off_nadir_deg(said),
         notes=tuple(note for note in notes if note),
         world_file_sha256=place.world_file_sha256,
         record=record,
     )
+
+
+def _jpeg_quality(dataset: Any, path: Path) -> int | None:
+    """Of a JPEG by its tables; of a TIFF packed as JPEG as GDAL tells it."""
+    if dataset.driver == "JPEG":
+        return jpeg_tables.quality(path)
+    packed = dataset.tags(ns="IMAGE_STRUCTURE")
+    told = packed.get("JPEG_QUALITY", "") if "JPEG" in packed.get("COMPRESSION", "").upper() else ""
+    return int(told) if told.isdecimal() and 1 <= int(told) <= 100 else None
 
 
 def _said(dataset: Any) -> dict[str, str]:
@@ -411,7 +422,7 @@ class Reader:
         valid = np.zeros(shape, np.bool_)
         for strip in self._strips(k):
             place = Window(strip.row // k, strip.col // k, strip.rows // k, strip.cols // k).slices
-            data[:, *place], valid[place] = _block_means(*self.read(strip), k)
+            data[:, *place], valid[place] = block_means.block_means(*self.read(strip), k)
         return data, valid, k
 
     def _strips(self, k: int) -> Iterator[Window]:
@@ -477,16 +488,3 @@ def _mixed(raw: np.ndarray[Any, Any], weights: FloatArray, valid: BoolArray) -> 
         for other in others:
             out += raw[other] * shares[other]
     return data
-
-
-def _block_means(data: FloatArray, valid: BoolArray, k: int) -> tuple[FloatArray, BoolArray]:
-    """Means of valid pixels over k x k blocks; `data` is 0 where not valid."""
-    if k == 1:
-        return data, valid
-    size = (data.shape[2] // k, data.shape[1] // k)
-    means = np.stack([cv2.resize(band, size, interpolation=cv2.INTER_AREA) for band in data])
-    if valid.all():
-        return means, np.ones(means.shape[1:], np.bool_)
-    share = cv2.resize(valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    enough = share > 0.5 - 0.1 / k**2  # half a block counts, however it was rounded
-    return np.where(enough, means / np.maximum(share, 0.25), np.float32(0)), enough

@@ -22,6 +22,7 @@ from . import (
     regions,
     report_alignment,
     report_buildings,
+    report_card,
     report_change,
     report_pictures,
     report_sources,
@@ -32,7 +33,7 @@ from . import (
 from . import grid as grids
 from .report_buildings import MAX_LISTED
 from .settings import Settings, to_dict
-from .types import ByteArray, Check, Comparison, Crop, Image, Pictures, Region
+from .types import ByteArray, Comparison, Crop, Image, Pictures, Region
 
 PICTURE_QUALITY, CROP_QUALITY = 86, 92
 """JPEG qualities: what is looked at here is not what was measured; before.tif and after_aligned.tif are."""
@@ -73,7 +74,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "cards": list(_cards(comparison)),
         "flags": _flags(comparison),
         "tiers": report_change.tiers(comparison),
-        "checks": [_check(check) for check in comparison.trust.checks],
+        "card": report_card.card(comparison),
         "measured": report_change.measured(comparison),
         "ordinary": report_change.ordinary(comparison),
         "buildings": report_buildings.buildings(comparison),
@@ -108,14 +109,12 @@ def _source_hash(text: str) -> str:
 
 
 def _headline(comparison: Comparison) -> dict[str, Any]:
-    failed = [check for check in comparison.trust.checks if check.passed is False]
     return {
         "title": summary.title(comparison),
         "bracket": summary.bracket(comparison),
         "verdict": comparison.verdict,
         "verdict_class": comparison.verdict.replace(" ", "-"),
         "verdict_meaning": wording.VERDICT_MEANING[comparison.verdict],
-        "failed": [wording.plain(check.question) for check in failed],
         "evidence_id": outputs.evidence_id(comparison),
         "finding": summary.finding(comparison),
         "limits": summary.limits(comparison),
@@ -259,27 +258,6 @@ def _card(comparison: Comparison, region: Region, crop: Crop) -> dict[str, Any]:
         for word, rgb in zip(("before", "after"), (crop.before, crop.after), strict=True)
     ]
     return {"region": _region(comparison, region), "halves": halves}
-
-
-def _check(check: Check) -> dict[str, str]:
-    result = {True: "passed", False: "not passed", None: "could not be asked"}[check.passed]
-    return {
-        "name": check.name,
-        "question": check.question,
-        "measured": _value(check.measured, "not known"),
-        "limit": _value(check.limit, "–"),
-        "unit": check.unit or "–",
-        "result": result,
-        "class": result.replace(" ", "-"),
-    }
-
-
-def _value(value: float | str | None, missing: str) -> str:
-    if value is None:
-        return missing
-    if isinstance(value, str):
-        return wording.plain(value)
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _settings(given: dict[str, Any]) -> Iterator[dict[str, str | bool]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import align_points, summary_ordinary, wording
+from .doubt import WEIGHT
 from .ordinary import Ordinary
 from .outcome import REASONS, Reason, Sensitivity
 from .provenance import SOURCE_FIELDS, EarlierJpeg, FileFacts, Resampled, SourceRecord
@@ -260,7 +261,11 @@ def verdict_line(comparison: Comparison) -> str | None:
     """What a figure must say of the verdict: nothing when the pair is comparable without reservations."""
     if comparison.verdict == "comparable":
         return None
-    failed = [check.name for check in comparison.trust.checks if check.passed is False]
+    failed = [
+        check.name
+        for check in comparison.trust.checks
+        if check.passed is False and WEIGHT.get(check.name) != "information"
+    ]
     named = f": {', '.join(failed)}" if failed else ""
     return f"{comparison.verdict.upper()}{named}"
 

@@ -131,6 +131,9 @@ class Case:
     """Polygons or raster of the area of interest: nothing is reported outside it."""
     gsd_m: float | None = None
     """Ground sample distance of the *before* image, stated by the user for pictures without georeference."""
+    event: datetime | None = None
+    """When what is asked about happened, as the user states it; UTC, aware."""
+    event_precision: DatePrecision = "day"
     scale_bar: ScaleBar | None = None
     """The same by two points on it and the distance between them."""
     place: tuple[float, float] | None = None
@@ -174,6 +177,10 @@ class Image:
     """EXIF orientation, 1 (as delivered) to 8."""
     acquisition: Acquisition
     credit: str | None = None
+    jpeg_quality: int | None = None
+    """1 to 100, by the tables of a JPEG or of a TIFF packed as JPEG; None: not packed so, or not told."""
+    off_nadir_deg: float | None = None
+    """Angle of view from straight down, where a tag tells it."""
     notes: tuple[str, ...] = ()
     """Oddities worth telling the reader, each a sentence."""
     world_file_sha256: str | None = None
