@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from . import grid as grids
 from . import summary, wording
 from .scene import Scene
-from .types import ChangeMap, Pair
+from .types import ChangeMap, Pair, Split
 
 
 def of_areas(scene: Scene) -> Iterator[str]:
@@ -82,7 +82,7 @@ def of_copies(scene: Scene) -> Iterator[str]:
         )
 
 
-def of_pair(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:
+def of_pair(pair: Pair, change: ChangeMap | None = None, split: Split | None = None) -> tuple[str, ...]:
     """What every reader must see: what both files have in common is said once, all of a date in one note."""
     said: dict[tuple[str, str], list[str]] = {}
     for image in (pair.before, pair.after):
@@ -93,7 +93,17 @@ def of_pair(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:
             said.setdefault((whose, topic), []).append(note)
     notes = [f"{whose}: {' '.join(dict.fromkeys(parts))}" for (whose, _), parts in said.items()]
     chosen = summary.measure_line(change)
+    notes = _of_split(pair, split) + notes
     notes = notes if chosen is None else [chosen, *notes]
     if pair.identical:
         notes.insert(0, "both files are identical, byte for byte: there is nothing to compare")
     return tuple(notes)
+
+
+def _of_split(pair: Pair, split: Split | None) -> list[str]:
+    """That both images were cut from one picture, and who says which of them is before."""
+    if split is None:
+        return []
+    return [
+        f"Both images were cut from one picture, {wording.plain(pair.before.name)}: {' '.join(split.doubt)}"
+    ]
