@@ -40,3 +40,8 @@ def of(image: Image, crop: Window) -> Image:
         whole_shape=image.shape,
         notes=notes,
     )
+
+
+def whole(image: Image) -> Image:
+    """The picture that an image is a part of; the image itself when it is all of it."""
+    return replace(image, shape=image.whole_shape or image.shape, crop=None, whole_shape=None)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 
-from . import raster
+from . import part, raster
 from .types import Array, ByteArray, Image, Pair, Window
 
 SHEET_PX = 800
@@ -23,8 +21,7 @@ def of_pair(pair: Pair) -> ByteArray | None:
     before, after = pair.before, pair.after
     if before.crop is None or after.crop is None or before.sha256 != after.sha256:
         return None
-    image = replace(before, shape=before.whole_shape or before.shape, crop=None, whole_shape=None)
-    picture, factor = _reduced(image)
+    picture, factor = _reduced(part.whole(before))
     return marked(picture, factor, [(before.crop, "before", 0), (after.crop, "after", 1)])
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.errors import NotGeoreferencedWarning
 
-from damagediff import cli, cut, intake, intake_layout, pipeline, raster, splitting
+from damagediff import cli, cut, file_facts, intake, intake_layout, pipeline, raster, splitting
 from damagediff import settings as options
 from damagediff.errors import InputError, SettingsError
 from damagediff.types import Case, Source, Split, Window
@@ -295,6 +295,19 @@ def test_a_georeference_of_the_whole_is_not_that_of_a_part(make_raster: RasterMa
     part = raster.inspect(Source(path, crop=Window(0, 0, 80, 80)), PLAIN.read)
     assert part.crs is None
     assert any("georeference is not used" in note for note in part.notes)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_what_a_file_tells_is_the_same_of_its_parts(tmp_path: Path, orientation: int) -> None:
+    """Blocks of a JPEG count from the corner of the file: those of a panel would tell of a cut."""
+    from PIL import Image as PillowImage
+
+    exif, path = PillowImage.Exif(), tmp_path / "page.jpg"
+    exif[0x0112] = orientation
+    PillowImage.fromarray(sheet((town(1), town(2)), 11, 13)[0]).save(path, quality=80, exif=exif)
+    whole = raster.inspect(Source(path), PLAIN.read)
+    part = raster.inspect(Source(path, crop=Window(13, 13, 300, 301)), PLAIN.read)
+    assert file_facts.examine(part, False) == file_facts.examine(whole, False)
 
 
 def test_two_parts_of_one_file_are_not_identical(make_raster: RasterMaker) -> None:
