@@ -13,7 +13,7 @@ from io import BytesIO
 
 import numpy as np
 
-from . import exif_fields, file_blocks, iptc, jpeg_history, pixel_grid, raster, wording, xmp
+from . import exif_fields, file_blocks, iptc, jpeg_history, part, pixel_grid, raster, wording, xmp
 from .file_blocks import Blocks
 from .provenance import FileFacts
 from .types import FloatArray, Image, Window
@@ -100,6 +100,7 @@ def examine(image: Image, show_private: bool = False) -> FileFacts:
 
 def _middle(image: Image) -> tuple[FloatArray, bool]:
     """Grey 0..255 of the middle as delivered, from a corner of the 8 x 8 px grid; whether it can be asked."""
+    image = part.whole(image)  # the blocks of a JPEG count from the file's corner, not a panel's
     turned = image.orientation > 4
     shape = image.shape[::-1] if turned else image.shape
     delivered = replace(image, shape=shape, orientation=1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from . import grid as grids
 from . import summary, wording
 from .scene import Scene
-from .types import ChangeMap, Pair, Trust
+from .types import ChangeMap, Pair, Split, Trust
 
 CLOUDED = 0.01
 """Share that looks like cloud from which readers are told: clear pairs reached .002 (docs/method.md)."""
@@ -92,7 +92,7 @@ def of_copies(scene: Scene) -> Iterator[str]:
         )
 
 
-def of_pair(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:
+def of_pair(pair: Pair, change: ChangeMap | None = None, split: Split | None = None) -> tuple[str, ...]:
     """What every reader must see: what both files have in common is said once, all of a date in one note."""
     said: dict[tuple[str, str], list[str]] = {}
     for image in (pair.before, pair.after):
@@ -104,6 +104,7 @@ def of_pair(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:
     notes = [f"{whose}: {' '.join(dict.fromkeys(parts))}" for (whose, _), parts in said.items()]
     notes += [] if change is None else list(_of_sight(pair, change))
     chosen = summary.measure_line(change)
+    notes = _of_split(pair, split) + notes
     notes = notes if chosen is None else [chosen, *notes]
     if pair.identical:
         notes.insert(0, "both files are identical, byte for byte: there is nothing to compare")
@@ -118,3 +119,12 @@ def _of_sight(pair: Pair, change: ChangeMap) -> Iterator[str]:
                 f"{image.name}: {wording.share(share)} of it looks like cloud or haze, and more may be. "
                 "What is under it cannot be told from change; nothing was left out for it."
             )
+
+
+def _of_split(pair: Pair, split: Split | None) -> list[str]:
+    """That both images were cut from one picture, and who says which of them is before."""
+    if split is None:
+        return []
+    return [
+        f"Both images were cut from one picture, {wording.plain(pair.before.name)}: {' '.join(split.doubt)}"
+    ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import json_text, summary, tables, wording
+from . import cut, json_text, summary, tables, wording
 from .provenance import FileFacts, HandGeoreference
 from .types import Alignment, Comparison, Grid, Image, Shift, Trust
 
@@ -109,6 +109,7 @@ def _pair(comparison: Comparison) -> dict[str, Any]:
         "bands_compared": pair.roles,
         "identical": pair.identical,
         "place": _place(comparison.case.place),
+        "split": None if comparison.case.split is None else comparison.case.split.facts(),
         "between": summary.bracket(comparison),
         "event_utc": comparison.case.event,
         "event_precision": comparison.case.event_precision if comparison.case.event else None,
@@ -137,6 +138,7 @@ def _image(image: Image) -> dict[str, Any]:
         "jpeg_quality": image.jpeg_quality,
         "off_nadir_deg": image.off_nadir_deg,
         "world_file_sha256": image.world_file_sha256,
+        "crop": None if image.crop is None else cut.xywh(image.crop),
         "notes": image.notes,
         "source": source_fields(image),
         "georeference_by_hand": _by_hand(image.placed_by_hand),

@@ -17,13 +17,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from . import block_means, cog, door, jpeg_tables, map_points, tags
+from . import block_means, cog, door, jpeg_tables, map_points, part, tags
 from . import grid as grids
 from .errors import InputError
 from .settings import ReadSettings
 from .types import BoolArray, FloatArray, Image, Source, Window
 
 Writer = cog.Writer
+write_png = cog.write_png
 """Part of this room; see `cog`."""
 
 MIN_SIDE_PX = 64
@@ -72,6 +73,7 @@ def inspect(source: Source, settings: ReadSettings) -> Image:
         dataset.close()
     with door.header(path, driver, name) as dataset:
         image = _described(dataset, source, path, digest)
+    image = image if source.crop is None else part.of(image, source.crop)
     return image if source.map_points is None else map_points.place(image, source.map_points)
 
 
@@ -228,7 +230,9 @@ def describe(image: Image) -> dict[str, Any]:
 
 def delivered_from_shown(image: Image, rc: FloatArray) -> FloatArray:
     """(..., 2) pixels (row, col) as shown to those of the file as delivered, before its EXIF turn."""
-    return tags.delivered_rc(rc, image.shape, image.orientation)
+    if image.crop is not None:
+        rc = rc + np.array([image.crop.row, image.crop.col], np.float64)
+    return tags.delivered_rc(rc, image.whole_shape or image.shape, image.orientation)
 
 
 def common_roles(before: Image, after: Image) -> tuple[str, ...]:
@@ -327,7 +331,7 @@ class Reader:
         dataset = door.open_one(image.path, image.driver, image.name)
         with self._lock, door.input_errors(image.name):
             self._opened.append(dataset)
-            if tags.shown_shape(dataset.shape, image.orientation) != image.shape:
+            if tags.shown_shape(dataset.shape, image.orientation) != (image.whole_shape or image.shape):
                 raise InputError(f"{image.name}: changed while it was being used. Run again")
             if self._absent is None:
                 self._absent = door.absent_blocks(dataset)
@@ -375,7 +379,9 @@ class Reader:
 
     def _read_inside(self, window: Window, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
         image, dataset = self.image, self._dataset()
-        delivered = tags.delivered_window(window, image.shape, image.orientation)
+        if image.crop is not None:
+            window = window._replace(row=window.row + image.crop.row, col=window.col + image.crop.col)
+        delivered = tags.delivered_window(window, image.whole_shape or image.shape, image.orientation)
         bands = [*self._bands, self._alpha] if self._alpha else self._bands
         raw = door.read_pixels(dataset, bands, delivered, image.name)
         raw, alpha = (raw[:-1], raw[-1]) if self._alpha else (raw, None)

@@ -89,6 +89,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "images": report_sources.images(comparison),
         "by_hand": report_sources.placed_by_hand(comparison),
         "versions": comparison.versions,
+        "split": _split(comparison),
     }
 
 
@@ -283,3 +284,20 @@ def _flat(values: dict[str, Any], stage: str = "") -> Iterator[tuple[str, Any]]:
 
 def _setting(value: Any) -> str:
     return "not set" if value is None else str(value)
+
+
+def _split(comparison: Comparison) -> dict[str, Any] | None:
+    """The picture that both images were cut from, with the two rectangles drawn; None for two files."""
+    split = comparison.case.split
+    sheet = comparison.pictures.sheet
+    if split is None or sheet is None:
+        return None
+    rows, cols = sheet.shape[:2]
+    return {
+        "name": wording.plain(comparison.pair.before.name),
+        "data": report_pictures.jpeg(sheet, PICTURE_QUALITY),
+        "rows": rows,
+        "cols": cols,
+        "doubt": split.doubt,
+        "found_by": split.found_by,
+    }
