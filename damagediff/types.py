@@ -136,7 +136,7 @@ class Case:
     scale_bar: ScaleBar | None = None
     """The same by two points on it and the distance between them."""
     place: tuple[float, float] | None = None
-    """(latitude, longitude) in degrees, as stated: for the sun of the card and a locator, nothing is measured by it."""
+    """(latitude, longitude) in degrees, as stated: for the sun and a locator, nothing is measured by it."""
     stable: Path | None = None
     """Polygons or raster of places where nothing but ordinary change can have happened."""
     baselines: tuple[Source, ...] = ()
