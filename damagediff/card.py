@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from . import bracket, sun, tones, wording
 from .looks import Look, Looks, Shadows
+from .outcome import SamePicture
 from .sun import Sun
 from .types import Acquisition, Check, Image, Pair
 
@@ -48,6 +49,8 @@ class Facts:
     """True azimuth of the working grid's up."""
     event: Acquisition | None = None
     """When what is asked about happened, as stated."""
+    same: SamePicture | None = None
+    """Whether both files are copies of one picture; None: not asked."""
 
 
 def checks(pair: Pair, facts: Facts) -> tuple[Check, ...]:

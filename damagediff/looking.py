@@ -32,7 +32,7 @@ def facts(scene: Scene, aligned: bool) -> Facts:
     suns = tuple(None if place is None else _sun(image, place) for image in images)
     north = None if on.crs is None or place is None else _north_deg(scene, place)
     looks = Looks() if scene.settings.sensor == "sar" else _looks(scene, aligned)
-    return Facts(looks, (suns[0], suns[1]), north, event)
+    return Facts(looks, (suns[0], suns[1]), north, event, scene.same)
 
 
 def _lonlat(scene: Scene) -> tuple[float, float] | None:

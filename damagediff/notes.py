@@ -59,6 +59,36 @@ def _of_place(place: tuple[float, float], pair: Pair) -> str:
     return f"{said}, but it lies {apart_m / 1000:,.1f} km outside the scene: check one and the other."
 
 
+def of_copies(scene: Scene) -> Iterator[str]:
+    """What two files have in common that two pictures cannot, and what one picture holds twice."""
+    same = scene.same
+    if same is None:
+        return
+    if same.share is not None and not scene.pair.identical:
+        seen = (
+            f"{wording.share(same.share)} of {same.windows} windows are the same down to a grey level or so"
+        )
+        if same.whole:
+            how = "edited or compressed again" if same.mirrored is None else f"mirrored {same.mirrored}"
+            yield (
+                f"The two files appear to be copies of one picture, {how}: {seen}. So nothing is said about "
+                "change: where they differ, a file was changed, which says nothing of the place."
+            )
+        elif same.partly:
+            yield (
+                f"A part of both images appears to be one and the same picture: {seen}. There the two dates "
+                "cannot be compared. Mosaics and map viewers may show one base picture for two dates; a part "
+                "may also have been copied from one file into the other."
+            )
+    for part in same.repeated:
+        how = "" if part.mirrored is None else f", mirrored {part.mirrored}"
+        yield (
+            f"The {part.when} image appears to show a part of itself twice{how}: {wording.share(part.share)} "
+            "of it is found again elsewhere in it. It may be two panels of one picture, or a part copied "
+            "inside it."
+        )
+
+
 def of_pair(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:
     """What every reader must see: what both files have in common is said once, all of a date in one note."""
     said: dict[tuple[str, str], list[str]] = {}

@@ -21,6 +21,7 @@ from . import (
     areas,
     baselines,
     buildings,
+    copies,
     diff,
     file_facts,
     finding,
@@ -104,6 +105,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         scene = replace(scene, older=baselines.let_in(case, scene.pair, settings))
         alignment, model = registration.register(scene)
         scene = replace(scene, after=scene.after.aligned(model))
+        scene = replace(scene, same=copies.look(scene, alignment.accepted))
         if not alignment.accepted:
             return _refused(scene, alignment)
         if settings.sensor == "optical":
@@ -158,8 +160,9 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
         progress("reading", 0.5)
         feeds.append(second.result())
         if optical and pair.moving_is_file and feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape:
-            drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
-            feeds = [feed.without(drawn) for feed in feeds]
+            if not copies.at_once(*feeds):  # in copies of one picture everything would look drawn
+                drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
+                feeds = [feed.without(drawn) for feed in feeds]
         yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress, where)
 
 
@@ -206,7 +209,7 @@ def _compare_aligned(
         measures, ceiling, told = baselines.with_stack(scene, radiometry, measures, ceiling)
         measured = measured & (measures.valid | ~supported)
     scale = ceiling if scene.settings.sensor == "sar" else diff.calibrate(measures, ceiling)
-    change, found = finding.find(scene, measures, scale, radiometry)
+    change, found = copies.unless_one(scene, *finding.find(scene, measures, scale, radiometry))
     change = finding.with_sensitivity(scene, measures, scale, radiometry, (change, found))
     change = analysed.with_reasons(scene, change, measured, supported)
     of = alarm_trials.Measured(scene, (radiometry, reference), alignment.lean, measures, scale, change, found)
@@ -352,6 +355,7 @@ def _comparison(
         notes=(
             *notes.of_event(judged),
             *notes.of_pair(scene.pair, change),
+            *notes.of_copies(scene),
             *notes.of_areas(scene),
             *notes.of_sources(scene),
         ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .areas import Areas
 from .feed import Feed
+from .outcome import SamePicture
 from .settings import Settings
 from .types import Case, Image, Pair
 
@@ -34,6 +35,8 @@ class Scene:
     """Where the user lets the comparison look."""
     older: tuple[Image, ...] = ()
     """Further images of the place from before, let in but not opened."""
+    same: SamePicture | None = None
+    """Whether both files are one picture; None before that was asked."""
 
     @property
     def shown(self) -> tuple[int, ...]:

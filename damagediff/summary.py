@@ -395,9 +395,16 @@ def finding(comparison: Comparison) -> str:
     return f"{first[0].upper()}{first[1:]}{second}. {doubt(comparison)}"
 
 
+def one_picture(comparison: Comparison) -> bool:
+    """Whether the two files appear to be copies of one picture."""
+    return any(c.name == "two pictures" and c.passed is False for c in comparison.trust.checks)
+
+
 def _why_not(comparison: Comparison) -> str:
-    """Which of the two deciding questions was answered with no."""
+    """Which of the deciding questions was answered with no."""
     change = comparison.change
+    if one_picture(comparison):
+        return "the two files appear to be copies of one picture, edited, mirrored or compressed again"
     if change is None:
         return wording.plain(comparison.alignment.reason, 1000).rstrip(".")
     least = next((c.limit for c in comparison.trust.checks if c.name == "comparability"), None)
@@ -431,6 +438,12 @@ def doubt(comparison: Comparison) -> str:
 
 def limits(comparison: Comparison) -> tuple[str, ...]:
     """What this comparison cannot tell, in three lines."""
+    if one_picture(comparison):
+        return (
+            "Whether anything changed: copies of one picture show one moment.",
+            "Which of the two files is nearer to the picture as it was taken, and who changed what, and why.",
+            "When the picture was taken: at most one of two different dates can be right.",
+        )
     if not told(comparison):
         unaligned = comparison.change is None
         too_poor = "that cannot be aligned" if unaligned else "that resemble each other so little"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from . import align_points, card, grid, wording
+from . import align_points, card, grid, same_picture, wording
 from .doubt import WEIGHT
 from .types import Alignment, ChangeMap, Check, Pair, Trust, Verdict
 
@@ -28,7 +28,7 @@ MIN_AGREEING = 0.7
 """Share of the held-out points that should lie near the model; the others are not in its RMSE and CE90."""
 
 
-def judge(
+def judge(  # noqa: PLR0913
     pair: Pair,
     alignment: Alignment,
     change: ChangeMap | None,
@@ -59,6 +59,7 @@ def judge(
         _resolution(pair, alignment),
         _dates(pair),
         _different(pair),
+        *same_picture.checks(None if facts is None else facts.same),
         *card.checks(pair, facts or card.Facts()),
     )
     return Trust(verdict=verdict(checks), checks=checks)
@@ -173,6 +174,8 @@ def _dates(pair: Pair) -> Check:
         same = wording.coarser(pair.before.acquisition, pair.after.acquisition)
         return Check("dates", question, f"same {same}: order not known", 0.0, "days between", None)
     days = round(time.total_seconds() / 86400, 6)
+    if days < 0:
+        question += " The before image is dated after the after image: were they swapped?"
     return Check("dates", question, days, 0.0, "days between", days > 0)
 
 

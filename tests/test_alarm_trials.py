@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scenes
 from click.testing import CliRunner
 from test_cli import BURIED, TRUTH, UTM, as_bytes, houses
 
@@ -32,7 +33,9 @@ def place(ruins: tuple[Any, ...], seed: int, moved: np.ndarray | None = None) ->
         scene[:, *where] = rubble[:, *where]
     if moved is not None:
         scene = np.nan_to_num(synthetic.warp(scene, moved) * 0.9 + 18)
-    return as_bytes(scene + np.random.default_rng(seed).normal(0, 2, scene.shape))
+    rng = np.random.default_rng(seed)
+    own = scenes.ripples(scene.shape[1:], rng)  # without them all would be copies of one picture
+    return as_bytes(scene + own + rng.normal(0, 2, scene.shape))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import scenes
 from affine import Affine
 from click.testing import CliRunner
 
@@ -52,13 +53,17 @@ def houses(seed, shape=(360, 400)):
 
 @pytest.fixture(scope="module")
 def scene():
-    """(before, after): the after image displaced by TRUTH, brighter, with one block of rubble."""
+    """(before, after): the after image displaced by TRUTH, brighter, with one block of rubble.
+
+    With ripples of its own: without them it would be an edited copy of the before image, and called one.
+    """
     before = houses(1)
     rng = np.random.default_rng(2)
     rubble = rng.normal(0, 45, before.shape).astype(np.float32) + 130
     changed = before.copy()
     changed[:, BURIED[0], BURIED[1]] = rubble[:, BURIED[0], BURIED[1]]
     after = np.nan_to_num(synthetic.warp(changed, TRUTH) * 0.9 + 18)
+    after += scenes.ripples(after.shape[1:], rng)
     return as_bytes(before + rng.normal(0, 2, before.shape)), as_bytes(after + rng.normal(0, 2, after.shape))
 
 
