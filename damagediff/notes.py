@@ -55,7 +55,7 @@ def _of_place(place: tuple[float, float], pair: Pair) -> str:
     latitude, longitude = place
     said = f"The place {latitude:g}, {longitude:g} (latitude, longitude) is as stated by the user"
     if pair.grid.crs is None:
-        return f"{said}: nothing was measured by it."
+        return f"{said}: the sun is computed by it, nothing is measured."
     apart_m = grids.distance_m(pair.grid, longitude, latitude)
     if apart_m == 0:
         return f"{said}: it lies within the scene."

@@ -16,7 +16,8 @@ RESULTS = {
 NOT_ASKED = "could not be asked"
 AT_MOST = {
     "check points", "steadiness", "resolution", "season", "sun height", "sun direction", "shadows before",
-    "shadows after", "view angle", "sharpness", "JPEG blocks", "haze", "clipped pixels",
+    "shadows after", "view angle", "sharpness", "JPEG blocks", "haze", "clipped pixels", "two pictures",
+    "shared part", "repeated part", "cloud",
 }  # fmt: skip
 """Checks whose limit is the largest value that passes; of the others it is the least."""
 MORE_THAN = {"dates", "event date"}
