@@ -135,6 +135,10 @@ class Feed:
             patch.put(data, window)
         return data, valid
 
+    def read_file(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        """Bands and validity of a window of the file as shown, not of the grid."""
+        return self._stored(window, (0, 0), None)
+
     def _not_excluded(self, window: Window) -> BoolArray:
         rows, cols = (
             np.clip((np.arange(count) + first) // self.reduced.factor, 0, size - 1)

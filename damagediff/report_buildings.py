@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import missed, summary, wording
-from .types import Building, Comparison
+from .types import Building, Comparison, FootprintCount
 
 MAX_LISTED = 500
 """Regions, buildings or squares in a table of the page; all are in the files beside it."""
@@ -30,6 +30,7 @@ def buildings(comparison: Comparison) -> dict[str, Any] | None:
             for label, n in counts.items()
         ],
         "placed": list(_placed(comparison)),
+        "left_out": _left_out(comparison.footprint_count),
         "scale": summary.grade_scale(comparison),
         "rows": [_building(building, comparison) for building in ranked[:MAX_LISTED]],
         "unlisted": max(0, len(ranked) - MAX_LISTED),
@@ -42,6 +43,15 @@ def _meaning(label: str, comparison: Comparison) -> str:
     if label != wording.NO_CHANGE:
         return meaning
     return f"{meaning}; {missed.beside(comparison.trust, comparison.pair.grid)}"
+
+
+def _left_out(count: FootprintCount | None) -> str | None:
+    """How many features of the file are no footprint on the images; None when all are."""
+    if count is None or not (count.not_polygons or count.off_images):
+        return None
+    why = (count.not_polygons, "without a polygon"), (count.off_images, "off the images")
+    told = " and ".join(f"{wording.count(n, 'feature')} {words}" for n, words in why if n)
+    return f"Not counted: {told}."
 
 
 def _building(building: Building, comparison: Comparison) -> dict[str, str]:

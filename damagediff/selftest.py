@@ -333,6 +333,8 @@ def _with_parts(measures: Measures, parts: Iterable[tuple[Window, Measures]]) ->
         r, c = window.row // CELL, window.col // CELL
         for name in names:
             values = getattr(part, name)
+            if values is None:  # not measured in windows, and not what is planted either
+                continue
             whole[name][..., r : r + values.shape[-2], c : c + values.shape[-1]] = values
     return replace(measures, **whole)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from . import calibration, cells, diff, structure
+from . import calibration, cells, tiers
 from .cells import CELL, Measures
 from .planting import Kind
 from .types import NO_CHANGE, BoolArray, Building, ChangeMap, FloatArray
@@ -91,10 +91,10 @@ def _like_buildings(measures: Measures) -> BoolArray:
     """Cells with edges at right angles, more texture than half of the scene, and no vegetation before."""
     if not measures.valid.any():
         return measures.valid
-    crossing = structure.crossing(measures.edges_before, calibration.BUILT_SIGMA_CELLS)
+    crossing = cells.coherence(measures.edges_before, calibration.BUILT_SIGMA_CELLS)
     texture = cells.smooth(measures.texture, measures.valid, 1.0)
     rich = texture > np.median(texture[measures.valid])
-    return np.asarray(rich & (crossing >= diff.MIN_BUILT) & ~cells.vegetation(measures)[0])
+    return np.asarray(rich & (crossing >= tiers.MIN_BUILT) & ~cells.vegetation(measures)[0])
 
 
 def wanted(analysed_px: int) -> dict[Kind, int]:

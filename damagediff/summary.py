@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import align_points, missed, summary_ordinary, wording
+from .doubt import WEIGHT
 from .ordinary import Ordinary
 from .outcome import REASONS, Reason, Sensitivity
 from .provenance import SOURCE_FIELDS, EarlierJpeg, FileFacts, Resampled, SourceRecord
@@ -228,11 +229,12 @@ def square_buildings(square: Square) -> tuple[int, int]:
 
 
 def grade_scale(comparison: Comparison) -> str:
-    """The scale in which an analyst may grade the buildings; none where pixels are too coarse for it."""
+    """The scale that the analyst chose for grades of buildings; none where pixels are too coarse for it."""
     gsd_m = comparison.pair.grid.gsd_m
     if gsd_m is not None and gsd_m > wording.GRADES_TO_GSD_M:
         return wording.NO_GRADES
-    return wording.GRADE_SCALES[comparison.settings["buildings"]["grade_scale"]]
+    chosen = comparison.settings["buildings"]["grade_scale"]
+    return wording.NO_GRADE_SCALE if chosen is None else wording.GRADE_SCALES[chosen]
 
 
 def shift(found: Shift, grid: Grid) -> str:
@@ -259,7 +261,11 @@ def verdict_line(comparison: Comparison) -> str | None:
     """What a figure must say of the verdict: nothing when the pair is comparable without reservations."""
     if comparison.verdict == "comparable":
         return None
-    failed = [check.name for check in comparison.trust.checks if check.passed is False]
+    failed = [
+        check.name
+        for check in comparison.trust.checks
+        if check.passed is False and WEIGHT.get(check.name) != "information"
+    ]
     named = f": {', '.join(failed)}" if failed else ""
     return f"{comparison.verdict.upper()}{named}"
 
@@ -360,6 +366,8 @@ def placed(comparison: Comparison) -> bool:
 
 def finding(comparison: Comparison) -> str:
     """One sentence of what was found, with numbers and their doubt."""
+    if comparison.pair.identical:
+        return wording.IDENTICAL
     if comparison.change is None or not told(comparison):
         why = _why_not(comparison)
         return f"The two pictures are not comparable, so nothing is said about change: {why}."

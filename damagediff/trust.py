@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from . import align_points, grid, same_picture, wording
+from . import align_points, card, grid, same_picture, wording
 from .detection import Detection, DetectionCurve
-from .outcome import SamePicture
+from .doubt import WEIGHT
 from .types import Alignment, ChangeMap, Check, Grid, Pair, Trust, Verdict
 
 MIN_ANALYSED = 0.5
@@ -29,17 +29,14 @@ MIN_CHECKING = 8
 MIN_AGREEING = 0.7
 """Share of the held-out points that should lie near the model; the others are not in its RMSE and CE90."""
 
-DECIDING = ("alignment", "comparability", "two pictures")
-"""Checks without which nothing may be said; failing any other one is a reservation."""
 
-
-def judge(  # noqa: PLR0913
+def judge(
     pair: Pair,
     alignment: Alignment,
     change: ChangeMap | None,
     overlap_share: float | None,
     limit: float,
-    same: SamePicture | None = None,
+    facts: card.Facts | None = None,
 ) -> Trust:
     """Ask every question that can be asked of this pair.
 
@@ -49,8 +46,8 @@ def judge(  # noqa: PLR0913
         Share of the working grid on which the change was analysed.
     limit : float
         Comparability below which nothing can be said.
-    same : SamePicture, optional
-        Whether both files are one picture.
+    facts : Facts or None
+        What the comparability card holds against its limits; None: nothing beyond the files' own word.
     """
     checks = (
         _alignment(alignment),
@@ -64,7 +61,8 @@ def judge(  # noqa: PLR0913
         _resolution(pair, alignment),
         _dates(pair),
         _different(pair),
-        *same_picture.checks(same),
+        *same_picture.checks(facts.same if facts else None),
+        *card.checks(pair, change, facts or card.Facts()),
     )
     return Trust(verdict=verdict(checks), checks=checks)
 
@@ -98,11 +96,11 @@ def _planted(curve: DetectionCurve | None) -> Check:
 
 
 def verdict(checks: Iterable[Check]) -> Verdict:
-    """Not comparable if a deciding check failed, with reservations if any other did."""
-    failed = {check.name for check in checks if check.passed is False}
-    if failed & set(DECIDING):
+    """By `WEIGHT` of the checks that did not pass; a check that could not be asked changes nothing."""
+    failed = {WEIGHT[check.name] for check in checks if check.passed is False}
+    if "deciding" in failed:
         return "not comparable"
-    return "comparable with reservations" if failed else "comparable"
+    return "comparable with reservations" if "reservation" in failed else "comparable"
 
 
 def _alignment(alignment: Alignment) -> Check:

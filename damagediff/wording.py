@@ -79,6 +79,10 @@ GRADE_SCALES: dict[str, str] = {
     "xbd": "xBD Joint Damage Scale: Destroyed | Major damage | Minor damage | No damage",
 }
 """Scales in which an analyst may grade buildings; the tool never does."""
+NO_GRADE_SCALE = "none chosen"
+IDENTICAL = (
+    "Both files are identical, byte for byte: it is one picture twice, so nothing is said about change."
+)
 GRADES_TO_GSD_M = 1.0
 NO_GRADES = "none: pixels of more than 1 m show no grades of damage to buildings"
 

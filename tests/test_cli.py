@@ -262,7 +262,7 @@ def test_identical_files_say_so_and_show_no_change(pair, tmp_path):
     done = compare((pair[0], pair[0]), out)
     assert done.exit_code == 0, done.output
     assert results(out)["regions"] == []
-    assert "identical" in done.output
+    assert "one picture twice" in done.output
     assert "identical" in (out / "report.html").read_text(encoding="utf-8")
 
 
@@ -271,6 +271,7 @@ def test_threshold_and_smallest_region_are_reached_from_the_command_line(pair, t
     for options, rule in (
         ((), "calibrated between the pair's own floor and ceiling"),
         (("--threshold", "otsu"), "Otsu's rule (1979)"),
+        (("--threshold", "far:0.05"), "what 0.05 of the pair's own unchanged structure exceed"),
         (("--threshold", "0.42", "--hysteresis", "0.8"), "grow from there down to 0.336 (hysteresis)"),
     ):
         assert compare(pair, out, "--overwrite", *options).exit_code == 0

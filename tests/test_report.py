@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +15,18 @@ import numpy as np
 import pytest
 import scenes
 
-from damagediff import detection, detection_fit, figures, notes, outputs, regions, report, types
+from damagediff import (
+    detection,
+    detection_fit,
+    figures,
+    notes,
+    outcome,
+    outputs,
+    regions,
+    report,
+    report_change,
+    types,
+)
 from damagediff import trust as trust_room
 from damagediff.ordinary import Null, NullName, Ordinary
 
@@ -341,7 +353,7 @@ def test_buildings_are_counted_and_listed() -> None:
         "Of 3 footprints: 1 visible change, 0 possible change, 1 no visible change above the limit, "
         "1 not analysed. No grade is given" in words
     )
-    assert "taken where their file puts them" in words and "Copernicus EMS: Destroyed" in words
+    assert "taken where their file puts them" in words and "(scale: none chosen)" in words
     assert "it was seen" in words
     assert "Buildings" not in page(comparison).words
 
@@ -357,6 +369,37 @@ def test_changed_settings_stand_out() -> None:
 def test_the_page_repeats_byte_for_byte(tmp_path: Path) -> None:
     report.write(scenes.comparison(), tmp_path)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == report.html(scenes.comparison())
+
+
+def test_cloud_is_told_to_every_reader() -> None:
+    found = scenes.comparison()
+    change = dataclasses.replace(
+        found.change, sight=outcome.Sight(cloud_before=0.004, cloud_after=0.13, saturated_after=0.0)
+    )
+    assert not notes.of_pair(found.pair, found.change)
+    (told,) = notes.of_pair(found.pair, change)
+    assert told.startswith(f"{found.pair.after.name}: 13 % of it looks like cloud")
+    rows = dict(report_change.change_part(dataclasses.replace(found, change=change)))
+    assert rows["Looks like cloud or haze, at least"].startswith("0.4 % of the before image, 13 % of the")
+    assert "0 % of the after image" in rows["As bright as the file allows"]
+
+
+def test_two_identical_files_say_so_first() -> None:
+    found = scenes.comparison()
+    same = dataclasses.replace(found.pair, after=found.pair.before)
+    words = page(dataclasses.replace(found, pair=same)).words
+    assert "one picture twice" in words and "regions of visible change" not in words
+
+
+def test_features_that_are_no_footprints_are_told() -> None:
+    count = types.FootprintCount(used=3, not_polygons=2, off_images=1)
+    found = scenes.comparison(buildings=scenes.buildings((320, 480)), footprint_count=count)
+    found = dataclasses.replace(found, case=dataclasses.replace(found.case, footprints=Path("b.geojson")))
+    told = "Not counted: 2 features without a polygon and 1 feature off the images."
+    assert told in page(found).words
+    assert json.loads(outputs.results_json(found))["footprints"]["not_polygons"] == 2
+    all_used = dataclasses.replace(found, footprint_count=types.FootprintCount(3, 0, 0))
+    assert "Not counted" not in page(all_used).words
 
 
 def detection_of(found: int, places: str = "anywhere") -> detection.Detection:

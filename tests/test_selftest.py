@@ -226,7 +226,9 @@ def test_footprints_come_before_what_looks_built() -> None:
     measures = diff.Measures(
         structure=zeros, pattern=zeros, orientation=zeros, texture=zeros, colour=zeros,
         edges_before=np.zeros((3, *cells), np.int16), edges_after=np.zeros((3, *cells), np.int16),
-        green=np.zeros((2, *cells), np.float32), light=np.zeros((2, *cells), np.float32),
+        lines=np.zeros((2, 2, *cells), np.int16), colours=np.zeros((2, 3, *cells), np.int16),
+        darkest=np.zeros((2, *cells), np.uint8), green=np.zeros((2, *cells), np.float32),
+        light=np.zeros((2, *cells), np.float32),
         leaning=np.zeros(cells, np.uint8), valid=np.ones(cells, bool),
     )  # fmt: skip
     on = selftest_places.ground(change(changed), measures, [building])
