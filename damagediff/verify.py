@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from . import custody, digests, folders, outputs, signatures
+from . import digests, folders, outputs, signatures, states
 from .errors import EvidenceError
 
 LEFT_OUT = "left_out.json"
@@ -56,7 +56,7 @@ def run(folder: Path) -> Verification:
         *_listed(manifest, folder, left_out),
         *_replaced(folder, left_out),
         *_unlisted(manifest, folder, left_out),
-        *(Finding(custody.LOG, what) for what in _logged(manifest, folder)),
+        *(Finding(name, what) for name, what in states.check(manifest, folder)),
         *_signed(folder),
     ]
     return Verification(manifest, tuple(findings), tuple(_notes(manifest, folder, left_out)))
@@ -98,6 +98,7 @@ def _check_form(manifest: dict[str, Any]) -> None:
             raise ValueError(f"an output is named {item['name']!r}, which leads out of the folder")
     if not isinstance(manifest["evidence_id"], str):
         raise ValueError("it has no evidence id")
+    states.check_form(manifest)
 
 
 def _manifest(text: str, manifest: dict[str, Any], folder: Path) -> Iterator[Finding]:
@@ -112,13 +113,6 @@ def _manifest(text: str, manifest: dict[str, Any], folder: Path) -> Iterator[Fin
     ids = [item["sha256"] for item in manifest["outputs"] if item["name"] == "results.json"]
     if not ids or not ids[0].startswith(manifest["evidence_id"]) or len(manifest["evidence_id"]) != 12:
         yield Finding(folders.MANIFEST, "names an evidence id that is not that of results.json")
-
-
-def _logged(manifest: dict[str, Any], folder: Path) -> list[str]:
-    found = custody.check(folder)
-    if not found and custody.begun(folder) != digests.of_text(digests.sums(manifest["outputs"])):
-        return ["begins with another run: its SHA256SUMS is another one"]
-    return found
 
 
 def _listed(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any]) -> Iterator[Finding]:
@@ -181,17 +175,25 @@ def _unlisted(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any
 
 
 def _signed(folder: Path) -> Iterator[Finding]:
-    for name, state in signatures.look(folder):
+    for name, state in _signatures(folder):
         if not state.good:
             yield Finding(name, state.words)
+
+
+def _signatures(folder: Path) -> Iterator[tuple[str, signatures.State]]:
+    """Of the manifest, and of those that it follows."""
+    for name in (*states.kept(folder), folders.MANIFEST):
+        yield from signatures.look(folder, name)
 
 
 def _notes(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any]) -> Iterator[str]:
     if left_out["left_out"]:
         yield f"left out of this bundle, and so not checked: {', '.join(sorted(left_out['left_out']))}"
-    for name, state in signatures.look(folder):
+    for name, state in _signatures(folder):
         if state.good:
             yield f"{name}: {state.words}"
+    for told in manifest.get("reviews", ()):
+        yield f"reviewed by {told['reviewer']}: {told['name']}, {told['when']}"
 
 
 def inputs(manifest: dict[str, Any], folder: Path) -> tuple[dict[str, Path], tuple[Finding, ...]]:
