@@ -11,6 +11,7 @@ from typing import Any
 
 from . import (
     __version__,
+    crate,
     custody,
     digests,
     drawing,
@@ -93,7 +94,7 @@ def _keep(folder: Path, new: Path, manifest: str) -> None:
     names |= dict(zip(signatures.names(), signatures.names(manifest), strict=True))
     for path in folder.iterdir():
         target = new / names.get(path.name, path.name)
-        if path.name != digests.SUMS and not target.exists():
+        if path.name not in (digests.SUMS, crate.FILE) and not target.exists():
             _link(path, target)
 
 
