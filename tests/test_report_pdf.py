@@ -92,7 +92,11 @@ class Spoken(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        screen = given.get("aria-hidden") == "true" or given.get("class") in ("skip", "buttons", "status")
+        screen = (
+            "hidden" in given
+            or given.get("aria-hidden") == "true"
+            or given.get("class") in ("skip", "buttons", "status")
+        )
         if tag not in test_report.VOID:
             self.open.append((tag, tag in self.SILENT or screen))
         if tag in self.LINES:
