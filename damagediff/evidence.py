@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from . import case_files, custody, digests, environment, folders, json_text, outputs
+from . import case_files, custody, digests, environment, folders, json_text, outputs, raster
 from .errors import InputError, SettingsError
 from .provenance import FileFacts
 from .types import Case, Comparison, Image
@@ -53,7 +53,7 @@ def write_manifest(
         "outputs": listed,
         "settings": json_text.Exact(outputs.result_settings(comparison.settings)),
         "versions": comparison.versions,
-        "environment": environment.describe(),
+        "environment": environment.describe() | {"sandbox": raster.sandbox()},
         digests.OWN_DIGEST: digests.NO_DIGEST,
     } | ({} if operator is None else {"operator": operator})
     text = json_text.to_json(manifest)
@@ -173,6 +173,7 @@ def _image(role: str, image: Image, facts: FileFacts | None) -> list[dict[str, A
             "name": image.name,
             "sha256": image.sha256,
             "bytes": image.size_bytes,
+            "integrity": outputs.integrity_fields(image),
             "source": outputs.source_fields(image),
             "file": None if facts is None else outputs.file_fields(facts),
         }

@@ -123,10 +123,16 @@ def _image(image: Image) -> dict[str, Any]:
         "acquired_source": image.acquisition.source,
         "credit": image.credit,
         "world_file_sha256": image.world_file_sha256,
+        "integrity": integrity_fields(image),
         "notes": image.notes,
         "source": source_fields(image),
         "georeference_by_hand": _by_hand(image.placed_by_hand),
     }
+
+
+def integrity_fields(image: Image) -> dict[str, Any]:
+    """Whether the file is whole."""
+    return {"state": image.integrity.state, "findings": list(image.integrity.findings)}
 
 
 def file_fields(facts: FileFacts) -> dict[str, Any]:

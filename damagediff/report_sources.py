@@ -32,6 +32,7 @@ def _file(image: Image) -> list[tuple[str, str]]:
         ("File", wording.plain(image.name)),
         ("SHA-256", image.sha256),
         ("Size", f"{image.size_bytes:,} bytes, {cols:,} × {rows:,} px, {image.driver}, {image.dtype}"),
+        ("Integrity", wording.plain(image.integrity.words, 1000)),
         ("Bands", ", ".join(image.roles)),
         ("Coordinate system", _crs(image)),
         (

@@ -24,7 +24,7 @@ from .doubt import Check as Check
 from .doubt import Trust as Trust
 from .doubt import Verdict as Verdict
 from .outcome import Sensitivity
-from .provenance import FileFacts, HandGeoreference, Precision, ScaleBar, SourceRecord
+from .provenance import FileFacts, HandGeoreference, Integrity, Precision, ScaleBar, SourceRecord
 from .zones import Building as Building
 from .zones import FootprintFit as FootprintFit
 from .zones import GridSummary as GridSummary
@@ -176,6 +176,8 @@ class Image:
     """How `transform` and `crs` came about, when an analyst stated them; None: by the file, or not at all."""
     record: SourceRecord = SourceRecord()
     """Where the file was found, as stated."""
+    integrity: Integrity = Integrity()
+    """Whether the file is whole."""
 
     @property
     def georeferenced(self) -> bool:
