@@ -22,6 +22,7 @@ SOS, EOI = 0xFFDA, 0xFFD9
 _STANDALONE = {0xFF01, *range(0xFFD0, 0xFFD8)}
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """What ends entropy-coded data: no stuffed byte, no fill byte, no restart marker."""
+_NAME = re.compile(rb"[ -~]{4}")
 _PIECE = 1 << 20
 
 
@@ -85,7 +86,7 @@ def jp2_boxes(file: BinaryIO) -> Iterator[Block]:
         if at == 0 and head[:4] == b"\xff\x4f\xff\x51":
             yield Block(b"jp2c", 0, end)
             return
-        if seen and (len(head) < 8 or not head[4:].isascii()):  # what follows the picture is not part of it
+        if seen and not _NAME.fullmatch(head[4:]):  # what follows the picture is not part of it
             yield Block(JUNK, at, end - at)
             return
         length, kind = struct.unpack(">I4s", head.ljust(8, b"\0"))

@@ -117,7 +117,7 @@ class Worker:
         self._capacity = 0
         ours, theirs = socket.socketpair()
         with theirs:
-            self._pid, self._server = _worker(file, theirs, ours)
+            self.pid, self._server = _worker(file, theirs, ours)
         self._socket = ours
         self.expect(samples)
 
@@ -190,10 +190,10 @@ class Worker:
             answer = json.loads(_received(self._socket, length))
             refused = answer.pop("refused", None)
         except TimeoutError:
-            self._server.end(self._pid)
+            self._server.end(self.pid)
             raise self._gone(f"its decoder took more than {self._seconds:.0f} s") from None
         except (OSError, ValueError, AttributeError, TypeError):
-            raise self._gone(_END.get(self._server.end(self._pid), "its decoder crashed")) from None
+            raise self._gone(_END.get(self._server.end(self.pid), "its decoder crashed")) from None
         if refused is not None:
             raise InputError(str(refused))
         return dict(answer)
@@ -221,7 +221,7 @@ def _key(file: File) -> Key:
 
 
 class Idle:
-    """The few workers that were used last: a comparison opens each file several times, small and large ones."""
+    """The few workers that were used last: a comparison opens each file several times."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -256,6 +256,11 @@ class Idle:
 MAX_IDLE = 4
 _idle = Idle()
 atexit.register(_idle.clear)
+
+
+def end_idle() -> None:
+    """End the workers that wait for their file to be opened again."""
+    _idle.clear()
 
 
 # ---- the server, and what this process knows of it ----------------------------------------------
@@ -343,6 +348,21 @@ def _received(source: socket.socket, length: int) -> bytes:
         pieces.append(piece)
         length -= len(piece)
     return b"".join(pieces)
+
+
+def server_pid() -> int:
+    """The process that forks workers."""
+    return _running().pid
+
+
+def end_all() -> None:
+    """End resting workers and the server; the next file starts it again."""
+    global _server
+    end_idle()
+    with _starting:
+        if _server is not None and _server.owner == os.getpid():
+            _server.socket.close()
+        _server = None
 
 
 # ---- in the server and its workers --------------------------------------------------------------
@@ -474,4 +494,8 @@ def _libraries() -> list[Path]:
     """What Python and GDAL may still have to read: their own code, and the database of coordinate systems."""
     package = Path(rasterio.__file__).parent
     beside = [package.with_name("rasterio.libs"), Path(np.__file__).parent, Path(os.__file__).parent]
-    return [package, *beside, Path(decoder.__file__).parent]
+    shared = [Path(sys.prefix, "share", name) for name in ("proj", "gdal")]
+    named = [
+        Path(os.environ[name]) for name in ("PROJ_DATA", "PROJ_LIB", "GDAL_DATA") if os.environ.get(name)
+    ]
+    return [package, *beside, *shared, *named, Path(decoder.__file__).parent]

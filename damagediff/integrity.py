@@ -1,8 +1,8 @@
 """Whether a picture file is whole: its container walked from end to end, before any pixel is decoded.
 
 No library does this: decoders fill what is missing with grey or black (measured: a JPEG cut in half and
-closed again reads without an error). What only decoding can show is not seen here; JPEG is decoded whole when it is
-let in, and readers refuse the rest.
+closed again reads without an error). What only decoding can show is not seen here; a JPEG is decoded whole
+when it is let in, and readers refuse the rest.
 """
 
 from __future__ import annotations

@@ -134,8 +134,8 @@ def _seccomp(libc: ctypes.CDLL) -> bool:
     refuse, allow = 0x00050000 | 1, 0x7FFF0000
     last = len(calls) + 1
     program = [(load, 0, 0, 4), (equal, 1, 0, audit), (answer, 0, 0, refuse), (load, 0, 0, 0)]
-    program.append((above, last - 1, 0, 0x40000000))  # x32
-    program += [(equal, last - 2 - k, 0, number) for k, number in enumerate(calls)]
+    program.append((above, last, 0, 0x40000000))  # x32
+    program += [(equal, last - 1 - k, 0, number) for k, number in enumerate(calls)]
     program += [(answer, 0, 0, allow), (answer, 0, 0, refuse)]
     code = b"".join(struct.pack("HBBI", *line) for line in program)
     held = ctypes.create_string_buffer(code, len(code))
