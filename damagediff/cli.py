@@ -45,6 +45,11 @@ class Cli(click.Group):
         except DamagediffError as error:
             click.echo(f"damagediff: {_plain(str(error))}", err=True)
             ctx.exit(error.exit_code)
+        except MemoryError:
+            click.echo(
+                "damagediff: not enough memory for these images. Cut out the place, or reduce them", err=True
+            )
+            ctx.exit(InputError.exit_code)
         except KeyboardInterrupt as stop:
             click.echo("damagediff: stopped; what was begun is removed", err=True)
             ctx.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))

@@ -74,8 +74,9 @@ class Decoder:
         file = self.file
         with door.header(file.path, file.driver, file.name) as dataset:
             said = dataset.tags(ns="IMAGERY") | dataset.tags()
+            scale, nodata = door.full_scale(dataset), dataset.nodata
             found = Header(
-                nodata=dataset.nodata,
+                nodata=nodata if scale is None or nodata is None else nodata * 255 // scale,
                 transform=tuple(dataset.transform)[:6],
                 crs=door.crs_of(dataset),
                 control_points=len(dataset.gcps[0]),
@@ -84,6 +85,8 @@ class Decoder:
                 descriptions=tuple(dataset.descriptions),
                 tags={key.upper(): value for key, value in said.items()},
                 domains=tuple(dataset.tag_namespaces()),
+                full_scale=scale,
+                colour_space=dataset.tags(ns="IMAGE_STRUCTURE").get("SOURCE_COLOR_SPACE"),
                 xmp=tuple(dataset.tags(ns="xml:XMP").values()) if file.driver == "GTiff" else (),
             )
         return asdict(found)
@@ -119,6 +122,9 @@ class Decoder:
             mask = door.read_mask(dataset, window, file.name)
         else:
             mask = self._read_good(dataset, bands, window, pixels)
+        scale = door.full_scale(dataset)
+        if scale is not None:
+            pixels *= np.uint8(255 // scale)
         if into is None:
             return {"pixels": pixels, "mask": mask}
         if mask is not None:
@@ -219,6 +225,8 @@ def header(answer: Answer) -> Header:
         descriptions=tuple(None if text is None else str(text) for text in answer["descriptions"]),
         tags={str(key): str(value) for key, value in answer["tags"].items()},
         domains=tuple(map(str, answer["domains"])),
+        full_scale=None if answer["full_scale"] is None else int(answer["full_scale"]),
+        colour_space=None if answer["colour_space"] is None else str(answer["colour_space"]),
         xmp=tuple(map(str, answer["xmp"])),
     )
 

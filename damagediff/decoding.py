@@ -12,23 +12,16 @@ import atexit
 import json
 import mmap
 import os
-import signal
 import socket
-import struct
 import sys
 import threading
-import time
-import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 
-from . import decoder, door, sandbox
+from . import decoder_processes, door
 from .decoder import Answer, Decoder
 from .errors import InputError
 from .file_header import File
@@ -38,16 +31,12 @@ IN_CHILD = sys.platform == "linux"
 """Whether files are decoded in child processes; elsewhere forking is not safe, or not there."""
 NONE = "none"
 """What the manifest says where nothing is held back."""
-MEMORY_BYTES = 3 << 29
-"""Address space of a worker beyond what Python needs: the largest block that is let in, decoded twice."""
 BASE_SECONDS, PIXELS_PER_SECOND = 15, 2_000_000
 """Processor time for one answer: the base, and all samples of the picture at a tenth of the slowest pace."""
 PATIENCE = 8
 """Wall clock that is waited in units of processor time: the machine may be busy."""
 START_SECONDS = 20
 MAX_ANSWER_BYTES = 64 << 20
-_HEAD = struct.Struct(">I?")
-_LENGTH = struct.Struct(">I")
 _MASK_BYTES = 1
 
 
@@ -180,14 +169,16 @@ class Worker:
 
     def _call(self, request: dict[str, Any], memory: int | None) -> Answer:
         text = json.dumps(request | {"seconds": self._seconds}).encode()
-        head = _HEAD.pack(len(text), memory is not None)
+        head = decoder_processes.HEAD.pack(len(text), memory is not None)
         try:
             socket.send_fds(self._socket, [head], [] if memory is None else [memory])
             self._socket.sendall(text)
-            (length,) = _LENGTH.unpack(_received(self._socket, _LENGTH.size))
+            (length,) = decoder_processes.LENGTH.unpack(
+                decoder_processes.received(self._socket, decoder_processes.LENGTH.size)
+            )
             if length > MAX_ANSWER_BYTES:
                 raise ValueError
-            answer = json.loads(_received(self._socket, length))
+            answer = json.loads(decoder_processes.received(self._socket, length))
             refused = answer.pop("refused", None)
         except TimeoutError:
             self._server.end(self.pid)
@@ -273,10 +264,9 @@ class Server:
         self.lock = threading.Lock()
         self.owner = os.getpid()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with _no_fork_warning():
-            self.pid = os.fork()
+        self.pid = decoder_processes.fork()
         if self.pid == 0:
-            _child(_serve, theirs)
+            decoder_processes.leave_after(decoder_processes.serve, theirs)
         theirs.close()
         self.socket = ours
         self.socket.settimeout(START_SECONDS)
@@ -318,8 +308,10 @@ def _worker(file: File, handed: socket.socket, ours: socket.socket) -> tuple[int
         try:
             pid = int(server.request({"file": what}, handed)["pid"])
             ours.settimeout(START_SECONDS)
-            (length,) = _LENGTH.unpack(_received(ours, _LENGTH.size))
-            _kept_by = str(json.loads(_received(ours, min(length, 4096)))["kept_by"])
+            (length,) = decoder_processes.LENGTH.unpack(
+                decoder_processes.received(ours, decoder_processes.LENGTH.size)
+            )
+            _kept_by = str(json.loads(decoder_processes.received(ours, min(length, 4096)))["kept_by"])
             return pid, server
         except (OSError, ValueError, KeyError):
             with _starting:
@@ -329,25 +321,6 @@ def _worker(file: File, handed: socket.socket, ours: socket.socket) -> tuple[int
     raise InputError(
         f"{file.name}: no process to decode it in can be started. Close other programs, try again"
     )
-
-
-class _no_fork_warning(warnings.catch_warnings):
-    """Python 3.12 warns of threads, those of OpenBLAS too; the child uses nothing that they may hold."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.simplefilter("ignore", DeprecationWarning)
-
-
-def _received(source: socket.socket, length: int) -> bytes:
-    pieces = []
-    while length > 0:
-        piece = source.recv(min(length, 1 << 20))
-        if not piece:
-            raise ConnectionResetError
-        pieces.append(piece)
-        length -= len(piece)
-    return b"".join(pieces)
 
 
 def server_pid() -> int:
@@ -363,139 +336,3 @@ def end_all() -> None:
         if _server is not None and _server.owner == os.getpid():
             _server.socket.close()
         _server = None
-
-
-# ---- in the server and its workers --------------------------------------------------------------
-
-
-def _child(work: Callable[..., None], *with_: Any) -> None:
-    """Do the work and leave; nothing of this process's own is run at the end."""
-    code = 1
-    try:
-        work(*with_)
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def _serve(control: socket.socket) -> None:
-    """Fork workers until nobody asks any more."""
-    _forget(control)
-    workers: set[int] = set()
-    while True:
-        _reap(workers)
-        text, handed, _, _ = socket.recv_fds(control, 65536, 1)
-        if not text:
-            return
-        request = json.loads(text)
-        if "end" in request:
-            control.sendall(json.dumps({"signal": _ended(request["end"], workers)}).encode())
-            continue
-        with _no_fork_warning():
-            pid = os.fork()
-        if pid == 0:
-            control.close()
-            _child(_work, socket.socket(fileno=handed[0]), request["file"])
-        os.close(handed[0])
-        workers.add(pid)
-        control.sendall(json.dumps({"pid": pid}).encode())
-
-
-def _forget(control: socket.socket) -> None:
-    """Let go of what the parent has open, so that its pipes, locks and files end with it."""
-    for each in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN if each == signal.SIGINT else signal.SIG_DFL)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nothing, standard)
-    for name in os.listdir("/proc/self/fd"):
-        at = int(name)
-        if at > 2 and at != control.fileno():
-            with suppress(OSError):
-                if not _only_read(at):
-                    os.close(at)
-
-
-def _only_read(at: int) -> bool:
-    """A regular file that may only be read, such as the database of PROJ."""
-    import fcntl
-    import stat
-
-    flags = fcntl.fcntl(at, fcntl.F_GETFL) & os.O_ACCMODE
-    return stat.S_ISREG(os.fstat(at).st_mode) and flags == os.O_RDONLY
-
-
-def _reap(workers: set[int]) -> None:
-    for pid in list(workers):
-        with suppress(ChildProcessError):
-            if os.waitpid(pid, os.WNOHANG)[0] == 0:
-                continue
-        workers.discard(pid)
-
-
-def _ended(pid: int, workers: set[int]) -> int:
-    """Stop a worker of ours, which may have ended by itself a moment ago; the signal that did it."""
-    if pid not in workers:
-        return 0
-    until = time.monotonic() + 0.5
-    while time.monotonic() < until:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            workers.discard(pid)
-            return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        time.sleep(0.01)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    workers.discard(pid)
-    return int(signal.SIGKILL)
-
-
-def _work(asked: socket.socket, said: dict[str, Any]) -> None:
-    """Answer about one file until nobody asks any more."""
-    file = File(**(said | {"path": Path(said["path"])}))
-    kept_by = sandbox.restrict([file.path, *_libraries()], MEMORY_BYTES)
-    _answer(asked, {"kept_by": kept_by})
-    one, memory = Decoder(file), None
-    while True:
-        head, handed, _, _ = socket.recv_fds(asked, _HEAD.size, 1)
-        if len(head) < _HEAD.size:
-            return
-        length, fresh = _HEAD.unpack(head)
-        request = json.loads(_received(asked, length))
-        if fresh:
-            memory = memoryview(mmap.mmap(handed[0], os.fstat(handed[0]).st_size))
-            os.close(handed[0])
-        sandbox.allow_seconds(request["seconds"])
-        _answer(asked, _done(one, request, memory))
-
-
-def _done(one: Decoder, request: dict[str, Any], memory: memoryview | None) -> Answer:
-    """What one request gives; a refusal is an answer too."""
-    what = request["do"]
-    try:
-        if what == "read":
-            return one.read(request["bands"], Window(*request["window"]), memory)
-        answer: Answer = getattr(one, what)()
-        return answer
-    except InputError as error:
-        return {"refused": str(error)}
-    except MemoryError:
-        return {
-            "refused": f"{one.file.name}: it needs more memory than one image may take. Cut out the place"
-        }
-
-
-def _answer(asked: socket.socket, answer: Answer) -> None:
-    text = json.dumps(answer).encode()
-    asked.sendall(_LENGTH.pack(len(text)) + text)
-
-
-def _libraries() -> list[Path]:
-    """What Python and GDAL may still have to read: their own code, and the database of coordinate systems."""
-    package = Path(rasterio.__file__).parent
-    beside = [package.with_name("rasterio.libs"), Path(np.__file__).parent, Path(os.__file__).parent]
-    shared = [Path(sys.prefix, "share", name) for name in ("proj", "gdal")]
-    named = [
-        Path(os.environ[name]) for name in ("PROJ_DATA", "PROJ_LIB", "GDAL_DATA") if os.environ.get(name)
-    ]
-    return [package, *beside, *shared, *named, Path(decoder.__file__).parent]

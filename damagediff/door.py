@@ -151,6 +151,14 @@ def band_interleaved(dataset: Any) -> bool:
     return dataset.interleaving is not None and dataset.interleaving.value == "BAND"
 
 
+def full_scale(dataset: Any) -> int | None:
+    """What white is stored as, where grey has 1, 2 or 4 bits; GDAL leaves such values as they are."""
+    if dataset.dtypes[0] != "uint8" or "palette" in [colour.name for colour in dataset.colorinterp]:
+        return None
+    bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
+    return {"1": 1, "2": 3, "4": 15}.get(bits)
+
+
 Pixels = np.ndarray[Any, Any]
 
 

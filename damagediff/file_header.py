@@ -56,4 +56,8 @@ class Header:
     descriptions: tuple[str | None, ...]
     tags: dict[str, str]
     domains: tuple[str, ...]
+    full_scale: int | None
+    """What white is stored as, in grey of fewer than 8 bits; it is read as 255. None for all else."""
+    colour_space: str | None
+    """What the decoder made red, green and blue from: CMYK, CIELAB, YCbCr; None: they are stored so."""
     xmp: tuple[str, ...]

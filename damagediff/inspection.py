@@ -62,7 +62,7 @@ def inspect(source: Source, settings: ReadSettings) -> Image:
         ) as one:
             absent, _ = decoder.unpacked(one.ask("absent"))
     image = _described(layout, header, source, (path, digest, size_bytes))
-    notes = (*image.notes, *_oddities(header, absent), *_integrity_notes(found))
+    notes = (*image.notes, *_oddities(header, image.dtype, absent), *_integrity_notes(found))
     image = replace(image, notes=notes, integrity=found)
     return image if source.map_points is None else map_points.place(image, source.map_points)
 
@@ -173,12 +173,18 @@ def _orientation(exif: dict[str, str], crs: str | None) -> tuple[int, str | None
     return orientation, f"Turned as its EXIF orientation {orientation} asks."
 
 
-def _oddities(header: Header, absent: BoolArray) -> Iterator[str]:
+def _oddities(header: Header, dtype: str, absent: BoolArray) -> Iterator[str]:
     """Sentences on what is unusual, and on what was not followed."""
     for domain in ("OVERVIEWS", "GEOLOCATION"):
         if domain in header.domains:
             yield f"A tag of it names other files ({domain}): not followed."
     if "SUBDATASETS" in header.domains:
         yield "The file holds several pictures: the first is used."
+    if header.full_scale is not None:
+        yield f"Its grey is stored as 0 to {header.full_scale}: read as 0 to 255."
+    if header.colour_space in ("CMYK", "CIELAB"):
+        yield f"Stored as {header.colour_space}: its colours are the decoder's, without a colour profile."
+    if header.colours[:1] == ("palette",) and dtype == "uint16":
+        yield "Its values lead to colours of 8 bits: finer steps are not used."
     if absent.any():
         yield f"{int(absent.sum()):,} of its {absent.size:,} internal blocks hold no data: not valid there."

@@ -37,7 +37,10 @@ def check(layout: Layout, size_bytes: int, name: str, settings: ReadSettings) ->
     kinds = set(layout.dtypes)
     if len(kinds) != 1 or not kinds <= set(DTYPES):
         found, known = ", ".join(sorted(kinds)), ", ".join(DTYPES)
-        raise InputError(f"{name}: pixels of type {found} are not read, only {known}")
+        advice = (
+            "its amplitude: gdal_calc --calc='abs(A)'" if "complex" in found else "gdal_translate -ot Float32"
+        )
+        raise InputError(f"{name}: pixels of type {found} are not read, only {known}. Convert it: {advice}")
     _check_blocks(layout, name, settings)
 
 

@@ -31,6 +31,9 @@ MIN_SIDE_PX = 64
 STRIP_PX = 4_000_000
 """Pixels that `read_reduced` holds at once."""
 
+MAX_REDUCED_PX = 64_000_000
+"""Pixels of a reduced picture, however many were asked for: one picture may be far larger than the other."""
+
 GREY_WEIGHTS = {"red": 0.299, "green": 0.587, "blue": 0.114}
 """Luma of ITU-R BT.601."""
 
@@ -83,8 +86,17 @@ def describe(image: Image) -> dict[str, Any]:
     if image.georeferenced:
         lonlat = grids.outline_xy(image, "EPSG:4326")
         facts["gsd_m"] = grids.ground_sample_distance(image, grids.working_crs(image))
-        facts["bounds_lonlat"] = [round(float(v), 7) for v in (*lonlat.min(0), *lonlat.max(0))]
+        facts["bounds_lonlat"] = _bounds(lonlat)
     return facts
+
+
+def _bounds(lonlat: FloatArray) -> list[float]:
+    """West, south, east, north in degrees; west is larger where the 180th meridian runs through (RFC 7946)."""
+    first = lonlat[0, 0]
+    east_of_first = (lonlat[:, 0] - first + 180) % 360 - 180
+    sides = (first + east_of_first.min(), first + east_of_first.max())
+    west, east = (side if abs(side) <= 180 else (side + 180) % 360 - 180 for side in sides)
+    return [round(float(v), 7) for v in (west, lonlat[:, 1].min(), east, lonlat[:, 1].max())]
 
 
 def delivered_from_shown(image: Image, rc: FloatArray) -> FloatArray:
@@ -282,7 +294,7 @@ class Reader:
             k: the centre of reduced pixel r lies at r * k + (k - 1) / 2.
         """
         rows, cols = self.image.shape
-        k = max(1, math.ceil(max(rows, cols) / max_px))
+        k = max(1, math.ceil(max(rows, cols) / max_px), math.ceil(math.sqrt(rows * cols / MAX_REDUCED_PX)))
         shape = (-(-rows // k), -(-cols // k))
         data = np.zeros((len(self.roles), *shape), np.float32)
         valid = np.zeros(shape, np.bool_)

@@ -90,6 +90,7 @@ HELPER_OF = {
     "bitmap": "raster",
     "containers": "raster",
     "decoder": "raster",
+    "decoder_processes": "raster",
     "decoding": "raster",
     "file_header": "raster",
     "georeference": "raster",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from damagediff import cli, decoding, raster, sandbox
+from damagediff import cli, decoder_processes, decoding, raster, sandbox
 from damagediff.errors import InputError
 from damagediff.file_header import File
 from damagediff.settings import ReadSettings
@@ -161,7 +161,7 @@ def test_a_decoder_without_memory_is_an_error_of_its_image(make_raster, monkeypa
     path = make_raster(
         "a.tif", np.zeros((3, 4000, 4000), np.uint8), tiled=True, blockxsize=4000, blockysize=4000
     )
-    monkeypatch.setattr(decoding, "MEMORY_BYTES", 20_000_000)
+    monkeypatch.setattr(decoder_processes, "MEMORY_BYTES", 20_000_000)
     image = look(path)
     with pytest.raises(InputError, match="^a.tif: ") as caught:
         whole(image)
