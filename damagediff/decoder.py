@@ -36,6 +36,7 @@ class Decoder:
         self.file = file
         self._dataset: Any = None
         self._bad: BoolArray | None = None
+        self._scale: int | None = None
 
     def close(self) -> None:
         """Give back what is held."""
@@ -51,9 +52,10 @@ class Decoder:
     def opened(self) -> Any:
         """The dataset for pixels."""
         if self._dataset is None:
-            self._dataset = door.open_one(
-                self.file.path, self.file.driver, self.file.name, self.file.tolerant
-            )
+            dataset = door.open_one(self.file.path, self.file.driver, self.file.name, self.file.tolerant)
+            with door.input_errors(self.file.name):
+                self._scale = door.full_scale(dataset)
+            self._dataset = dataset
         return self._dataset
 
     def layout(self) -> Answer:
@@ -122,9 +124,8 @@ class Decoder:
             mask = door.read_mask(dataset, window, file.name)
         else:
             mask = self._read_good(dataset, bands, window, pixels)
-        scale = door.full_scale(dataset)
-        if scale is not None:
-            pixels *= np.uint8(255 // scale)
+        if self._scale is not None:
+            pixels *= np.uint8(255 // self._scale)
         if into is None:
             return {"pixels": pixels, "mask": mask}
         if mask is not None:

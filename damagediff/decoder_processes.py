@@ -38,7 +38,7 @@ LENGTH = struct.Struct(">I")
 
 
 def fork() -> int:
-    """As ``os.fork``. Python 3.12 warns of threads, of OpenBLAS too; the child uses nothing that they may hold."""
+    """As ``os.fork``; Python 3.12 warns of threads, but the child uses nothing that they may hold."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()

@@ -153,7 +153,9 @@ def band_interleaved(dataset: Any) -> bool:
 
 def full_scale(dataset: Any) -> int | None:
     """What white is stored as, where grey has 1, 2 or 4 bits; GDAL leaves such values as they are."""
-    if dataset.dtypes[0] != "uint8" or "palette" in [colour.name for colour in dataset.colorinterp]:
+    if dataset.driver not in ("PNG", "GTiff") or dataset.dtypes[0] != "uint8":
+        return None
+    if "palette" in [colour.name for colour in dataset.colorinterp]:
         return None
     bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
     return {"1": 1, "2": 3, "4": 15}.get(bits)

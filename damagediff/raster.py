@@ -91,7 +91,7 @@ def describe(image: Image) -> dict[str, Any]:
 
 
 def _bounds(lonlat: FloatArray) -> list[float]:
-    """West, south, east, north in degrees; west is larger where the 180th meridian runs through (RFC 7946)."""
+    """West, south, east, north in degrees; west is larger where the 180th meridian is within (RFC 7946)."""
     first = lonlat[0, 0]
     east_of_first = (lonlat[:, 0] - first + 180) % 360 - 180
     sides = (first + east_of_first.min(), first + east_of_first.max())

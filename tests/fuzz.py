@@ -159,6 +159,8 @@ def tried(arguments: list[str]) -> tuple[int | str, float]:
     done = CliRunner().invoke(cli.main, arguments)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         return f"traceback: {done.exception!r}"[:300], time.process_time() - began
+    if any(f"its decoder {how}" in done.output for how in ("crashed", "took", "was")):
+        return "decoder ended: " + done.output.partition("its decoder ")[2][:30], time.process_time() - began
     return done.exit_code, time.process_time() - began
 
 

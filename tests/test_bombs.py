@@ -1,4 +1,4 @@
-"""Small files that ask for much: each is refused in one line, within 2 GiB of address space and little time."""
+"""Small files that ask for much: each is refused in one line, within 2 GiB of address space, soon."""
 
 from __future__ import annotations
 

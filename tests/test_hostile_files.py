@@ -1,4 +1,4 @@
-"""Files that try to lead elsewhere, and pairs that hold nothing: no request, no file, no traceback, inputs untouched."""
+"""Files that lead elsewhere, pairs that hold nothing: no request, file or traceback, and inputs untouched."""
 
 from __future__ import annotations
 
@@ -71,15 +71,15 @@ def disguises(url: str) -> dict[str, str]:
     """Descriptions of rasters that other GDAL drivers would follow, each benign: all it does is ask."""
     source = f"<SourceFilename>/vsicurl/{url}/a.tif</SourceFilename>"
     return {
-        "vrt": '<VRTDataset rasterXSize="9" rasterYSize="9"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
-        f"{source}</SimpleSource></VRTRasterBand></VRTDataset>",
+        "vrt": '<VRTDataset rasterXSize="9" rasterYSize="9"><VRTRasterBand dataType="Byte" band="1">'
+        f"<SimpleSource>{source}</SimpleSource></VRTRasterBand></VRTDataset>",
         "wms": f'<GDAL_WMS><Service name="TMS"><ServerUrl>{url}/${{z}}</ServerUrl></Service></GDAL_WMS>',
         "wmts": f"<GDAL_WMTS><GetCapabilitiesUrl>{url}/</GetCapabilitiesUrl></GDAL_WMTS>",
         "wcs": f"<WCS_GDAL><ServiceURL>{url}/?</ServiceURL><CoverageName>a</CoverageName></WCS_GDAL>",
         "mrf": "<MRF_META><Raster><Size x='9' y='9' c='1'/></Raster></MRF_META>",
-        "gti": f"<GDALTileIndexDataset><IndexDataset>/vsicurl/{url}/a.gpkg</IndexDataset></GDALTileIndexDataset>",
+        "gti": f"<GDALTileIndexDataset><IndexDataset>{url}/a.gpkg</IndexDataset></GDALTileIndexDataset>",
         "gdalg": json.dumps({"type": "gdal_streamed_alg", "command_line": f"gdal raster read {url}/a.tif"}),
-        "stac": json.dumps({"stac_version": "1.0.0", "type": "Feature", "assets": {"a": {"href": f"{url}/a.tif"}}}),
+        "stac": json.dumps({"stac_version": "1.0.0", "type": "Feature", "assets": {"a": {"href": url}}}),
         "hdf5": "\x89HDF\r\n\x1a\n",
         "netcdf": "CDF\1",
         "svg": f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{url}/a.png"/></svg>',
@@ -124,7 +124,8 @@ def test_tags_that_name_other_files_are_told_and_not_followed(make_raster, tmp_p
     for name in ("a.tif.ovr", "a.tif.msk", "a.ovr"):
         (tmp_path / name).write_bytes((tmp_path / "other.tif").read_bytes())
     (tmp_path / "a.tif.aux.xml").write_text(
-        f"<PAMDataset><Metadata domain='OVERVIEWS'><MDI key='OVERVIEW_FILE'>{listener}/a</MDI></Metadata></PAMDataset>",
+        f"<PAMDataset><Metadata domain='OVERVIEWS'><MDI key='OVERVIEW_FILE'>{listener}/a</MDI></Metadata>"
+        "</PAMDataset>",
         encoding="ascii",
     )
     untouched.begin()
