@@ -36,6 +36,8 @@ class Areas:
     """True where nothing may be looked at."""
     asked: BoolArray | None = None
     """True in the area of interest."""
+    stable: BoolArray | None = None
+    """True where the user says that nothing but ordinary change can have happened."""
 
     def usable(self, window: Window) -> BoolArray:
         """(rows, cols) of a window, False where excluded; the grid is mirrored beyond its edges."""
@@ -96,7 +98,9 @@ def read(exclude: Path | None, aoi: Path | None, before: Image, on: Grid, limits
     InputError
         A file cannot be used, covers nothing of the grid, or both together leave nothing.
     """
-    excluded, asked = (None if path is None else _read(path, before, on, limits) for path in (exclude, aoi))
+    excluded, asked = (
+        None if path is None else read_place(path, before, on, limits) for path in (exclude, aoi)
+    )
     if excluded is not None:
         left = ~excluded if asked is None else asked & ~excluded
         if not left.any():
@@ -111,7 +115,8 @@ def read(exclude: Path | None, aoi: Path | None, before: Image, on: Grid, limits
     return areas
 
 
-def _read(path: Path, before: Image, on: Grid, limits: ReadSettings) -> BoolArray:
+def read_place(path: Path, before: Image, on: Grid, limits: ReadSettings) -> BoolArray:
+    """(rows, cols) of the grid: the pixels that one file means, at least one; see `read`."""
     covered = _polygons(path, on) if _is_vector(path) else _raster(path, before, on, limits)
     if not covered.any():
         raise InputError(

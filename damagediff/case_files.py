@@ -17,6 +17,7 @@ ROLES = {
     "before.map_points": "points of the georeference",
     "exclude": "excluded places",
     "aoi": "area of interest",
+    "stable": "stable places",
 }
 """What a reader calls a file, where the name of the field does not say it."""
 
@@ -39,6 +40,8 @@ def _paths(value: Any, field: str) -> Iterator[tuple[str, Path]]:
 
 def role(field: str) -> str:
     """How a reader calls the file of a field."""
+    if field.startswith("baselines."):
+        return "baseline" if field.endswith(".path") else "baseline world file"
     return ROLES.get(field, field.replace("_", " ").replace(".", " "))
 
 
@@ -99,10 +102,21 @@ def from_values(values: Mapping[str, Any], files: Mapping[str, Path]) -> Case:
 
 
 def _copy(values: Any) -> Any:
-    return {key: _copy(item) for key, item in values.items()} if isinstance(values, Mapping) else values
+    if isinstance(values, Mapping):
+        return {key: _copy(item) for key, item in values.items()}
+    return [_copy(item) for item in values] if isinstance(values, list) else values
 
 
-def _table(values: dict[str, Any], names: list[str]) -> dict[str, Any]:
+def _table(values: Any, names: list[str]) -> dict[str, Any]:
+    """The table under these names; numbers count in a list."""
+    found = values
     for name in names:
-        values = values.setdefault(name, {})
-    return values
+        try:
+            found = found[int(name)] if isinstance(found, list) else found.setdefault(name, {})
+        except (ValueError, IndexError, AttributeError):
+            raise EvidenceError(
+                f"the manifest's case cannot be read: it holds no {'.'.join(names)}"
+            ) from None
+    if not isinstance(found, dict):
+        raise EvidenceError(f"the manifest's case cannot be read: {'.'.join(names)} is no table")
+    return found

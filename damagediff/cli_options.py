@@ -14,9 +14,14 @@ PATH = click.Path(readable=False, path_type=Path)
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Settings, a seed, and how many threads."""
+    threads = click.option("--workers", type=click.IntRange(0), help="Threads; 0: one for each core.")
+    return batch_settings_options(threads(command))
+
+
+def batch_settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Settings and a seed."""
     for option in (
         click.option("--seed", type=int, help="Seed of every random choice."),
-        click.option("--workers", type=click.IntRange(0), help="Threads; 0: one for each core."),
         click.option(
             "--set",
             "overrides",
@@ -25,6 +30,26 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="One setting, e.g. align.window_px=96.",
         ),
         click.option("--settings", "settings_file", type=PATH, help="TOML file of settings."),
+    ):
+        command = option(command)
+    return command
+
+
+def split_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What the user knows of a picture that holds both images."""
+    orders = click.Choice(["before-first", "after-first"])
+    for option in (
+        click.option(
+            "--order",
+            type=orders,
+            help="Of one picture with two panels: whether the left, upper or first given one is before.",
+        ),
+        click.option(
+            "--panels",
+            nargs=2,
+            metavar="X,Y,W,H X,Y,W,H",
+            help="Of one picture with two panels: where they are, in its pixels as shown; before first.",
+        ),
     ):
         command = option(command)
     return command
@@ -149,7 +174,36 @@ def diff_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--threshold",
             metavar="RULE",
-            help="auto, otsu, triangle, li, kapur, rosin, or a score such as 0.42.",
+            help="auto, otsu, triangle, li, kapur, rosin, far:SHARE for a share of false alarms, or a score "
+            "such as 0.42.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a run may count ordinary change in."""
+    for option in (
+        click.option("--no-selftest", is_flag=True, help="Measure no detection limit and no false alarms."),
+        click.option(
+            "--baseline-date",
+            "baseline_dates",
+            multiple=True,
+            metavar="DATE",
+            help="When it was taken: one for each --baseline, in their order.",
+        ),
+        click.option(
+            "--baseline",
+            "baselines",
+            type=PATH,
+            multiple=True,
+            help="A further, older image of the place: what differs from it is ordinary change. Repeatable.",
+        ),
+        click.option(
+            "--stable",
+            type=PATH,
+            help="Polygons or mask, as for --exclude, of places where only ordinary change can be.",
         ),
     ):
         command = option(command)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from . import settings as options
+from .cut import Wish
 from .errors import SettingsError
 from .provenance import ScaleBar, SourceRecord
-from .types import DatePrecision, Source
+from .types import Case, DatePrecision, Source, Window
 
 
 def settings(given: dict[str, Any]) -> options.Settings:
@@ -24,10 +25,10 @@ def settings(given: dict[str, Any]) -> options.Settings:
         "cell": "summary.cell_m",
         "measure": "diff.measure",
         "sensor": "sensor",
-        "threshold": "diff.threshold",
         "hysteresis": "diff.hysteresis",
     }
     named = [f"{key}={given[name]}" for name, key in keys.items() if given.get(name) is not None]
+    named += threshold(given.get("threshold"))
     named += min_region(given.get("min_region"))
     if given.get("no_local"):
         named.append("align.local=false")
@@ -37,7 +38,21 @@ def settings(given: dict[str, Any]) -> options.Settings:
         named.append("read.accept_damaged=true")
     if given.get("no_footprint_fit"):
         named.append("buildings.fit=false")
-    return options.load(given["settings_file"], (*given["overrides"], *named))
+    if given.get("no_selftest"):
+        named.append("trust.selftest=false")
+    return options.load(given["settings_file"], (*given["overrides"], *named), given.get("settings_values"))
+
+
+def threshold(text: str | None) -> list[str]:
+    """Settings that say the same as a rule, ``far:0.02`` or a score."""
+    if text is None:
+        return []
+    rule, colon, share = text.partition(":")
+    if not colon:
+        return [f"diff.threshold={rule}"]
+    if rule != "far":
+        raise SettingsError(f"--threshold {text}: only far takes a share, as in far:0.02")
+    return ["diff.threshold=far", f"diff.false_alarm_share={share}"]
 
 
 def min_region(text: str | None) -> list[str]:
@@ -49,6 +64,27 @@ def min_region(text: str | None) -> list[str]:
     if kind is None or not number:
         raise SettingsError(f"--min-region {text}: give an area with its unit, such as 80m2 or 400px")
     return [f"regions.min_region_unit={kind}", f"regions.min_region_{kind}={number}"]
+
+
+def case(before: Path, after: Path, given: dict[str, Any]) -> Case:
+    """The case of two files, or of one picture given twice, with all that was said of it."""
+    event, event_precision = date("--event-date", given["event_date"])
+    return Case(
+        before=source("before", before, given),
+        after=source("after", after, given),
+        title=given["title"],
+        footprints=given["footprints"],
+        tie_points=given["tie_points"],
+        exclude=given["exclude"],
+        aoi=given["aoi"],
+        gsd_m=positive("--gsd", given["gsd"]),
+        event=event,
+        event_precision=event_precision,
+        scale_bar=scale_bar(given["scale_bar"]),
+        place=place(given["place"]),
+        stable=given["stable"],
+        baselines=baselines(given["baselines"], given["baseline_dates"]),
+    )
 
 
 def source(side: str, path: Path, given: dict[str, Any]) -> Source:
@@ -71,6 +107,36 @@ def source(side: str, path: Path, given: dict[str, Any]) -> Source:
         map_points=given.get("georeference") if side == "before" else None,
         record=record,
     )
+
+
+def baselines(paths: tuple[Path, ...], dates: tuple[str, ...]) -> tuple[Source, ...]:
+    """The further images from before, each with its date if dates are given."""
+    if dates and len(dates) != len(paths):
+        raise SettingsError(
+            f"--baseline-date: {len(dates)} given for {len(paths)} baselines. Give one for each, in order"
+        )
+    if not dates:
+        return tuple(Source(path) for path in paths)
+    told = [date("--baseline-date", text) for text in dates]
+    return tuple(Source(path, *when) for path, when in zip(paths, told, strict=True))
+
+
+def wish(given: dict[str, Any], one_picture: bool) -> Wish | None:
+    """What was said of a picture that holds both images; None when there are two files."""
+    texts = given["panels"] or None
+    if not one_picture:
+        if texts or given["order"]:
+            raise SettingsError("--panels and --order are for one picture with two panels: give one file")
+        return None
+    return Wish(None if texts is None else (_rectangle(texts[0]), _rectangle(texts[1])), given["order"])
+
+
+def _rectangle(text: str) -> Window:
+    numbers = re.fullmatch(r"\s*(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})\s*", text, re.ASCII)
+    if numbers is None:
+        raise SettingsError(f"--panels {text}: give x,y,w,h in whole pixels, such as 14,58,760,760")
+    x, y, w, h = map(int, numbers.groups())
+    return Window(y, x, h, w)
 
 
 def date(option: str, text: str | None) -> tuple[datetime | None, DatePrecision]:

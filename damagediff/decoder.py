@@ -88,7 +88,7 @@ class Decoder:
                 tags={key.upper(): value for key, value in said.items()},
                 domains=tuple(dataset.tag_namespaces()),
                 full_scale=scale,
-                colour_space=dataset.tags(ns="IMAGE_STRUCTURE").get("SOURCE_COLOR_SPACE"),
+                structure=dataset.tags(ns="IMAGE_STRUCTURE"),
                 xmp=tuple(dataset.tags(ns="xml:XMP").values()) if file.driver == "GTiff" else (),
             )
         return asdict(found)
@@ -227,7 +227,7 @@ def header(answer: Answer) -> Header:
         tags={str(key): str(value) for key, value in answer["tags"].items()},
         domains=tuple(map(str, answer["domains"])),
         full_scale=None if answer["full_scale"] is None else int(answer["full_scale"]),
-        colour_space=None if answer["colour_space"] is None else str(answer["colour_space"]),
+        structure={str(key): str(value) for key, value in answer["structure"].items()},
         xmp=tuple(map(str, answer["xmp"])),
     )
 

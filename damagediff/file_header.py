@@ -58,6 +58,6 @@ class Header:
     domains: tuple[str, ...]
     full_scale: int | None
     """What white is stored as, in grey of fewer than 8 bits; it is read as 255. None for all else."""
-    colour_space: str | None
-    """What the decoder made red, green and blue from: CMYK, CIELAB, YCbCr; None: they are stored so."""
+    structure: dict[str, str]
+    """How pixels are stored, in GDAL's words: COMPRESSION, JPEG_QUALITY, SOURCE_COLOR_SPACE."""
     xmp: tuple[str, ...]

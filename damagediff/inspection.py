@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from . import decoder, decoding, door, georeference, integrity, limits, map_points, tags
+from . import decoder, decoding, door, georeference, integrity, jpeg_tables, limits, map_points, part, tags
 from .errors import InputError
 from .file_header import File, Header, Layout
 from .provenance import Integrity
@@ -64,6 +64,7 @@ def inspect(source: Source, settings: ReadSettings) -> Image:
     image = _described(layout, header, source, (path, digest, size_bytes))
     notes = (*image.notes, *_oddities(header, image.dtype, absent), *_integrity_notes(found))
     image = replace(image, notes=notes, integrity=found)
+    image = image if source.crop is None else part.of(image, source.crop)
     return image if source.map_points is None else map_points.place(image, source.map_points)
 
 
@@ -134,10 +135,21 @@ def _described(layout: Layout, header: Header, source: Source, file: tuple[Path,
         orientation=orientation,
         acquisition=acquired,
         credit=source.credit,
+        jpeg_quality=_jpeg_quality(layout.driver, header, path),
+        off_nadir_deg=tags.off_nadir_deg(said),
         notes=tuple(note for note in notes if note),
         world_file_sha256=place.world_file_sha256,
         record=record,
     )
+
+
+def _jpeg_quality(driver: str, header: Header, path: Path) -> int | None:
+    """Of a JPEG by its tables; of a TIFF packed as JPEG as GDAL tells it."""
+    if driver == "JPEG":
+        return jpeg_tables.quality(path)
+    packed = "JPEG" in header.structure.get("COMPRESSION", "").upper()
+    told = header.structure.get("JPEG_QUALITY", "") if packed else ""
+    return int(told) if told.isdecimal() and 1 <= int(told) <= 100 else None
 
 
 def file_of(image: Image) -> File:
@@ -182,8 +194,8 @@ def _oddities(header: Header, dtype: str, absent: BoolArray) -> Iterator[str]:
         yield "The file holds several pictures: the first is used."
     if header.full_scale is not None:
         yield f"Its grey is stored as 0 to {header.full_scale}: read as 0 to 255."
-    if header.colour_space in ("CMYK", "CIELAB"):
-        yield f"Stored as {header.colour_space}: its colours are the decoder's, without a colour profile."
+    if (space := header.structure.get("SOURCE_COLOR_SPACE")) in ("CMYK", "CIELAB"):
+        yield f"Stored as {space}: its colours are the decoder's, without a colour profile."
     if header.colours[:1] == ("palette",) and dtype == "uint16":
         yield "Its values lead to colours of 8 bits: finer steps are not used."
     if absent.any():

@@ -28,3 +28,42 @@ class Sensitivity:
     """Working-grid pixels of both tiers."""
     structural_px: int
     structural_regions: int
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A part of a picture that the same picture holds a second time."""
+
+    when: Literal["before", "after"]
+    share: float
+    """Of the picture's windows, those that are found again elsewhere in it."""
+    shift_rc: tuple[float, float]
+    """From the one place to the other, px of the file as shown."""
+    mirrored: str | None
+    """``left to right``, ``top to bottom``, or None."""
+
+
+@dataclass(frozen=True)
+class SamePicture:
+    """Whether the two files are copies of one picture, as a whole or in part."""
+
+    share: float | None
+    """Of the windows asked, those that are the same in both; None when there are too few."""
+    windows: int
+    whole: bool
+    partly: bool
+    mirrored: str | None = None
+    """How the copy is mirrored: ``left to right``, ``top to bottom``, or None."""
+    repeated: tuple[Repeated, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Share of what could be measured, 0..1, that each picture may not show; None: not told."""
+
+    cloud_before: float | None = None
+    """Likely under cloud or haze, at least; None without colour."""
+    cloud_after: float | None = None
+    saturated_before: float | None = None
+    """At the top of what an 8-bit file can hold; None for other files."""
+    saturated_after: float | None = None

@@ -13,27 +13,33 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import numpy as np
 import threadpoolctl
 
 from . import (
+    alarm_trials,
     analysed,
     areas,
+    baselines,
     buildings,
+    copies,
     diff,
     file_facts,
     finding,
     footprint_fit,
     footprints,
+    looking,
     masks,
+    measuring,
     notes,
     pictures,
     radar,
     raster,
     rasters_out,
-    reference_measures,
     registration,
     scale,
+    selftest,
+    sheet,
+    sight,
     squares,
     summary,
     tiles,
@@ -42,7 +48,6 @@ from . import (
 )
 from . import settings as options
 from .diff import Measures, Radiometry
-from .errors import InputError
 from .feed import open_feed
 from .provenance import FileFacts
 from .reference_measures import Reference
@@ -58,20 +63,14 @@ from .types import (
     Comparison,
     Crop,
     FloatArray,
+    FootprintCount,
     FootprintFit,
-    Image,
     Lean,
     Pair,
     Pictures,
     Region,
     Window,
 )
-
-OVERVIEW_PX = 1024
-"""Longest side of the aligned overviews that radiometry is learnt from."""
-RADAR_LOOK_PX = 256
-MAX_COLOUR = 0.02
-"""Of a picture's range, by which its bands may differ in the mean and still be one band three times."""
 
 
 def compare(case: Case, settings: Settings, folder: Path, progress: Progress = silent) -> Comparison:
@@ -104,16 +103,18 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         A raster cannot be written.
     """
     with open_scene(case, settings, progress) as scene:
-        outlines = _outlines(scene)
+        outlines, counted = _outlines(scene)
         squares.side_px(scene.pair.grid, settings.summary)  # what cannot be asked for is told now
         diff.min_region(scene.pair.grid, settings)  # whether it can be met is told now, not after an hour
+        scene = replace(scene, older=baselines.let_in(case, scene.pair, settings))
         alignment, model = registration.register(scene)
         scene = replace(scene, after=scene.after.aligned(model))
+        scene = replace(scene, same=copies.look(scene, alignment.accepted))
         if not alignment.accepted:
             return _refused(scene, alignment)
         if settings.sensor == "optical":
             alignment = replace(alignment, lean=registration.lean(scene))
-        return _compare_aligned(scene, alignment, outlines, folder)
+        return replace(_compare_aligned(scene, alignment, outlines, folder), footprint_count=counted)
 
 
 def align(case: Case, settings: Settings, out: Path, progress: Progress = silent) -> tuple[Pair, Alignment]:
@@ -144,6 +145,8 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
     cv2.setNumThreads(1)
     pair = open_pair(case, settings)
     where = areas.read(case.exclude, case.aoi, pair.before, pair.grid, settings.read)
+    if case.stable is not None:
+        where = replace(where, stable=areas.read_place(case.stable, pair.before, pair.grid, settings.read))
     longest = 2 * settings.align.coarse_px
     with (
         threadpoolctl.threadpool_limits(1),
@@ -161,8 +164,9 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
         progress("reading", 0.5)
         feeds.append(second.result())
         if optical and pair.moving_is_file and feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape:
-            drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
-            feeds = [feed.without(drawn) for feed in feeds]
+            if not copies.at_once(*feeds):  # in copies of one picture everything would look drawn
+                drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
+                feeds = [feed.without(drawn) for feed in feeds]
         yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress, where)
 
 
@@ -176,23 +180,9 @@ def open_pair(case: Case, settings: Settings) -> Pair:
     roles = raster.common_roles(before, after)
     if settings.sensor == "sar":
         for image in (before, after):
-            _check_one_band(image)
+            measuring.check_one_band(image)
         roles = ("grey",)
     return Pair(before, after, on, roles, moving_is_file=not both)
-
-
-def _check_one_band(image: Image) -> None:
-    """Refuse a picture in colour as radar: its grey is no backscatter."""
-    colours = ("red", "green", "blue")
-    if not set(colours) <= set(image.roles):
-        return
-    with raster.Reader(image, colours) as reader:
-        data, valid, _ = reader.read_reduced(RADAR_LOOK_PX)
-    seen = data[:, valid]
-    if seen.size and np.ptp(seen, axis=0).mean() > MAX_COLOUR * np.ptp(seen):
-        raise InputError(
-            f"{image.name}: in colour, so no radar backscatter. Leave out --sensor sar, or give the band"
-        )
 
 
 def _refused(scene: Scene, alignment: Alignment) -> Comparison:
@@ -212,16 +202,23 @@ def _refused(scene: Scene, alignment: Alignment) -> Comparison:
 def _compare_aligned(
     scene: Scene, alignment: Alignment, outlines: tuple[footprints.Footprint, ...], folder: Path
 ) -> Comparison:
-    radiometry, reference = _fit_radiometry(scene)
+    radiometry, reference = measuring.learn(scene)
     measures, drawn = _measure_and_write(scene, (radiometry, reference), alignment.lean, folder)
     measured, supported = measures.valid, analysed.supported(measures, alignment)
     measures = replace(measures, valid=measured & supported)
     scene.progress("finding change", 0.0)
-    ceiling = _ceiling(scene, radiometry, reference)
+    ceiling = measuring.ceiling(scene, radiometry, reference)
+    told: tuple[str, ...] = ()
+    if scene.settings.diff.measure == "stack":
+        measures, ceiling, told = baselines.with_stack(scene, radiometry, measures, ceiling)
+        measured = measured & (measures.valid | ~supported)
     scale = ceiling if scene.settings.sensor == "sar" else diff.calibrate(measures, ceiling)
-    change, found = finding.find(scene, measures, scale, radiometry)
+    change, found = copies.unless_one(scene, *finding.find(scene, measures, scale, radiometry))
     change = finding.with_sensitivity(scene, measures, scale, radiometry, (change, found))
     change = analysed.with_reasons(scene, change, measured, supported)
+    if scene.settings.sensor == "optical":
+        change = replace(change, sight=sight.shares(measures))
+    of = alarm_trials.Measured(scene, (radiometry, reference), alignment.lean, measures, scale, change, found)
     measures = radar.without_optics(measures) if scene.settings.sensor == "sar" else measures
     rasters_out.write_change(scene, change, folder)
     rasters_out.write_geometry(scene, folder)
@@ -229,6 +226,10 @@ def _compare_aligned(
     crops = _crops(scene, found, radiometry, drawn)
     table, fitted = _buildings(scene, outlines, change, measures, radiometry)
     comparison = _comparison(scene, alignment, change, found, table, replace(drawn, crops=crops))
+    stages = selftest.Stages(radiometry, reference, alignment.lean, scale)
+    detection = selftest.run(scene, stages, measures, change, table)
+    comparison = replace(comparison, trust=trust.with_detection(comparison.trust, detection, scene.pair.grid))
+    comparison = baselines.with_ordinary(comparison, of, told)
     counted = squares.count(change, table, scene.pair.grid, scene.settings.summary)
     return replace(comparison, footprint_fit=fitted, grid_summary=counted)
 
@@ -269,42 +270,9 @@ def _fit_footprints(
     return footprint_fit.fit([place for place, _ in used], [surface for _, surface in used], on)
 
 
-def _outlines(scene: Scene) -> tuple[footprints.Footprint, ...]:
+def _outlines(scene: Scene) -> tuple[tuple[footprints.Footprint, ...], FootprintCount | None]:
     path = scene.case.footprints
-    return () if path is None else footprints.read(path, scene.pair.grid)
-
-
-def _fit_radiometry(scene: Scene) -> tuple[Radiometry, Reference | None]:
-    """What is learnt from the whole scene reduced: radiometry, and the measure if a reference is chosen."""
-    shape = scene.pair.grid.shape
-    factor = max(1, -(-max(shape) // OVERVIEW_PX))
-    before, before_valid = scene.before.overview(factor, shape)
-    after, after_valid = scene.after.overview(factor, shape)
-    both = before_valid & after_valid
-    usable = scene.areas.usable_reduced(factor)
-    both = both if usable is None else both & usable
-    if not both.any():
-        raise InputError(
-            f"{scene.pair.before.name} and {scene.pair.after.name}: no pixel is valid in both. "
-            "Check nodata, alpha, the extents and what was excluded"
-        )
-    if scene.settings.sensor == "sar":
-        first, second = (
-            np.dtype(image.dtype).kind in "iu" for image in (scene.pair.before, scene.pair.after)
-        )
-        return radar.log_coded(before, after, both, (first, second), scene.settings.radar)
-    radiometry = diff.fit_radiometry(before, after, both, scene.pair.roles)
-    prepare = reference_measures.PREPARE.get(scene.settings.diff.measure)
-    if prepare is None:
-        return radiometry, None
-    return radiometry, prepare(radiometry.before_8bit(before), radiometry.after_8bit(after), both)
-
-
-def _read_pair(scene: Scene, window: Window) -> tuple[FloatArray, FloatArray, BoolArray, BoolArray]:
-    """Both images on a window of the grid, mirrored at its edges; each with its validity."""
-    before, before_valid = scene.before.read_mirrored(window, scene.pair.grid.shape)
-    after, after_valid = scene.after.read_mirrored(window, scene.pair.grid.shape)
-    return before, after, before_valid, after_valid
+    return ((), None) if path is None else footprints.read_counted(path, scene.pair.grid)
 
 
 def _measure_and_write(
@@ -314,7 +282,7 @@ def _measure_and_write(
     grid_, settings, (radiometry, reference) = scene.pair.grid, scene.settings, learnt
     canvas = pictures.Canvas(grid_, settings.report.picture_px, settings.tile_px, len(scene.pair.roles))
     windows = tiles.plan(grid_.shape, settings.tile_px)
-    halo = diff.halo(lean)
+    halo, dtypes = diff.halo(lean), (scene.pair.before.dtype, scene.pair.after.dtype)
 
     with (
         rasters_out.image_writer(folder / "before.tif", scene.pair.before, scene) as before_out,
@@ -322,7 +290,7 @@ def _measure_and_write(
     ):
 
         def one(core: Window) -> tuple[Window, Measures, ByteArray, ByteArray, BoolArray]:
-            before, after, before_valid, after_valid = _read_pair(scene, core.padded(halo))
+            before, after, before_valid, after_valid = measuring.read_pair(scene, core.padded(halo))
             inner = (slice(None), *(slice(halo, halo + n) for n in core[2:]))
             before_out.write(
                 core, rasters_out.as_type(before[inner], scene.pair.before.dtype), before_valid[inner[1:]]
@@ -334,6 +302,8 @@ def _measure_and_write(
             both = before_valid & after_valid
             usable = both & scene.areas.usable(core.padded(halo))
             found = diff.measure(before8, after8, usable, scene.pair.roles, lean, reference)
+            full = sight.full_pixels((before[inner], after[inner]), dtypes, found.shape)
+            found = replace(found, full=full)
             return core, found, before8[inner], after8[inner], both[inner[1:]]
 
         parts = []
@@ -344,24 +314,6 @@ def _measure_and_write(
             scene.progress("measuring change", (done + 1) / len(windows))
     drawn = pictures.finish(canvas.before, canvas.after, canvas.valid, canvas.reduction, scene.shown)
     return diff.assemble(grid_.shape, parts), drawn
-
-
-def _ceiling(scene: Scene, radiometry: Radiometry, reference: Reference | None) -> list[Measures]:
-    """The measures where the two images show unrelated content."""
-
-    def one(pair: tuple[Window, Window]) -> Measures:
-        before, before_valid = scene.before.read(pair[0])
-        after, after_valid = scene.after.read(pair[1])
-        return diff.measure(
-            radiometry.before_8bit(before),
-            radiometry.after_8bit(after),
-            before_valid & after_valid & scene.areas.usable(pair[0]) & scene.areas.usable(pair[1]),
-            scene.pair.roles,
-            reference=reference,
-        )
-
-    windows = diff.ceiling_windows(scene.pair.grid.shape, scene.settings.seed)
-    return list(tiles.map_ordered(one, windows, scene.executor, ahead=8))
 
 
 def _crops(
@@ -396,6 +348,8 @@ def _comparison(
     seen = None if change is None else summary.amounts(change, scene.pair.grid)
     asked = None if seen is None else min(1.0, seen.share_of_asked / analysed.pictured_share(scene.pair))
     limit = scene.settings.diff.min_comparability
+    facts = looking.facts(scene, change is not None)
+    judged = trust.judge(scene.pair, alignment, change, asked, limit, facts)
     return Comparison(
         case=scene.case,
         pair=scene.pair,
@@ -403,10 +357,17 @@ def _comparison(
         change=change,
         regions=found,
         buildings=table,
-        trust=trust.judge(scene.pair, alignment, change, asked, limit),
-        pictures=drawn,
+        trust=judged,
+        pictures=replace(drawn, sheet=sheet.of_pair(scene.pair)),
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
+        baselines=scene.older,
         file_facts=_file_facts(scene),
-        notes=(*notes.of_pair(scene.pair, change), *notes.of_areas(scene), *notes.of_sources(scene)),
+        notes=(
+            *notes.of_event(judged),
+            *notes.of_pair(scene.pair, change, scene.case.split),
+            *notes.of_copies(scene),
+            *notes.of_areas(scene),
+            *notes.of_sources(scene),
+        ),
     )

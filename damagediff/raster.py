@@ -16,13 +16,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from . import cog, decoder, decoding, inspection, tags
+from . import block_means, cog, decoder, decoding, inspection, tags
 from . import grid as grids
 from .errors import InputError
 from .file_header import Header
 from .types import BoolArray, FloatArray, Image, Window
 
 Writer = cog.Writer
+write_png = cog.write_png
 """Part of this room; see `cog`."""
 
 MIN_SIDE_PX = 64
@@ -51,6 +52,11 @@ def header(image: Image) -> Header:
     """What the file says of itself, as GDAL reads it."""
     with closing(decoding.open_file(inspection.file_of(image))) as one:
         return decoder.header(one.ask("header"))
+
+
+def stored_as_jpeg(image: Image) -> bool:
+    """Whether the pixels of a GeoTIFF are JPEG inside."""
+    return image.driver == "GTiff" and "JPEG" in header(image).structure.get("COMPRESSION", "").upper()
 
 
 def sandbox() -> str:
@@ -101,7 +107,9 @@ def _bounds(lonlat: FloatArray) -> list[float]:
 
 def delivered_from_shown(image: Image, rc: FloatArray) -> FloatArray:
     """(..., 2) pixels (row, col) as shown to those of the file as delivered, before its EXIF turn."""
-    return tags.delivered_rc(rc, image.shape, image.orientation)
+    if image.crop is not None:
+        rc = rc + np.array([image.crop.row, image.crop.col], np.float64)
+    return tags.delivered_rc(rc, image.whole_shape or image.shape, image.orientation)
 
 
 def common_roles(before: Image, after: Image) -> tuple[str, ...]:
@@ -199,10 +207,14 @@ class Reader:
         if one is not None:
             return one
         image = self.image
-        one = decoding.open_file(inspection.file_of(image), math.prod(image.shape) * len(image.roles))
+        one = decoding.open_file(
+            inspection.file_of(image), math.prod(image.whole_shape or image.shape) * len(image.roles)
+        )
         with self._lock:
             self._opened.append(one)
-        if tags.shown_shape(decoder.layout(one.ask("layout")).shape, image.orientation) != image.shape:
+        if tags.shown_shape(decoder.layout(one.ask("layout")).shape, image.orientation) != (
+            image.whole_shape or image.shape
+        ):
             raise InputError(f"{image.name}: changed while it was being used. Run again")
         damaged = image.integrity.state == "damaged"  # then each decoder has to find what is
         if self._absent is None or damaged:
@@ -253,7 +265,9 @@ class Reader:
 
     def _read_inside(self, window: Window, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
         image, one = self.image, self._decoder()
-        delivered = tags.delivered_window(window, image.shape, image.orientation)
+        if image.crop is not None:
+            window = window._replace(row=window.row + image.crop.row, col=window.col + image.crop.col)
+        delivered = tags.delivered_window(window, image.whole_shape or image.shape, image.orientation)
         bands = [*self._bands, self._alpha] if self._alpha else self._bands
         raw, mask = one.read(bands, delivered, image.dtype)
         raw, alpha = (raw[:-1], raw[-1]) if self._alpha else (raw, None)
@@ -300,7 +314,7 @@ class Reader:
         valid = np.zeros(shape, np.bool_)
         for strip in self._strips(k):
             place = Window(strip.row // k, strip.col // k, strip.rows // k, strip.cols // k).slices
-            data[:, *place], valid[place] = _block_means(*self.read(strip), k)
+            data[:, *place], valid[place] = block_means.block_means(*self.read(strip), k)
         return data, valid, k
 
     def _strips(self, k: int) -> Iterator[Window]:
@@ -366,16 +380,3 @@ def _mixed(raw: np.ndarray[Any, Any], weights: FloatArray, valid: BoolArray) -> 
         for other in others:
             out += raw[other] * shares[other]
     return data
-
-
-def _block_means(data: FloatArray, valid: BoolArray, k: int) -> tuple[FloatArray, BoolArray]:
-    """Means of valid pixels over k x k blocks; `data` is 0 where not valid."""
-    if k == 1:
-        return data, valid
-    size = (data.shape[2] // k, data.shape[1] // k)
-    means = np.stack([cv2.resize(band, size, interpolation=cv2.INTER_AREA) for band in data])
-    if valid.all():
-        return means, np.ones(means.shape[1:], np.bool_)
-    share = cv2.resize(valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    enough = share > 0.5 - 0.1 / k**2  # half a block counts, however it was rounded
-    return np.where(enough, means / np.maximum(share, 0.25), np.float32(0)), enough

@@ -6,13 +6,10 @@ jinja2's escaping, and a Content-Security-Policy lets nothing run or load that i
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from . import (
@@ -22,16 +19,20 @@ from . import (
     regions,
     report_alignment,
     report_buildings,
+    report_card,
     report_change,
+    report_detection,
+    report_pages,
     report_pictures,
     report_sources,
     summary,
+    summary_ordinary,
     wording,
 )
 from . import grid as grids
 from .report_buildings import MAX_LISTED
 from .settings import Settings, to_dict
-from .types import ByteArray, Check, Comparison, Crop, Image, Pictures, Region
+from .types import ByteArray, Comparison, Crop, Image, Pictures, Region
 
 PICTURE_QUALITY, CROP_QUALITY = 86, 92
 """JPEG qualities: what is looked at here is not what was measured; before.tif and after_aligned.tif are."""
@@ -50,21 +51,12 @@ def write(comparison: Comparison, folder: Path) -> None:
 
 def html(comparison: Comparison) -> str:
     """The report as one page of HTML with its styles, script and pictures inside."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("damagediff"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("report.html.j2").render(context(comparison))
+    return report_pages.render("report.html.j2", "report.js", context(comparison))
 
 
 def context(comparison: Comparison) -> dict[str, Any]:
     """Everything the template shows, as words, numbers already written, and data addresses."""
     return {
-        **_page(),
         **_headline(comparison),
         **_view(comparison),
         "regions": [_region(comparison, region) for region in comparison.regions[:MAX_LISTED]],
@@ -72,8 +64,10 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "cards": list(_cards(comparison)),
         "flags": _flags(comparison),
         "tiers": report_change.tiers(comparison),
-        "checks": [_check(check) for check in comparison.trust.checks],
+        "card": report_card.card(comparison),
         "measured": report_change.measured(comparison),
+        "detection": _detection(comparison),
+        "ordinary": report_change.ordinary(comparison),
         "buildings": report_buildings.buildings(comparison),
         "squares": report_buildings.squares(comparison),
         "squares_figure": report_pictures.png(figure_squares.png(comparison))
@@ -86,34 +80,22 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "images": report_sources.images(comparison),
         "by_hand": report_sources.placed_by_hand(comparison),
         "versions": comparison.versions,
+        "split": _split(comparison),
     }
 
 
-def _page() -> dict[str, Any]:
-    """Style and script of the page, and the policy that allows exactly these two."""
-    static = Path(__file__).parent / "static"
-    style = (static / "report.css").read_text(encoding="utf-8")
-    script = (static / "report.js").read_text(encoding="utf-8")
-    policy = (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'"
-    )
-    return {"style": style, "script": script, "policy": policy}
-
-
-def _source_hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def _detection(comparison: Comparison) -> dict[str, Any] | None:
+    found = report_detection.detection(comparison)
+    return found and {**found, "figure": report_pictures.png(found["png"]) if found["png"] else None}
 
 
 def _headline(comparison: Comparison) -> dict[str, Any]:
-    failed = [check for check in comparison.trust.checks if check.passed is False]
     return {
         "title": summary.title(comparison),
         "bracket": summary.bracket(comparison),
         "verdict": comparison.verdict,
         "verdict_class": comparison.verdict.replace(" ", "-"),
         "verdict_meaning": wording.VERDICT_MEANING[comparison.verdict],
-        "failed": [wording.plain(check.question) for check in failed],
         "evidence_id": outputs.evidence_id(comparison),
         "finding": summary.finding(comparison),
         "limits": summary.limits(comparison),
@@ -215,6 +197,8 @@ def _region(comparison: Comparison, region: Region) -> dict[str, Any]:
         "score_max": wording.score(region.score_max),
         "flags": [{"name": name, "words": _flag(name)} for name in region.flags],
         "place": _place(comparison, region),
+        "chance": summary_ordinary.chance(region.ordinary_chance),
+        "chance_words": summary_ordinary.chance_words(region.ordinary_chance),
     }
 
 
@@ -258,27 +242,6 @@ def _card(comparison: Comparison, region: Region, crop: Crop) -> dict[str, Any]:
     return {"region": _region(comparison, region), "halves": halves}
 
 
-def _check(check: Check) -> dict[str, str]:
-    result = {True: "passed", False: "not passed", None: "could not be asked"}[check.passed]
-    return {
-        "name": check.name,
-        "question": check.question,
-        "measured": _value(check.measured, "not known"),
-        "limit": _value(check.limit, "–"),
-        "unit": check.unit or "–",
-        "result": result,
-        "class": result.replace(" ", "-"),
-    }
-
-
-def _value(value: float | str | None, missing: str) -> str:
-    if value is None:
-        return missing
-    if isinstance(value, str):
-        return wording.plain(value)
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
 def _settings(given: dict[str, Any]) -> Iterator[dict[str, str | bool]]:
     """Each setting that bears on the result, with its default."""
     defaults = dict(_flat(to_dict(Settings())))
@@ -302,3 +265,20 @@ def _flat(values: dict[str, Any], stage: str = "") -> Iterator[tuple[str, Any]]:
 
 def _setting(value: Any) -> str:
     return "not set" if value is None else str(value)
+
+
+def _split(comparison: Comparison) -> dict[str, Any] | None:
+    """The picture that both images were cut from, with the two rectangles drawn; None for two files."""
+    split = comparison.case.split
+    sheet = comparison.pictures.sheet
+    if split is None or sheet is None:
+        return None
+    rows, cols = sheet.shape[:2]
+    return {
+        "name": wording.plain(comparison.pair.before.name),
+        "data": report_pictures.jpeg(sheet, PICTURE_QUALITY),
+        "rows": rows,
+        "cols": cols,
+        "doubt": split.doubt,
+        "found_by": split.found_by,
+    }

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from . import summary, wording
+from . import missed, summary, summary_ordinary, wording
+from .outcome import Sight
 from .types import Comparison
 
 
 def measured(comparison: Comparison) -> list[tuple[str, str]]:
-    """Detection limit and false alarms, each with its interval, or plainly that they were not measured."""
+    """The detection limit, or plainly that it was not measured."""
     trust, grid = comparison.trust, comparison.pair.grid
-    rows = [
-        (
-            "Smallest change found with 90 % probability",
-            wording.NOT_MEASURED
-            if trust.detection_limit_px is None
-            else wording.error(trust.detection_limit_px, grid),
+    return [("What could have been missed", missed.headline(trust, grid))]
+
+
+def ordinary(comparison: Comparison) -> dict[str, Any]:
+    """The part on ordinary change: a sentence, the rates, and every way in which it was counted."""
+    trust, grid = comparison.trust, comparison.pair.grid
+    rates = [
+        (words, summary_ordinary.rate(value, interval))
+        for words, value, interval in (
+            (
+                "Ordinary regions a megapixel (90 % interval)",
+                trust.false_alarms_per_megapixel,
+                trust.false_alarms_per_megapixel_interval,
+            ),
+            (
+                "The same a km²",
+                trust.false_alarms_per_km2,
+                trust.false_alarms_per_km2_interval,
+            ),
         )
+        if value is not None
     ]
-    for words, rate, interval in (
-        (
-            "False regions a megapixel",
-            trust.false_alarms_per_megapixel,
-            trust.false_alarms_per_megapixel_interval,
-        ),
-        ("False regions a km²", trust.false_alarms_per_km2, trust.false_alarms_per_km2_interval),
-    ):
-        if rate is not None:
-            between = (
-                ""
-                if interval is None
-                else f" ({wording.number(interval[0])} to {wording.number(interval[1])})"
-            )
-            rows.append((words, wording.number(rate) + between))
-    return rows if len(rows) > 1 else [*rows, ("False regions to expect", wording.NOT_MEASURED)]
+    ways = [summary_ordinary.row(null, trust.ordinary, grid) for null in trust.ordinary.nulls]
+    return {"sentence": summary_ordinary.sentence(trust.ordinary), "rows": [*rates, *ways]}
 
 
 def measure(comparison: Comparison) -> str:
@@ -79,6 +82,7 @@ def change_part(comparison: Comparison) -> list[tuple[str, str]]:
             f"{'log-ratio' if change.measure == 'log_ratio' else 'structure measure'} "
             "(0: as different as unrelated pictures)",
         ),
+        *_sight(change.sight),
         *summary.sensitivity_lines(change, comparison.pair.grid),
         (
             "Smallest region reported",
@@ -94,6 +98,23 @@ def change_part(comparison: Comparison) -> list[tuple[str, str]]:
             for name, value in sorted(change.calibration.items())
         ),
     ]
+
+
+def _sight(sight: Sight) -> list[tuple[str, str]]:
+    """What looks like cloud or is saturated in each picture, where that is told."""
+    rows = []
+    for name, *both in (
+        ("Looks like cloud or haze, at least", sight.cloud_before, sight.cloud_after),
+        ("As bright as the file allows", sight.saturated_before, sight.saturated_after),
+    ):
+        told = [
+            f"{wording.share(share)} of the {when} image"
+            for when, share in zip(("before", "after"), both, strict=True)
+            if share is not None
+        ]
+        if told:
+            rows.append((name, f"{', '.join(told)}; nothing was left out for it"))
+    return rows
 
 
 def _part(seen: summary.Amounts, part_px: int) -> str:

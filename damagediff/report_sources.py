@@ -7,13 +7,14 @@ from typing import Any
 
 from . import summary, wording
 from .provenance import SOURCE_FIELDS
-from .types import Acquisition, Comparison, Image
+from .types import Acquisition, Comparison, Image, Window
 
 
 def images(comparison: Comparison) -> list[dict[str, Any]]:
     """Of each image: rows on the file, on its source, and on what the file tells."""
     facts = comparison.file_facts or (None, None)
-    pair = comparison.pair
+    pair, older = comparison.pair, comparison.baselines
+    named = [("before", pair.before, facts[0]), ("after", pair.after, facts[1])]
     return [
         {
             "role": role,
@@ -22,7 +23,7 @@ def images(comparison: Comparison) -> list[dict[str, Any]]:
             "missing": summary.missing_of_source(image.record),
             "told": () if told is None else summary.file_lines(told),
         }
-        for role, image, told in zip(("before", "after"), (pair.before, pair.after), facts, strict=True)
+        for role, image, told in (*named, *(("baseline", image, None) for image in older))
     ]
 
 
@@ -30,6 +31,7 @@ def _file(image: Image) -> list[tuple[str, str]]:
     rows, cols = image.shape
     return [
         ("File", wording.plain(image.name)),
+        *(() if image.crop is None else (("Part of it", _part(image.crop)),)),
         ("SHA-256", image.sha256),
         ("Size", f"{image.size_bytes:,} bytes, {cols:,} × {rows:,} px, {image.driver}, {image.dtype}"),
         ("Integrity", wording.plain(image.integrity.words, 1000)),
@@ -42,6 +44,15 @@ def _file(image: Image) -> list[tuple[str, str]]:
         ("Credit", summary.credit(image.credit)),
         *(("Note", wording.plain(note, 1000)) for note in image.notes),
     ]
+
+
+def _part(crop: Window) -> str:
+    """The rectangle that was cut out of a picture, in words."""
+    last_col, last_row = crop.col + crop.cols - 1, crop.row + crop.rows - 1
+    return (
+        f"columns {crop.col:,} to {last_col:,}, rows {crop.row:,} to {last_row:,} of the picture as shown, "
+        "counted from 0"
+    )
 
 
 def _crs(image: Image) -> str:

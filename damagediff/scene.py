@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from .areas import Areas
 from .feed import Feed
+from .outcome import SamePicture
 from .settings import Settings
-from .types import Case, Pair
+from .types import Case, Image, Pair
 
 Progress = Callable[[str, float], None]
 """Called with the stage's name and the share done, 0..1."""
@@ -32,6 +33,10 @@ class Scene:
     progress: Progress
     areas: Areas = Areas()
     """Where the user lets the comparison look."""
+    older: tuple[Image, ...] = ()
+    """Further images of the place from before, let in but not opened."""
+    same: SamePicture | None = None
+    """Whether both files are one picture; None before that was asked."""
 
     @property
     def shown(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import json
@@ -65,12 +66,14 @@ class DiffSettings:
 
     min_comparability: float = 0.08
     """1 - median / ceiling below which nothing can be said (unaligned pairs .003-.02, flooded .005-.065)."""
-    threshold: float | Literal["auto", "otsu", "triangle", "li", "kapur", "rosin"] = "auto"
+    threshold: float | Literal["auto", "otsu", "triangle", "li", "kapur", "rosin", "far"] = "auto"
     """Score above which a region starts: a number, or a rule; auto is the pair's own, see docs/method.md."""
+    false_alarm_share: float = 0.03
+    """With threshold = far: share of the pair's unchanged structure that may lie above the threshold."""
     hysteresis: float = 1.0
     """Regions grow down to this share of the threshold once they hold a place above it; 1: they do not."""
-    measure: Literal["structure", "ssim", "cva", "irmad"] = "structure"
-    """What the score is made of; the others are published references to hold the default against."""
+    measure: Literal["structure", "ssim", "cva", "irmad", "stack"] = "structure"
+    """What the score is made of; the others are published references, stack a test against earlier images."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class BuildingSettings:
     """The same where it is not."""
     false_discovery_rate: float = 0.1
     """Share of false ones among the buildings below the threshold that are called possible change."""
-    grade_scale: Literal["copernicus", "unosat", "xbd"] = "copernicus"
+    grade_scale: Literal["copernicus", "unosat", "xbd"] | None = None
     """Scale of the empty column in which an analyst grades the buildings; the tool gives no grade."""
 
 
@@ -121,6 +124,15 @@ class SummarySettings:
     """Side of a square in metres, its edges at whole multiples in the map projection; None: no squares."""
     cell_px: int | None = None
     """Side in pixels instead, for pictures whose scale is not known."""
+
+
+@dataclass(frozen=True)
+class TrustSettings:
+    """Self-tests of a run; see docs/method.md."""
+
+    selftest: bool = True
+    """Whether a run measures on its own pair what it can find and how much ordinary change it lists; without
+    it the report says that neither was measured."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +158,7 @@ class Settings:
     regions: RegionSettings = field(default_factory=RegionSettings)
     buildings: BuildingSettings = field(default_factory=BuildingSettings)
     summary: SummarySettings = field(default_factory=SummarySettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     sensor: Literal["optical", "sar"] = "optical"
     """What took the images; sar: one band of radar, speckled, compared by its log-ratio."""
@@ -189,6 +202,7 @@ RANGE: dict[str, tuple[float, float]] = {
     "align.min_coverage": (0, 1),
     "diff.min_comparability": (0, 1),
     "diff.threshold": (0, 1),
+    "diff.false_alarm_share": (1e-4, 0.5),
     "radar.false_alarm_rate": (1e-12, 0.5),
     "diff.hysteresis": (0.1, 1),
     "regions.min_region_m2": (0, 1e9),
@@ -267,27 +281,39 @@ _STAGES: dict[str, Any] = {
     "regions": RegionSettings,
     "buildings": BuildingSettings,
     "summary": SummarySettings,
+    "trust": TrustSettings,
     "report": ReportSettings,
 }
 
 
-def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Settings:
+def load(path: Path | None, overrides: tuple[str, ...] = (), first: dict[str, Any] | None = None) -> Settings:
     """Settings from a TOML file, then ``stage.key=value`` overrides, each value written as in TOML.
+
+    `first` holds nested values that both may change: those of a case file.
 
     Raises
     ------
     SettingsError
         The file is missing or not TOML, or a value is not accepted.
     """
-    values: dict[str, Any] = {}
+    values = copy.deepcopy(first) if first else {}
     if path is not None:
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            _merge(values, tomllib.loads(path.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{path}: not a readable TOML settings file: {error}") from None
     for text in overrides:
         _override(values, text)
     return from_dict(values)
+
+
+def _merge(values: dict[str, Any], more: dict[str, Any]) -> None:
+    """Put nested values over others."""
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value
 
 
 def _override(values: dict[str, Any], text: str) -> None:

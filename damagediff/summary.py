@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import align_points, wording
+from . import align_points, missed, summary_ordinary, wording
+from .doubt import WEIGHT
+from .ordinary import Ordinary
 from .outcome import REASONS, Reason, Sensitivity
 from .provenance import SOURCE_FIELDS, EarlierJpeg, FileFacts, Resampled, SourceRecord
 from .types import (
@@ -191,8 +193,8 @@ def _resampled(found: Resampled) -> str:
     if found.repeated:
         return f"pixels are repeated: enlarged {times} times, and no finer than before"
     return (
-        f"a pattern repeats every {wording.number(found.period_px, 3)} px, as an enlargement by about {times} times "
-        "leaves it, or a reduction; an enlarged picture is no finer than before"
+        f"a pattern repeats every {wording.number(found.period_px, 3)} px, as an enlargement by about "
+        f"{times} times leaves it, or a reduction; an enlarged picture is no finer than before"
     )
 
 
@@ -227,11 +229,12 @@ def square_buildings(square: Square) -> tuple[int, int]:
 
 
 def grade_scale(comparison: Comparison) -> str:
-    """The scale in which an analyst may grade the buildings; none where pixels are too coarse for it."""
+    """The scale that the analyst chose for grades of buildings; none where pixels are too coarse for it."""
     gsd_m = comparison.pair.grid.gsd_m
     if gsd_m is not None and gsd_m > wording.GRADES_TO_GSD_M:
         return wording.NO_GRADES
-    return wording.GRADE_SCALES[comparison.settings["buildings"]["grade_scale"]]
+    chosen = comparison.settings["buildings"]["grade_scale"]
+    return wording.NO_GRADE_SCALE if chosen is None else wording.GRADE_SCALES[chosen]
 
 
 def shift(found: Shift, grid: Grid) -> str:
@@ -266,7 +269,11 @@ def verdict_line(comparison: Comparison) -> str | None:
     """What a figure must say of the verdict: nothing when the pair is comparable without reservations."""
     if comparison.verdict == "comparable":
         return None
-    failed = [check.name for check in comparison.trust.checks if check.passed is False]
+    failed = [
+        check.name
+        for check in comparison.trust.checks
+        if check.passed is False and WEIGHT.get(check.name) != "information"
+    ]
     named = f": {', '.join(failed)}" if failed else ""
     return f"{comparison.verdict.upper()}{named}"
 
@@ -367,6 +374,8 @@ def placed(comparison: Comparison) -> bool:
 
 def finding(comparison: Comparison) -> str:
     """One sentence of what was found, with numbers and their doubt."""
+    if comparison.pair.identical:
+        return wording.IDENTICAL
     if comparison.change is None or not told(comparison):
         why = _why_not(comparison)
         return f"The two pictures are not comparable, so nothing is said about change: {why}."
@@ -397,9 +406,16 @@ def finding(comparison: Comparison) -> str:
     return f"{first[0].upper()}{first[1:]}{second}. {doubt(comparison)}"
 
 
+def one_picture(comparison: Comparison) -> bool:
+    """Whether the two files appear to be copies of one picture."""
+    return any(c.name == "two pictures" and c.passed is False for c in comparison.trust.checks)
+
+
 def _why_not(comparison: Comparison) -> str:
-    """Which of the two deciding questions was answered with no."""
+    """Which of the deciding questions was answered with no."""
     change = comparison.change
+    if one_picture(comparison):
+        return "the two files appear to be copies of one picture, edited, mirrored or compressed again"
     if change is None:
         return wording.plain(comparison.alignment.reason, 1000).rstrip(".")
     least = next((c.limit for c in comparison.trust.checks if c.name == "comparability"), None)
@@ -417,27 +433,20 @@ def _extent(seen: Amounts, part_px: int) -> str:
 def doubt(comparison: Comparison) -> str:
     """One sentence: what could have been missed, and how many regions may be false."""
     trust = comparison.trust
-    limit, false = trust.detection_limit_px, trust.false_alarms_per_megapixel
-    if limit is None and false is None:
-        return (
-            f"How small a change could have been missed, and how many regions may be false, "
-            f"was {wording.NOT_MEASURED}."
-        )
-    missed = (
-        "what could have been missed was not measured"
-        if limit is None
-        else (f"changes under {wording.error(limit, comparison.pair.grid)} could not have been seen")
-    )
-    alarms = (
-        "how many regions may be false was not measured"
-        if false is None
-        else (f"expect about {wording.number(false)} false regions a megapixel")
-    )
-    return f"{missed[0].upper()}{missed[1:]}; {alarms}."
+    words = missed.headline(trust, comparison.pair.grid)
+    if trust.ordinary == Ordinary():
+        return f"{words} How many regions may be false was {wording.NOT_MEASURED}."
+    return f"{words} {summary_ordinary.brief(trust.ordinary)}"
 
 
 def limits(comparison: Comparison) -> tuple[str, ...]:
     """What this comparison cannot tell, in three lines."""
+    if one_picture(comparison):
+        return (
+            "Whether anything changed: copies of one picture show one moment.",
+            "Which of the two files is nearer to the picture as it was taken, and who changed what, and why.",
+            "When the picture was taken: at most one of two different dates can be right.",
+        )
     if not told(comparison):
         unaligned = comparison.change is None
         too_poor = "that cannot be aligned" if unaligned else "that resemble each other so little"

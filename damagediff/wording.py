@@ -7,6 +7,7 @@ what was seen (*visible change*), never who, with what, why, or at what hour.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ NO_CREDIT = "credit not stated"
 NO_SCALE = "no scale: not georeferenced"
 STATED_SCALE = "scale stated by the user"
 NOT_MEASURED = "not measured in this version"
+SWITCHED_OFF = "self-tests were switched off (--no-selftest)"
 
 TIERS: dict[Tier, str] = {"structural": "visible change", "other": "other change"}
 TIER_MEANING: dict[Tier, str] = {
@@ -30,6 +32,7 @@ MEASURES = {
     "ssim": "1 - SSIM, a published reference",
     "cva": "length of the change vector, a published reference",
     "irmad": "IR-MAD, a published reference",
+    "stack": "departure from earlier images of the place, in standard errors of its own variation",
     "log_ratio": "log-ratio of radar backscatter over windows of about 12 px",
 }
 MEASURED_BY = {
@@ -37,6 +40,7 @@ MEASURED_BY = {
     "ssim": "A score of dissimilarity (1 - SSIM) was then measured, without any tolerance to shifts",
     "cva": "A score of changed brightness and colour (length of the change vector) was then measured",
     "irmad": "A score of altered relations between the bands (IR-MAD) was then measured",
+    "stack": "A score of departure from earlier images of the place, by its own variation, was then measured",
     "log_ratio": "A score of changed backscatter (log-ratio over windows) was then measured against speckle",
 }
 """What a report says of the measure; ``settings.diff.measure`` names it."""
@@ -76,6 +80,10 @@ GRADE_SCALES: dict[str, str] = {
     "xbd": "xBD Joint Damage Scale: Destroyed | Major damage | Minor damage | No damage",
 }
 """Scales in which an analyst may grade buildings; the tool never does."""
+NO_GRADE_SCALE = "none chosen"
+IDENTICAL = (
+    "Both files are identical, byte for byte: it is one picture twice, so nothing is said about change."
+)
 GRADES_TO_GSD_M = 1.0
 NO_GRADES = "none: pixels of more than 1 m show no grades of damage to buildings"
 
@@ -139,6 +147,12 @@ def share(value: float) -> str:
     return f"{100 * value:.1f} %" if value < 0.1 or value > 0.9 else f"{100 * value:.0f} %"
 
 
+def slug(text: str) -> str:
+    """`text` as a name of a file that leads nowhere else: letters, digits, hyphens, at most 80."""
+    seen = re.sub(r"[^\w-]+", "-", unicodedata.normalize("NFC", plain(text)))
+    return seen.strip("-_")[:80].rstrip("-_")
+
+
 def number(value: float, digits: int = 2) -> str:
     """`value` to so many significant digits, never in powers of ten; nothing is rounded down to zero."""
     if value == 0:
@@ -173,6 +187,11 @@ def area(area_px: float, area_m2: float | None) -> str:
 def count(n: int, one: str, many: str | None = None) -> str:
     """``1 region``, ``3 regions``, ``no regions``."""
     return f"{n:,} {one}" if n == 1 else f"{n:,} {many or one + 's'}" if n else f"no {many or one + 's'}"
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital letter and a full stop."""
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def error(px: float | None, grid: Grid) -> str:

@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 import rasterio
 import threadpoolctl
+from hypothesis import settings as hypothesis_settings
 from rasterio.errors import NotGeoreferencedWarning
+
+# A file is decoded in a child process, whose start takes as long as the machine is busy: no timings in tests.
+hypothesis_settings.register_profile("house", deadline=None)
+hypothesis_settings.load_profile("house")
 
 DRIVER = {
     ".tif": "GTiff",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
+from scipy import ndimage
 
 from damagediff import settings, types
 
@@ -24,6 +25,12 @@ def picture(shape: tuple[int, int], seed: int = 7) -> types.ByteArray:
     roofs = rng.integers(60, 220, (shape[0] // 40 + 1, shape[1] // 60 + 1, 3))[rows // 40, cols // 60]
     street = ((rows % 40 < 6) | (cols % 60 < 8))[..., None]
     return np.clip(np.where(street, 110, roofs) + rng.normal(0, 6, (*shape, 3)), 0, 255).astype(np.uint8)
+
+
+def ripples(shape: tuple[int, int], rng: np.random.Generator, levels: float = 4.0) -> types.FloatArray:
+    """(rows, cols) what a second acquisition adds of its own: other shadows of grass and gravel."""
+    made = ndimage.gaussian_filter(rng.normal(0, 1, shape), 2.0)
+    return made * (levels / made.std())
 
 
 def image(name: str, shape: tuple[int, int], georeferenced: bool, when: datetime | None) -> types.Image:

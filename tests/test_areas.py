@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
+import scenes
 from affine import Affine
 from click.testing import CliRunner
 from hypothesis import given
@@ -75,6 +76,9 @@ def pixels() -> tuple[np.ndarray, np.ndarray]:
     changed = before.copy()
     changed[:, *BURIED] = (rng.normal(0, 45, before.shape).astype(np.float32) + 130)[:, *BURIED]
     after = np.nan_to_num(synthetic.warp(changed, TRUTH) * 0.9 + 18)
+    after = after + scenes.ripples(
+        after.shape[1:], rng
+    )  # without them it would be a copy of the before image
     return as_bytes(before + rng.normal(0, 2, before.shape)), as_bytes(after + rng.normal(0, 2, after.shape))
 
 

@@ -1,0 +1,103 @@
+"""What is learnt and measured of an aligned pair, window by window: shared by the run and its self-tests."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import diff, radar, raster, reference_measures, tiles
+from .diff import Measures, Radiometry
+from .errors import InputError
+from .reference_measures import Reference
+from .scene import Scene
+from .types import BoolArray, FloatArray, Image, Lean, Window
+
+OVERVIEW_PX = 1024
+"""Longest side of the aligned overviews that radiometry is learnt from."""
+RADAR_LOOK_PX = 256
+MAX_COLOUR = 0.02
+"""Of a picture's range, by which its bands may differ in the mean and still be one band three times."""
+
+
+def check_one_band(image: Image) -> None:
+    """Refuse a picture in colour as radar: its grey is no backscatter."""
+    colours = ("red", "green", "blue")
+    if not set(colours) <= set(image.roles):
+        return
+    with raster.Reader(image, colours) as reader:
+        data, valid, _ = reader.read_reduced(RADAR_LOOK_PX)
+    seen = data[:, valid]
+    if seen.size and np.ptp(seen, axis=0).mean() > MAX_COLOUR * np.ptp(seen):
+        raise InputError(
+            f"{image.name}: in colour, so no radar backscatter. Leave out --sensor sar, or give the band"
+        )
+
+
+def learn(scene: Scene) -> tuple[Radiometry, Reference | None]:
+    """What is learnt from the whole scene reduced: radiometry, and the measure if a reference is chosen."""
+    shape = scene.pair.grid.shape
+    factor = max(1, -(-max(shape) // OVERVIEW_PX))
+    before, before_valid = scene.before.overview(factor, shape)
+    after, after_valid = scene.after.overview(factor, shape)
+    both = before_valid & after_valid
+    usable = scene.areas.usable_reduced(factor)
+    both = both if usable is None else both & usable
+    if not both.any():
+        raise InputError(
+            f"{scene.pair.before.name} and {scene.pair.after.name}: no pixel is valid in both. "
+            "Check nodata, alpha, the extents and what was excluded"
+        )
+    if scene.settings.sensor == "sar":
+        first, second = (
+            np.dtype(image.dtype).kind in "iu" for image in (scene.pair.before, scene.pair.after)
+        )
+        return radar.log_coded(before, after, both, (first, second), scene.settings.radar)
+    radiometry = diff.fit_radiometry(before, after, both, scene.pair.roles)
+    prepare = reference_measures.PREPARE.get(scene.settings.diff.measure)
+    if prepare is None:
+        return radiometry, None
+    return radiometry, prepare(radiometry.before_8bit(before), radiometry.after_8bit(after), both)
+
+
+def read_pair(scene: Scene, window: Window) -> tuple[FloatArray, FloatArray, BoolArray, BoolArray]:
+    """Both images on a window of the grid, mirrored at its edges; each with its validity."""
+    before, before_valid = scene.before.read_mirrored(window, scene.pair.grid.shape)
+    after, after_valid = scene.after.read_mirrored(window, scene.pair.grid.shape)
+    return before, after, before_valid, after_valid
+
+
+def part(
+    scene: Scene, core: Window, learnt: tuple[Radiometry, Reference | None], lean: Lean | None
+) -> Measures:
+    """The measures of a window of the grid, bit for bit those of the one pass over the scene.
+
+    Parameters
+    ----------
+    core : Window
+        Its origin in whole cells.
+    learnt : (Radiometry, Reference or None)
+        Of `learn`.
+    """
+    halo = diff.halo(lean)
+    before, after, before_valid, after_valid = read_pair(scene, core.padded(halo))
+    usable = before_valid & after_valid & scene.areas.usable(core.padded(halo))
+    radiometry, reference = learnt
+    both = radiometry.before_8bit(before), radiometry.after_8bit(after)
+    return diff.measure(*both, usable, scene.pair.roles, lean, reference)
+
+
+def ceiling(scene: Scene, radiometry: Radiometry, reference: Reference | None) -> list[Measures]:
+    """The measures where the two images show unrelated content."""
+
+    def one(pair: tuple[Window, Window]) -> Measures:
+        before, before_valid = scene.before.read(pair[0])
+        after, after_valid = scene.after.read(pair[1])
+        return diff.measure(
+            radiometry.before_8bit(before),
+            radiometry.after_8bit(after),
+            before_valid & after_valid & scene.areas.usable(pair[0]) & scene.areas.usable(pair[1]),
+            scene.pair.roles,
+            reference=reference,
+        )
+
+    windows = diff.ceiling_windows(scene.pair.grid.shape, scene.settings.seed)
+    return list(tiles.map_ordered(one, windows, scene.executor, ahead=8))
