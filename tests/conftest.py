@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import rasterio
 import threadpoolctl
-from hypothesis import settings as hypothesis_settings
+from hypothesis import settings
 from rasterio.errors import NotGeoreferencedWarning
 
-# A file is decoded in a child process, whose start takes as long as the machine is busy: no timings in tests.
-hypothesis_settings.register_profile("house", deadline=None)
-hypothesis_settings.load_profile("house")
+settings.register_profile("no timings", deadline=None)
+settings.load_profile("no timings")
+"""How long a test takes is for benchmarks: a busy machine fails none."""
 
 DRIVER = {
     ".tif": "GTiff",

@@ -64,6 +64,7 @@ FLOOR = {
 }
 
 HELPER_OF = {
+    "crate": "evidence",
     "report_pages": "report",
     "report_batch": "report",
     "cli_cases": "cli",
