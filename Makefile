@@ -5,12 +5,14 @@ VENV ?= .venv
 DATA ?= ../shared/data
 BENCH ?= $(sort $(basename $(notdir $(wildcard benchmarks/[!_]*.py))))
 
+FUZZ ?= --cases 10000 --minutes 30
+
 BIN := $(VENV)/bin
 BASE := $(VENV)/.installed-base
 TEST := $(VENV)/.installed-test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs
+.PHONY: help demo test check bench docs fuzz
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile
@@ -32,6 +34,9 @@ bench: $(BASE)  ## run the commands under benchmarks/ on DATA (one of them: BENC
 	@test -d "$(DATA)" || { echo "make bench: no image pairs at $(DATA). Name the folder: make bench DATA=..."; exit 1; }
 	@set -e; for name in $(BENCH); do \
 	    echo "== benchmarks/$$name.py --data $(DATA)"; $(BIN)/python benchmarks/$$name.py --data "$(DATA)"; done
+
+fuzz: $(TEST)  ## broken pictures without number through info and compare (FUZZ="--cases 10000 --minutes 30")
+	$(BIN)/python tests/fuzz.py $(FUZZ)
 
 docs: $(TEST)  ## check the documents: links, exit codes, settings, commands
 	$(BIN)/python -m pytest -q tests/test_docs.py

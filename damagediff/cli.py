@@ -48,6 +48,11 @@ class Cli(click.Group):
         except DamagediffError as error:
             click.echo(f"damagediff: {_plain(str(error))}", err=True)
             ctx.exit(error.exit_code)
+        except MemoryError:
+            click.echo(
+                "damagediff: not enough memory for these images. Cut out the place, or reduce them", err=True
+            )
+            ctx.exit(InputError.exit_code)
         except KeyboardInterrupt as stop:
             click.echo("damagediff: stopped; what was begun is removed", err=True)
             ctx.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
@@ -249,12 +254,14 @@ def demo(out: Path, **given: Any) -> None:
 @main.command()
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @cli_options.private_option
+@cli_options.damaged_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
-def info(images: tuple[Path, ...], show_private: bool, as_json: bool) -> None:
+def info(images: tuple[Path, ...], show_private: bool, accept_damaged: bool, as_json: bool) -> None:
     """Say what each IMAGE is and what its file tells, without comparing anything."""
     from . import file_facts, outputs, raster, summary
 
-    inspected = [raster.inspect(Source(path), options.ReadSettings()) for path in images]
+    read = options.ReadSettings(accept_damaged=accept_damaged)
+    inspected = [raster.inspect(Source(path), read) for path in images]
     found = [(raster.describe(image), file_facts.examine(image, show_private)) for image in inspected]
     if as_json:
         told = [first | {"file": outputs.file_fields(facts)} for first, facts in found]

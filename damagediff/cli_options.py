@@ -226,8 +226,18 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def damaged_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Whether damaged files are used."""
+    return click.option(
+        "--accept-damaged",
+        is_flag=True,
+        help="Use a damaged image: what cannot be decoded is not valid, and every figure says so.",
+    )(command)
+
+
 def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What the user knows of each image."""
+    command = damaged_option(command)
     for side in ("after", "before"):
         for option in (
             click.option(

@@ -34,6 +34,8 @@ def settings(given: dict[str, Any]) -> options.Settings:
         named.append("align.local=false")
     if given.get("show_private"):
         named.append("report.show_private=true")
+    if given.get("accept_damaged"):
+        named.append("read.accept_damaged=true")
     if given.get("no_footprint_fit"):
         named.append("buildings.fit=false")
     if given.get("no_pdf"):

@@ -27,43 +27,28 @@ HARDENED = {
 os.environ.update(HARDENED)
 
 # ruff: noqa: E402 - GDAL must not start before the lines above
-import hashlib
-import math
 import re
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import rasterio
-from affine import Affine
 from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
 from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as FileWindow
 
 from . import bitmap, tags
-from .errors import InputError, SettingsError
-from .settings import ReadSettings
-from .types import BoolArray, Source, Window
-
-MAX_PIXELS_PER_BYTE = 1_000_000
-"""More pixels for each byte of the file than any picture has; all black and deflated reaches 1,000."""
-
-DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
-
-MAX_BLOCKS = 1_000_000
-"""Internal blocks of one file; each is asked for by name. 2.5 Gpx in tiles of 64 x 64 px are 610,000."""
+from .errors import InputError
+from .file_header import File
+from .types import BoolArray, Window
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError)
 """What rasterio raises; the second is GDAL's own error, which some of its calls let through."""
-
-_BYTES_PER_PIXEL = 4
-"""`ReadSettings.max_block_px` counts pixels of at most so many bytes."""
 
 _warning_filter = threading.Lock()
 
@@ -98,9 +83,9 @@ def driver_of(path: Path, name: str) -> str:
     return driver
 
 
-def open_one(path: Path, driver: str, name: str) -> Any:
+def open_one(path: Path, driver: str, name: str, tolerant: bool = False) -> Any:
     """A dataset for pixels, that consists of this one file, without overviews; the caller closes it."""
-    with input_errors(name, f"cannot be opened as {driver}"), quiet():
+    with input_errors(name, f"cannot be opened as {driver}", tolerant), quiet():
         if driver == "BMP":
             bitmap.check_header(path, name)
         dataset = rasterio.open(path, driver=driver, overview_level="NONE")
@@ -138,13 +123,14 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def input_errors(name: str, what: str = "damaged or not readable") -> Iterator[None]:
+def input_errors(name: str, what: str = "damaged or not readable", tolerant: bool = False) -> Iterator[None]:
     """Whatever the operating system, GDAL or memory objects to becomes one line with the file's name.
 
-    Inside ``rasterio.Env`` GDAL's own lines go to the log; outside it, to stderr.
+    Inside ``rasterio.Env`` GDAL's own lines go to the log; outside it, to stderr. Tolerant: complaints of
+    libjpeg are lines there, not errors.
     """
     try:
-        with rasterio.Env():
+        with rasterio.Env(**({"GDAL_ERROR_ON_LIBJPEG_WARNING": "NO"} if tolerant else {})):
             yield
     except (*GDAL_ERRORS, ValueError, MemoryError) as error:
         text = f"{name}: {what} ({reason(error)}). Get the file again from where it came"
@@ -160,52 +146,30 @@ def reason(error: BaseException) -> str:
     return tags.printable(" ".join(text.split()) or type(error).__name__).rstrip(".")
 
 
-def check_limits(dataset: Any, size_bytes: int, name: str, settings: ReadSettings) -> None:
-    """Refuse what is too large to decode, or of a type that is not read; the header tells."""
-    rows, cols = dataset.shape
-    if rows * cols > settings.max_pixels:
-        raise InputError(
-            f"{name}: {rows:,} x {cols:,} px is more than the {settings.max_pixels:,} px that are read. "
-            "Cut out the place, or raise read.max_pixels"
-        )
-    if rows * cols > MAX_PIXELS_PER_BYTE * size_bytes:
-        raise InputError(f"{name}: {rows:,} x {cols:,} px in {size_bytes:,} bytes cannot be a picture")
-    if dataset.count > settings.max_bands:
-        raise InputError(
-            f"{name}: {dataset.count:,} bands, at most {settings.max_bands} are read. "
-            "Keep those you need: gdal_translate -b 1 -b 2 -b 3, or raise read.max_bands"
-        )
-    _check_types(dataset, name)
-    block_rows, block_cols = dataset.block_shapes[0]
-    sample_bytes = np.dtype(dataset.dtypes[0]).itemsize * (1 if _band_interleaved(dataset) else dataset.count)
-    if block_rows * block_cols * max(1.0, sample_bytes / _BYTES_PER_PIXEL) > settings.max_block_px:
-        raise InputError(
-            f"{name}: one internal block has {block_rows:,} x {block_cols:,} px of {sample_bytes} bytes, "
-            "too large to decode. Write it tiled: gdal_translate -co TILED=YES"
-        )
-    blocks = -(-rows // block_rows) * -(-cols // block_cols)
-    if dataset.driver == "GTiff" and blocks > MAX_BLOCKS:
-        raise InputError(
-            f"{name}: {blocks:,} internal blocks of {block_rows} x {block_cols} px are more than the "
-            f"{MAX_BLOCKS:,} that are read. Write it tiled: gdal_translate -co TILED=YES"
-        )
-
-
-def _check_types(dataset: Any, name: str) -> None:
-    kinds = set(dataset.dtypes)
-    if len(kinds) != 1 or not kinds <= set(DTYPES):
-        found, known = ", ".join(sorted(kinds)), ", ".join(DTYPES)
-        raise InputError(f"{name}: pixels of type {found} are not read, only {known}")
-
-
-def _band_interleaved(dataset: Any) -> bool:
+def band_interleaved(dataset: Any) -> bool:
+    """Whether each band lies in blocks of its own."""
     return dataset.interleaving is not None and dataset.interleaving.value == "BAND"
 
 
-def read_pixels(dataset: Any, bands: list[int], window: Window, name: str) -> np.ndarray[Any, Any]:
-    """(bands, rows, cols) as stored, at full resolution."""
-    with input_errors(name):
-        pixels: np.ndarray[Any, Any] = dataset.read(bands, window=_file_window(window))
+def full_scale(dataset: Any) -> int | None:
+    """What white is stored as, where grey has 1, 2 or 4 bits; GDAL leaves such values as they are."""
+    if dataset.driver not in ("PNG", "GTiff") or dataset.dtypes[0] != "uint8":
+        return None
+    if "palette" in [colour.name for colour in dataset.colorinterp]:
+        return None
+    bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
+    return {"1": 1, "2": 3, "4": 15}.get(bits)
+
+
+Pixels = np.ndarray[Any, Any]
+
+
+def read_pixels(
+    dataset: Any, bands: list[int], window: Window, of: File, into: Pixels | None = None
+) -> Pixels:
+    """(bands, rows, cols) as stored, at full resolution; written into `into` where that is given."""
+    with input_errors(of.name, tolerant=of.tolerant):
+        pixels: Pixels = dataset.read(bands, window=_file_window(window), out=into)
     return pixels
 
 
@@ -222,108 +186,13 @@ def _file_window(window: Window) -> FileWindow:
     return FileWindow(window.col, window.row, window.cols, window.rows)
 
 
-# ---- where it lies ------------------------------------------------------------------------------
-
-
-class Place(NamedTuple):
-    """Where a file says it lies; identity and None when it does not say."""
-
-    transform: Affine
-    crs: str | None
-    world_file_sha256: str | None
-    notes: tuple[str, ...]
-
-
-def georeference(dataset: Any, source: Source, name: str) -> Place:
-    """Where the image lies, by its own tags or by the world file that the user names.
-
-    Raises
-    ------
-    InputError
-        Only ground control points or a camera model; a CRS without transform; a transform that turns
-        areas into nothing.
-    """
-    crs, transform, digest = _crs(dataset), dataset.transform, None
-    own = not transform.is_identity
-    stated = None if source.crs is None else stated_crs(source.crs)
-    if source.world_file is not None:
-        transform, digest = _read_world_file(source.world_file)
-    elif not own and (dataset.gcps[0] or dataset.rpcs):
-        _refuse_points(dataset, name)
-    if crs is None and stated is None:
-        return Place(Affine.identity(), None, digest, _why_nowhere(source, own))
-    if transform.is_identity:
-        raise InputError(
-            f"{name}: a CRS but no transform. Give its world file, or assign one: "
-            "gdal_edit.py -a_ullr ULX ULY LRX LRY"
-        )
-    determinant = transform.a * transform.e - transform.b * transform.d
-    if not (all(map(math.isfinite, transform[:6])) and determinant != 0):
-        numbers = ", ".join(f"{value:g}" for value in transform[:6])
-        raise InputError(f"{name}: its transform ({numbers}) has no inverse. Assign a right one")
-    notes = ("The world file is used in place of its own transform.",) * (digest is not None and own)
-    if stated is not None and crs is not None and stated != crs:
-        notes += (f"{stated}, as stated, is used in place of its own CRS.",)
-    elif stated is not None and crs is None:
-        notes += (f"Its CRS {stated} is as stated by the user.",)
-    return Place(transform, stated or crs, digest, notes)
-
-
-def stated_crs(text: str) -> str:
-    """A CRS as a user states it, checked.
-
-    Raises
-    ------
-    SettingsError
-        Not ``EPSG:n``, or not a code of a CRS on Earth.
-    """
-    if not re.fullmatch(r"EPSG:[0-9]{4,6}", text, re.IGNORECASE):
-        raise SettingsError(f"CRS {tags.printable(text)}: give a code like EPSG:32638")
-    try:
-        with rasterio.Env():
-            crs = CRS.from_epsg(int(text[5:]))
-    except (*GDAL_ERRORS, ValueError) as error:
-        raise SettingsError(f"CRS {text}: not known ({reason(error)})") from error
-    if not (crs.is_geographic or crs.is_projected):
-        raise SettingsError(f"CRS {text}: neither geographic nor projected, so it places no image")
-    return text.upper()
-
-
-def _why_nowhere(source: Source, own: bool) -> tuple[str, ...]:
-    if source.world_file is not None:
-        return (
-            "A world file names no CRS and the image has none: used without georeference. "
-            "State it with --before-crs or --after-crs.",
-        )
-    return ("It has a transform but no CRS on Earth: used without georeference.",) * own
-
-
-def _refuse_points(dataset: Any, name: str) -> None:
-    what = f"{len(dataset.gcps[0])} ground control points" if dataset.gcps[0] else "a camera model (RPC)"
-    advice = "gdalwarp -order 1" if dataset.gcps[0] else "gdalwarp -rpc with a terrain model"
-    raise InputError(f"{name}: placed only by {what}. Rectify it first: {advice}")
-
-
-def _crs(dataset: Any) -> str | None:
+def crs_of(dataset: Any) -> str | None:
     """``EPSG:n`` where the CRS has such a code, else WKT; None for none and for those not tied to Earth."""
     crs = dataset.crs
     if not crs or not (crs.is_geographic or crs.is_projected):
         return None
     code = crs.to_epsg(confidence_threshold=100)
     return f"EPSG:{code}" if code else str(crs.to_wkt())
-
-
-def _read_world_file(path: Path) -> tuple[Affine, str]:
-    """Transform of pixel corners, and SHA-256, of a world file, which tells the centre of the first pixel."""
-    name = tags.printable(path.name)
-    real = regular_file(path, name)
-    with input_errors(name, "not a world file"), real.open("rb") as file:
-        content = file.read(4096)
-        a, d, b, e, x, y = (float(word) for word in content.decode("ascii").split())
-        if not (all(map(math.isfinite, (a, b, d, e, x, y))) and a * e - b * d):
-            raise ValueError("its pixels have no size")
-    corner = Affine(a, b, x - (a + b) / 2, d, e, y - (d + e) / 2)
-    return corner, hashlib.sha256(content).hexdigest()
 
 
 def absent_blocks(dataset: Any) -> BoolArray:
@@ -333,7 +202,7 @@ def absent_blocks(dataset: Any) -> BoolArray:
     absent = np.zeros(counts, np.bool_)
     if dataset.driver != "GTiff":
         return absent
-    for band in dataset.indexes if _band_interleaved(dataset) else (1,):
+    for band in dataset.indexes if band_interleaved(dataset) else (1,):
         for y, x in np.ndindex(*counts):
             if dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band) is None:
                 absent[y, x] = True

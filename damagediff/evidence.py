@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from . import case_files, crate, custody, cut, digests, environment, folders, json_text, outputs
+from . import case_files, crate, custody, cut, digests, environment, folders, json_text, outputs, raster
 from .errors import InputError, SettingsError
 from .provenance import FileFacts
 from .types import Case, Comparison, Image
@@ -67,7 +67,7 @@ def seal_folder(
             "created": created(started),
             "command": [public(argument) for argument in telling(command)],
             "outputs": listed,
-            "environment": environment.describe(),
+            "environment": environment.describe() | {"sandbox": raster.sandbox()},
             digests.OWN_DIGEST: digests.NO_DIGEST,
         }
         | ({} if operator is None else {"operator": operator})
@@ -234,6 +234,7 @@ def _image(role: str, image: Image, facts: FileFacts | None) -> list[dict[str, A
             "name": image.name,
             "sha256": image.sha256,
             "bytes": image.size_bytes,
+            "integrity": outputs.integrity_fields(image),
             "source": outputs.source_fields(image),
             "file": None if facts is None else outputs.file_fields(facts),
         }

@@ -117,6 +117,8 @@ def _heading(comparison: Comparison, annotated: bool) -> list[Block]:
     blocks = [_paragraph(summary.title(comparison), 15, width, bold=True)]
     if summary.synthetic(comparison):
         blocks.append(_banner(SYNTHETIC, "#b00020"))
+    if damaged := summary.damaged(comparison):
+        blocks.append(_banner(damaged, "#b00020"))
     verdict = summary.verdict_line(comparison)
     if verdict is not None:
         blocks.append(_banner(verdict, INK if comparison.verdict == "not comparable" else "#8a5a00"))

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from . import containers
+from .containers import Block
+
 MAX_BLOCKS = 20_000
 """Segments or chunks of one file; a 1 Gpx PNG in chunks of 8 kB has more, and its words come before them."""
 MAX_BYTES = 1 << 20
@@ -68,7 +71,6 @@ def _sized(file: BinaryIO, length: int, what: str, found: Blocks) -> bytes | Non
     """The next `length` bytes; None, and told, when that is too many."""
     if length > MAX_BYTES:
         found.unread.append(f"{what} of {length:,} bytes")
-        file.seek(length, 1)
         return None
     content = file.read(length)
     if len(content) < length:
@@ -76,23 +78,22 @@ def _sized(file: BinaryIO, length: int, what: str, found: Blocks) -> bytes | Non
     return content
 
 
-def _counted(found: Blocks) -> Iterator[int]:
-    yield from range(MAX_BLOCKS)
-    found.unread.append(f"blocks after the first {MAX_BLOCKS:,}")
+def _bounded(blocks: Iterator[Block], found: Blocks) -> Iterator[Block]:
+    for number, block in enumerate(blocks):
+        if number >= MAX_BLOCKS:
+            found.unread.append(f"blocks after the first {MAX_BLOCKS:,}")
+            return
+        yield block
 
 
 def _jpeg(file: BinaryIO, found: Blocks) -> None:
-    file.seek(2)
-    for _ in _counted(found):
-        marker, length = struct.unpack(">HH", file.read(4))
-        while marker == 0xFFFF:  # fill bytes before a marker
-            marker, length = (0xFF00 | length >> 8), (length & 0xFF) << 8 | file.read(1)[0]
-        if marker in (0xFFDA, 0xFFD9) or marker < 0xFF01 or length < 2:
+    for kind, _, length in _bounded(containers.jpeg_segments(file), found):
+        if kind == b"\xff\xda":
             return
-        content = file.read(length - 2)
-        if len(content) < length - 2:
+        content = file.read(length)
+        if len(content) < length:
             raise struct.error
-        _jpeg_segment(marker, content, found)
+        _jpeg_segment(int.from_bytes(kind), content, found)
 
 
 def _jpeg_segment(marker: int, content: bytes, found: Blocks) -> None:
@@ -111,20 +112,13 @@ def _jpeg_segment(marker: int, content: bytes, found: Blocks) -> None:
 
 
 def _png(file: BinaryIO, found: Blocks) -> None:
-    file.seek(8)
-    for _ in _counted(found):
-        length, kind = struct.unpack(">I4s", file.read(8))
-        if kind == b"IEND":
-            return
+    for kind, _, length in _bounded(containers.png_chunks(file), found):
         if kind == b"caBX":
             found.credentials = True
         if kind in (b"tEXt", b"zTXt", b"iTXt", b"eXIf"):
             content = _sized(file, length, kind.decode(), found)
             if content is not None:
                 _png_words(kind, content, found)
-            file.seek(4, 1)
-        else:
-            file.seek(length + 4, 1)
 
 
 def _png_words(kind: bytes, content: bytes, found: Blocks) -> None:
@@ -161,41 +155,23 @@ def _inflated(data: bytes, what: str, found: Blocks) -> bytes:
 
 
 def _webp(file: BinaryIO, found: Blocks) -> None:
-    file.seek(12)
-    for _ in _counted(found):
-        head = file.read(8)
-        if not head:
-            return
-        kind, length = struct.unpack("<4sI", head)
+    for kind, _, length in _bounded(containers.riff_chunks(file), found):
         if kind == b"C2PA":
             found.credentials = True
         if kind in (b"EXIF", b"XMP "):
             content = _sized(file, length, kind.decode().strip(), found)
             if content is not None:
                 found.keep(kind.decode().strip().lower(), content.removeprefix(b"Exif\0\0"))
-            file.seek(length % 2, 1)
-        else:
-            file.seek(length + length % 2, 1)
 
 
 def _jp2(file: BinaryIO, found: Blocks) -> None:
-    for _ in _counted(found):
-        start, head = file.tell(), file.read(8)
-        if not head or head[:4] == b"\xff\x4f\xff\x51":
-            return
-        length, kind = struct.unpack(">I4s", head)
-        if length == 1:
-            (length,) = struct.unpack(">Q", file.read(8))
+    for kind, _, length in _bounded(containers.jp2_boxes(file), found):
         if kind == b"jumb":
             found.credentials = found.credentials or b"c2pa" in file.read(256)
-        elif kind == b"uuid" and file.read(16) == _XMP_UUID:
-            size = start + length - file.tell()
-            content = _sized(file, size, "XMP", found) if size > 0 else None
+        elif kind == b"uuid" and file.read(16) == _XMP_UUID and length > 16:
+            content = _sized(file, length - 16, "XMP", found)
             if content:
                 found.keep("xmp", content)
-        if length < 8:  # 0: to the end of the file
-            return
-        file.seek(start + length)
 
 
 def _tiff(file: BinaryIO, found: Blocks) -> None:

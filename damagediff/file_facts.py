@@ -129,10 +129,12 @@ def _raw(image: Image, blocks: Blocks) -> Iterator[Told]:
             yield from exif_fields.read(file)
     for content in blocks.of("exif"):
         yield from exif_fields.read(BytesIO(content))
-    yield from _of_tags(image)
+    header = raster.header(image) if image.driver in ("GTiff", "JP2OpenJPEG") else None
+    yield from _of_tags(header.tags if header else {})
     for content in blocks.of("iptc"):
         yield from iptc.read(content)
-    for packet in (*blocks.of("xmp"), *raster.xmp_packets(image))[:MAX_PACKETS]:
+    packets = [text.encode("utf-8", "replace") for text in (header.xmp if header else ())]
+    for packet in (*blocks.of("xmp"), *packets)[:MAX_PACKETS]:
         yield from _of_xmp(packet, blocks)
     for content in blocks.of("text"):
         keyword, _, text = content.partition(b"\0")
@@ -142,11 +144,9 @@ def _raw(image: Image, blocks: Blocks) -> Iterator[Told]:
         yield "JPEG comment", content.decode("utf-8", "replace"), True
 
 
-def _of_tags(image: Image) -> Iterator[Told]:
+def _of_tags(said: dict[str, str]) -> Iterator[Told]:
     """Tags as GDAL names them, of those files whose own words are not read here."""
-    if image.driver not in ("GTiff", "JP2OpenJPEG"):
-        return
-    for name, value in raster.said(image).items():
+    for name, value in said.items():
         if not name.startswith(("TIFFTAG_", "EXIF_")):
             public = bool(_TAG_PUBLIC.search(name)) and not _TAG_PRIVATE.search(name)
             yield f"Tag {name}", value, public

@@ -16,6 +16,8 @@ from affine import Affine
 from .errors import InputError, SettingsError
 from .types import FloatArray, Grid, Image
 
+MIN_GSD_M = 1e-4
+"""Smaller pixels are no picture from above, and their places are lost in rounding."""
 MAX_SCALE_ERROR = 0.01
 """A projected CRS whose metre is wrong by more at the scene (Web Mercator, say) is not worked in."""
 
@@ -208,7 +210,7 @@ def working_crs(image: Image) -> str:
     """The image's own CRS if its metre is a metre at the scene, else the UTM (or polar) zone there."""
     centre = np.array([[image.shape[0] / 2 - 0.5, image.shape[1] / 2 - 0.5]])
     lon, lat = reproject_xy(_crs(image), "EPSG:4326", world_from_pixel(image.transform, centre))[0]
-    if not (np.isfinite(lon) and abs(lat) <= 90):
+    if not (abs(lon) <= 360 and abs(lat) <= 90):
         raise InputError(
             f"{image.name}: its centre lies at longitude {lon:g}, latitude {lat:g}, which is not on Earth. "
             "Check CRS and transform"
@@ -228,6 +230,8 @@ def _scale_error(crs: str, transform: Affine, centre_rc: FloatArray) -> float:
     lonlat = reproject_xy(crs, "EPSG:4326", ends)
     geod = pyproj.Geod(ellps="WGS84")
     lengths = [geod.inv(*lonlat[0], *lonlat[k])[2] for k in (1, 2)]
+    if not min(lengths) > 0:  # so far out that 50 m are lost in rounding
+        return math.inf
     return float(max((step / length - 1 for length in lengths), key=abs))
 
 
@@ -248,6 +252,8 @@ def ground_sample_distance(image: Image, crs: str) -> float:
     xy = reproject_xy(_crs(image), crs, world_from_pixel(image.transform, steps))
     down, right = xy[1] - xy[0], xy[2] - xy[0]
     gsd = math.sqrt(abs(float(down[0] * right[1] - down[1] * right[0])))
-    if not (math.isfinite(gsd) and gsd > 0):
-        raise InputError(f"{image.name}: its pixels have no size on the ground. Check its transform")
+    if not (math.isfinite(gsd) and gsd > MIN_GSD_M):
+        raise InputError(
+            f"{image.name}: its pixels have no size on the ground ({gsd:.3g} m). Check its transform"
+        )
     return gsd

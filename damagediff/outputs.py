@@ -140,11 +140,17 @@ def _image(image: Image) -> dict[str, Any]:
         "jpeg_quality": image.jpeg_quality,
         "off_nadir_deg": image.off_nadir_deg,
         "world_file_sha256": image.world_file_sha256,
+        "integrity": integrity_fields(image),
         "crop": None if image.crop is None else cut.xywh(image.crop),
         "notes": image.notes,
         "source": source_fields(image),
         "georeference_by_hand": _by_hand(image.placed_by_hand),
     }
+
+
+def integrity_fields(image: Image) -> dict[str, Any]:
+    """Whether the file is whole."""
+    return {"state": image.integrity.state, "findings": list(image.integrity.findings)}
 
 
 def file_fields(facts: FileFacts) -> dict[str, Any]:

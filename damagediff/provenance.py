@@ -23,6 +23,22 @@ SOURCE_FIELDS = {
 
 
 @dataclass(frozen=True)
+class Integrity:
+    """Whether a file is whole, as far as its container tells."""
+
+    state: Literal["complete", "damaged", "unusual"] = "complete"
+    findings: tuple[str, ...] = ()
+    """What is damaged or unusual, each a few words."""
+    tolerant: bool = False
+    """The decoder complains only of bytes that it skips: its complaints are told and stop nothing."""
+
+    @property
+    def words(self) -> str:
+        """``complete``, or the state with what was found."""
+        return f"{self.state} ({'; '.join(self.findings)})" if self.findings else self.state
+
+
+@dataclass(frozen=True)
 class SourceRecord:
     """Where a picture was found, by whom and when: as stated, nothing of it is looked up."""
 

@@ -1,27 +1,26 @@
 """The only room that opens, reads or writes rasters: what a file says, its pixels by window, and `Writer`.
 
-Beside it, and part of it: `door` (how a file is opened when its maker may be hostile), `tags` (what a file
-says of itself), `cog` (writing).
+Beside it, and part of it: `door` (how a file is opened when its maker may be hostile), `decoding` (in which
+process), `inspection` (what is asked of a file that is let in), `integrity` (whether it is whole), `limits`,
+`tags` (what a file says of itself), `georeference`, `cog` (writing).
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 import cv2
 import numpy as np
 
-from . import block_means, cog, door, jpeg_tables, map_points, part, tags
+from . import block_means, cog, decoder, decoding, inspection, tags
 from . import grid as grids
 from .errors import InputError
-from .settings import ReadSettings
-from .types import BoolArray, FloatArray, Image, Source, Window
+from .file_header import Header
+from .types import BoolArray, FloatArray, Image, Window
 
 Writer = cog.Writer
 write_png = cog.write_png
@@ -33,6 +32,9 @@ MIN_SIDE_PX = 64
 STRIP_PX = 4_000_000
 """Pixels that `read_reduced` holds at once."""
 
+MAX_REDUCED_PX = 64_000_000
+"""Pixels of a reduced picture, however many were asked for: one picture may be far larger than the other."""
+
 GREY_WEIGHTS = {"red": 0.299, "green": 0.587, "blue": 0.114}
 """Luma of ITU-R BT.601."""
 
@@ -42,159 +44,24 @@ _RGB = ("red", "green", "blue")
 # ---- the door -----------------------------------------------------------------------------------
 
 
-def inspect(source: Source, settings: ReadSettings) -> Image:
-    """Open one image the safe way and tell what it says of itself; no pixel is read.
-
-    Only GeoTIFF, PNG, JPEG, WebP, JPEG 2000 and plain BMP pass, told by their first bytes and opened with
-    that one driver; overviews, sidecars and references to other files are never followed.
-
-    Parameters
-    ----------
-    source : Source
-        A regular file on this machine, and what the user says of it.
-    settings : ReadSettings
-        Limits, held against the header.
-
-    Raises
-    ------
-    InputError
-        Not a regular file, not such an image, damaged, too large, of a type that is not read, or with a
-        georeference that leads nowhere.
-    """
-    name = tags.printable(source.path.name)
-    path = door.regular_file(source.path, name)
-    driver = door.driver_of(path, name)
-    with door.input_errors(name):
-        digest, size_bytes = _sha256(path), path.stat().st_size
-    dataset = door.open_one(path, driver, name)
-    try:
-        door.check_limits(dataset, size_bytes, name, settings)
-    finally:
-        dataset.close()
-    with door.header(path, driver, name) as dataset:
-        image = _described(dataset, source, path, digest)
-    image = image if source.crop is None else part.of(image, source.crop)
-    return image if source.map_points is None else map_points.place(image, source.map_points)
+inspect = inspection.inspect
+"""Open one image the safe way and tell what it says of itself; part of this room, see `inspection`."""
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-# ---- what the file says -------------------------------------------------------------------------
-
-
-def _described(dataset: Any, source: Source, path: Path, digest: str) -> Image:
-    name = tags.printable(source.path.name)
-    exif = tags.read_exif(path, dataset.driver)
-    said = _said(dataset) | exif
-    roles, role_note = _roles(dataset, source, name)
-    place = door.georeference(dataset, source, name)
-    orientation, turn_note = _orientation(exif, place.crs)
-    acquired, date_notes = tags.acquisition(source, said)
-    made_up = tags.synthetic(said)
-    said_notes = (f"Synthetic image: {made_up}" if made_up else None, role_note, turn_note)
-    record = replace(source.record, credit=source.record.credit or source.credit)
-    doubts = record.doubts(digest, acquired.acquired)
-    notes = (*said_notes, *place.notes, *date_notes, *doubts, *_oddities(dataset))
-    return Image(
-        path=path,
-        name=name,
-        driver=dataset.driver,
-        sha256=digest,
-        size_bytes=path.stat().st_size,
-        shape=tags.shown_shape(dataset.shape, orientation),
-        dtype=dataset.dtypes[0],
-        roles=roles,
-        nodata=dataset.nodata,
-        transform=place.transform,
-        crs=place.crs,
-        orientation=orientation,
-        acquisition=acquired,
-        credit=source.credit,
-        jpeg_quality=_jpeg_quality(dataset, path),
-        off_nadir_deg=tags.off_nadir_deg(said),
-        notes=tuple(note for note in notes if note),
-        world_file_sha256=place.world_file_sha256,
-        record=record,
-    )
-
-
-def _jpeg_quality(dataset: Any, path: Path) -> int | None:
-    """Of a JPEG by its tables; of a TIFF packed as JPEG as GDAL tells it."""
-    if dataset.driver == "JPEG":
-        return jpeg_tables.quality(path)
-    packed = dataset.tags(ns="IMAGE_STRUCTURE")
-    told = packed.get("JPEG_QUALITY", "") if "JPEG" in packed.get("COMPRESSION", "").upper() else ""
-    return int(told) if told.isdecimal() and 1 <= int(told) <= 100 else None
-
-
-def _said(dataset: Any) -> dict[str, str]:
-    """Tags of the file by name in capitals, those of the provider's domain too."""
-    found = dataset.tags(ns="IMAGERY") | dataset.tags()
-    return {key.upper(): value for key, value in found.items()}
-
-
-def said(image: Image) -> dict[str, str]:
-    """Tags of the file as GDAL names them, in capitals."""
-    with door.header(image.path, image.driver, image.name) as dataset:
-        return _said(dataset)
+def header(image: Image) -> Header:
+    """What the file says of itself, as GDAL reads it."""
+    with closing(decoding.open_file(inspection.file_of(image))) as one:
+        return decoder.header(one.ask("header"))
 
 
 def stored_as_jpeg(image: Image) -> bool:
     """Whether the pixels of a GeoTIFF are JPEG inside."""
-    with door.header(image.path, image.driver, image.name) as dataset:
-        return image.driver == "GTiff" and "JPEG" in str(dataset.compression).upper()
+    return image.driver == "GTiff" and "JPEG" in header(image).structure.get("COMPRESSION", "").upper()
 
 
-def xmp_packets(image: Image) -> list[bytes]:
-    """XMP of a GeoTIFF, as stored."""
-    if image.driver != "GTiff":
-        return []
-    with door.header(image.path, image.driver, image.name) as dataset:
-        found = dataset.tags(ns="xml:XMP")
-    return [text.encode("utf-8", "replace") for text in found.values()]
-
-
-def _roles(dataset: Any, source: Source, name: str) -> tuple[tuple[str, ...], str | None]:
-    if source.bands is None:
-        roles, note = tags.band_roles([c.name for c in dataset.colorinterp], dataset.descriptions)
-    else:
-        roles, note = source.bands, None
-        if len(roles) != dataset.count:
-            raise InputError(f"{name}: {len(roles)} bands named, but the file has {dataset.count}")
-        unknown = sorted(set(roles) - set(tags.ROLES))
-        if unknown:
-            raise InputError(f"{name}: unknown band {', '.join(unknown)}; known are {', '.join(tags.ROLES)}")
-        twice = sorted({role for role in set(roles) - {"other"} if roles.count(role) > 1})
-        if twice:
-            raise InputError(f"{name}: band {twice[0]} named twice. Call those that are not needed other")
-    if not set(roles) - {"alpha"}:
-        raise InputError(f"{name}: it has no band but alpha, so nothing to compare")
-    return roles, note
-
-
-def _orientation(exif: dict[str, str], crs: str | None) -> tuple[int, str | None]:
-    orientation = int(exif.get("ORIENTATION", 1))
-    if orientation == 1:
-        return 1, None
-    if crs is not None:
-        return 1, f"Its EXIF orientation {orientation} is not applied, because it is georeferenced."
-    return orientation, f"Turned as its EXIF orientation {orientation} asks."
-
-
-def _oddities(dataset: Any) -> Iterator[str]:
-    """Sentences on what is unusual, and on what was not followed."""
-    domains = set(dataset.tag_namespaces())
-    for domain in ("OVERVIEWS", "GEOLOCATION"):
-        if domain in domains:
-            yield f"A tag of it names other files ({domain}): not followed."
-    if "SUBDATASETS" in domains:
-        yield "The file holds several pictures: the first is used."
-    absent = door.absent_blocks(dataset)
-    if absent.any():
-        yield f"{int(absent.sum()):,} of its {absent.size:,} internal blocks hold no data: not valid there."
+def sandbox() -> str:
+    """What held the decoders of this process back: ``process, landlock 7, seccomp``, less, or ``none``."""
+    return decoding.described()
 
 
 def describe(image: Image) -> dict[str, Any]:
@@ -205,6 +72,7 @@ def describe(image: Image) -> dict[str, Any]:
         "driver": image.driver,
         "size_bytes": image.size_bytes,
         "sha256": image.sha256,
+        "integrity": image.integrity.words,
         "rows": image.shape[0],
         "cols": image.shape[1],
         "dtype": image.dtype,
@@ -224,8 +92,17 @@ def describe(image: Image) -> dict[str, Any]:
     if image.georeferenced:
         lonlat = grids.outline_xy(image, "EPSG:4326")
         facts["gsd_m"] = grids.ground_sample_distance(image, grids.working_crs(image))
-        facts["bounds_lonlat"] = [round(float(v), 7) for v in (*lonlat.min(0), *lonlat.max(0))]
+        facts["bounds_lonlat"] = _bounds(lonlat)
     return facts
+
+
+def _bounds(lonlat: FloatArray) -> list[float]:
+    """West, south, east, north in degrees; west is larger where the 180th meridian is within (RFC 7946)."""
+    first = lonlat[0, 0]
+    east_of_first = (lonlat[:, 0] - first + 180) % 360 - 180
+    sides = (first + east_of_first.min(), first + east_of_first.max())
+    west, east = (side if abs(side) <= 180 else (side + 180) % 360 - 180 for side in sides)
+    return [round(float(v), 7) for v in (west, lonlat[:, 1].min(), east, lonlat[:, 1].max())]
 
 
 def delivered_from_shown(image: Image, rc: FloatArray) -> FloatArray:
@@ -279,7 +156,7 @@ def check_usable(image: Image, data: FloatArray, valid: BoolArray) -> None:
 class Reader:
     """Pixels of one image as shown, by window; may be used by many threads at once.
 
-    Each thread has its own dataset, opened when first needed and closed when the block ends.
+    Each thread has its own decoder, opened when first needed and closed when the block ends.
 
     Parameters
     ----------
@@ -309,35 +186,44 @@ class Reader:
             self._weights = weights[:, used]
         self._alpha = image.roles.index("alpha") + 1 if "alpha" in image.roles else None
         self._absent: BoolArray | None = None
+        self._block = (1, 1)
         self._lock = threading.Lock()
         self._here = threading.local()
-        self._opened: list[Any] = []
+        self._opened: list[decoding.Local | decoding.Worker] = []
 
     def __enter__(self) -> Reader:
         return self
 
     def __exit__(self, *exc: object) -> None:
         with self._lock:
-            for dataset in self._opened:
-                dataset.close()
+            for one in self._opened:
+                one.close()
             self._opened.clear()
+            self._here = threading.local()
 
-    def _dataset(self) -> Any:
-        """The dataset of the thread that asks."""
-        dataset = getattr(self._here, "dataset", None)
-        if dataset is not None:
-            return dataset
+    def _decoder(self) -> decoding.Local | decoding.Worker:
+        """The decoder of the thread that asks."""
+        one: decoding.Local | decoding.Worker | None = getattr(self._here, "decoder", None)
+        if one is not None:
+            return one
         image = self.image
-        dataset = door.open_one(image.path, image.driver, image.name)
-        with self._lock, door.input_errors(image.name):
-            self._opened.append(dataset)
-            if tags.shown_shape(dataset.shape, image.orientation) != (image.whole_shape or image.shape):
-                raise InputError(f"{image.name}: changed while it was being used. Run again")
-            if self._absent is None:
-                self._absent = door.absent_blocks(dataset)
-                self._palette = _palette(dataset) if "palette" in image.roles else None
-        self._here.dataset = dataset
-        return dataset
+        one = decoding.open_file(
+            inspection.file_of(image), math.prod(image.whole_shape or image.shape) * len(image.roles)
+        )
+        with self._lock:
+            self._opened.append(one)
+        if tags.shown_shape(decoder.layout(one.ask("layout")).shape, image.orientation) != (
+            image.whole_shape or image.shape
+        ):
+            raise InputError(f"{image.name}: changed while it was being used. Run again")
+        damaged = image.integrity.state == "damaged"  # then each decoder has to find what is
+        if self._absent is None or damaged:
+            absent, block = decoder.unpacked(one.ask("absent"))
+            palette = _palette(one.ask("palette"), image.dtype) if "palette" in image.roles else None
+            with self._lock:
+                self._absent, self._block, self._palette = absent, block, palette
+        self._here.decoder = one
+        return one
 
     def read(self, window: Window, mix: dict[str, float] | None = None) -> tuple[FloatArray, BoolArray]:
         """Pixels in `window` at full resolution; it may reach outside the image.
@@ -378,22 +264,21 @@ class Reader:
         return shares[None] @ self._weights
 
     def _read_inside(self, window: Window, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
-        image, dataset = self.image, self._dataset()
+        image, one = self.image, self._decoder()
         if image.crop is not None:
             window = window._replace(row=window.row + image.crop.row, col=window.col + image.crop.col)
         delivered = tags.delivered_window(window, image.whole_shape or image.shape, image.orientation)
         bands = [*self._bands, self._alpha] if self._alpha else self._bands
-        raw = door.read_pixels(dataset, bands, delivered, image.name)
+        raw, mask = one.read(bands, delivered, image.dtype)
         raw, alpha = (raw[:-1], raw[-1]) if self._alpha else (raw, None)
         valid = _has_data(raw, image.nodata)
         if alpha is not None:
             valid &= alpha > 0  # even a faint pixel has its own colour; only at 0 is it the writer's fill
-        mask = door.read_mask(dataset, delivered, image.name)
         if mask is not None:
             valid &= mask
         assert self._absent is not None
         if self._absent.any():
-            valid &= ~self._absent_in(delivered, dataset.block_shapes[0])
+            valid &= ~self._absent_in(delivered)
         if self._palette is not None:
             entries = self._palette[raw[0]]
             valid &= entries[..., 3] > 0
@@ -401,8 +286,9 @@ class Reader:
         data = _mixed(raw, weights, valid)
         return tags.shown(data, image.orientation), tags.shown(valid, image.orientation)
 
-    def _absent_in(self, window: Window, block: tuple[int, int]) -> BoolArray:
+    def _absent_in(self, window: Window) -> BoolArray:
         assert self._absent is not None
+        block = self._block
         y = np.arange(window.row, window.row + window.rows) // block[0]
         x = np.arange(window.col, window.col + window.cols) // block[1]
         return self._absent[np.ix_(y, x)]
@@ -422,7 +308,7 @@ class Reader:
             k: the centre of reduced pixel r lies at r * k + (k - 1) / 2.
         """
         rows, cols = self.image.shape
-        k = max(1, math.ceil(max(rows, cols) / max_px))
+        k = max(1, math.ceil(max(rows, cols) / max_px), math.ceil(math.sqrt(rows * cols / MAX_REDUCED_PX)))
         shape = (-(-rows // k), -(-cols // k))
         data = np.zeros((len(self.roles), *shape), np.float32)
         valid = np.zeros(shape, np.bool_)
@@ -462,11 +348,11 @@ def _weights(image: Image, sources: tuple[str, ...], roles: tuple[str, ...]) -> 
     return weights
 
 
-def _palette(dataset: Any) -> FloatArray:
+def _palette(answer: dict[str, Any], dtype: str) -> FloatArray:
     """(every index, 4) red, green, blue, alpha; alpha 0 where the file gives no colour."""
-    table = np.zeros((np.iinfo(dataset.dtypes[0]).max + 1, 4), np.float32)
-    for index, colour in dataset.colormap(1).items():
-        table[index] = colour
+    table = np.zeros((np.iinfo(dtype).max + 1, 4), np.float32)
+    for index, *colour in answer["colours"]:
+        table[int(index)] = colour
     return table
 
 

@@ -113,6 +113,7 @@ def _headline(comparison: Comparison) -> dict[str, Any]:
         "limits": summary.limits(comparison),
         "notes": [wording.plain(note, 1000) for note in (*comparison.notes, *_not_drawn(comparison))],
         "synthetic": summary.synthetic(comparison),
+        "damaged_file": summary.damaged(comparison),
         "accepted": comparison.change is not None,
         "placed": summary.placed(comparison),
         "reason": wording.plain(comparison.alignment.reason, 1000),

@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 from PIL import Image as PillowImage
+from PIL import ImageFile
 
 from .types import ByteArray
 
@@ -19,6 +20,8 @@ def jpeg(rgb: ByteArray, quality: int) -> str:
 def jpeg_bytes(rgb: ByteArray, quality: int) -> bytes:
     """`rgb` as a JPEG file, colours at full resolution."""
     target = io.BytesIO()
+    # Optimised tables need the whole file in one buffer, and Pillow's is too small for pictures of noise.
+    ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2 * rgb.size)
     PillowImage.fromarray(np.ascontiguousarray(rgb)).save(
         target, "JPEG", quality=quality, subsampling=0, optimize=True
     )

@@ -34,6 +34,7 @@ def _file(image: Image) -> list[tuple[str, str]]:
         *(() if image.crop is None else (("Part of it", _part(image.crop)),)),
         ("SHA-256", image.sha256),
         ("Size", f"{image.size_bytes:,} bytes, {cols:,} × {rows:,} px, {image.driver}, {image.dtype}"),
+        ("Integrity", wording.plain(image.integrity.words, 1000)),
         ("Bands", ", ".join(image.roles)),
         ("Coordinate system", _crs(image)),
         (

@@ -24,6 +24,12 @@ class ReadSettings:
     """Bands of one image; more is hyperspectral, which the measures are not made for."""
     max_block_px: int = 64_000_000
     """Pixels of one internal block: a block is decoded whole, however small the window."""
+    max_pixels_per_byte: int = 1_000_000
+    """Pixels for each byte of the file; all black and deflated reaches 1,000."""
+    max_directories: int = 1000
+    """Directories of one TIFF: pages, overviews and masks; every one is visited when it is opened."""
+    accept_damaged: bool = False
+    """Whether a damaged file is used: what cannot be decoded is then not valid, and every figure says so."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,8 @@ RANGE: dict[str, tuple[float, float]] = {
     "read.max_pixels": (1, 1e12),
     "read.max_bands": (1, 1024),
     "read.max_block_px": (1, 1e12),
+    "read.max_pixels_per_byte": (1, 1e12),
+    "read.max_directories": (1, 20_000),
     "align.coarse_px": (64, 8192),
     "align.max_shift_px": (0, 1e6),
     "align.window_px": (16, 1024),

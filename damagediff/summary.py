@@ -252,6 +252,14 @@ def shift(found: Shift, grid: Grid) -> str:
     return f"moved {steps}{doubt}; {found.reason}"
 
 
+def damaged(comparison: Comparison) -> str | None:
+    """The banner of a run on damaged files, which the user accepted; None when both are whole."""
+    pair = comparison.pair
+    sides = (("BEFORE", pair.before), ("AFTER", pair.after))
+    which = [side for side, image in sides if image.integrity.state == "damaged"]
+    return f"DAMAGED FILE ACCEPTED: {' and '.join(which)} · see the notes" if which else None
+
+
 def synthetic(comparison: Comparison) -> bool:
     """Whether a note says that these are not pictures of a real place."""
     return any(re.search(r"\bsynthetic\b", note, re.IGNORECASE) for note in comparison.notes)

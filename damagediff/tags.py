@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from . import containers
 from .types import Acquisition, DatePrecision, FloatArray, Source, Window
 
 MAX_TEXT = 200
@@ -255,35 +256,25 @@ def _exif_block(file: BinaryIO, driver: str) -> bytes:
 
 
 def _jpeg_segments(file: BinaryIO) -> Iterator[bytes]:
-    file.seek(2)
-    while True:
-        marker, length = struct.unpack(">HH", file.read(4))
-        if marker in (0xFFDA, 0xFFD9) or marker < 0xFF01 or length < 2:
+    for kind, _, length in containers.jpeg_segments(file):
+        if kind == b"\xff\xda":
             return
-        start = file.tell()
-        if marker == 0xFFE1 and (data := file.read(length - 2)).startswith(b"Exif\0\0"):
+        if kind == b"\xff\xe1" and (data := file.read(length)).startswith(b"Exif\0\0"):
             yield data
-        file.seek(start + length - 2)
 
 
 def _png_chunks(file: BinaryIO) -> Iterator[bytes]:
-    file.seek(8)
-    while head := file.read(8):
-        length, kind = struct.unpack(">I4s", head)
+    for kind, _, length in containers.png_chunks(file):
         if kind == b"eXIf" and length <= MAX_EXIF_BYTES:
             yield file.read(length)
             return
-        file.seek(length + 4, 1)
 
 
 def _webp_chunks(file: BinaryIO) -> Iterator[bytes]:
-    file.seek(12)
-    while head := file.read(8):
-        kind, length = struct.unpack("<4sI", head)
+    for kind, _, length in containers.riff_chunks(file):
         if kind == b"EXIF" and length <= MAX_EXIF_BYTES:
             yield file.read(length)
             return
-        file.seek(length + length % 2, 1)
 
 
 def _entries(file: BinaryIO) -> Iterator[tuple[int, str]]:

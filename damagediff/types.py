@@ -28,7 +28,7 @@ from .doubt import Verdict as Verdict
 from .judged import Claim as Claim
 from .judged import Review as Review
 from .outcome import Sensitivity, Sight
-from .provenance import FileFacts, HandGeoreference, Precision, ScaleBar, SourceRecord
+from .provenance import FileFacts, HandGeoreference, Integrity, Precision, ScaleBar, SourceRecord
 from .zones import Building as Building
 from .zones import FootprintCount as FootprintCount
 from .zones import FootprintFit as FootprintFit
@@ -180,6 +180,8 @@ class Image:
     """How `transform` and `crs` came about, when an analyst stated them; None: by the file, or not at all."""
     record: SourceRecord = SourceRecord()
     """Where the file was found, as stated."""
+    integrity: Integrity = Integrity()
+    """Whether the file is whole."""
     crop: Window | None = None
     """The part of the file's picture as shown that this image is; None: all of it."""
     whole_shape: tuple[int, int] | None = None
