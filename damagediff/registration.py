@@ -104,7 +104,7 @@ def _find(scene: Scene, reduced: _Reduced, hand: Points | None) -> tuple[align.C
     The windows are the smaller picture's when the other one is much larger: it would hold few of them.
     """
     rng, settings = np.random.default_rng(scene.settings.seed), scene.settings.align
-    hints = [] if hand is None else _hints(hand, reduced.ref_scale, reduced.mov_scale)
+    hints = [] if hand is None else _hints(hand, reduced)
     zoom = reduced.mov_scale[0, 0] / reduced.ref_scale[0, 0]
     sizes = np.prod(_moving_shape(scene)), np.prod(scene.pair.grid.shape)
     if sizes[0] < MUCH_SMALLER * sizes[1]:
@@ -126,10 +126,15 @@ def _marked(scene: Scene) -> Points | None:
     return align_points.marked(before, scene.after.placement.frame_from_file(hand.after_rc))
 
 
-def _hints(hand: Points, ref_scale: FloatArray, mov_scale: FloatArray) -> list[Candidate]:
-    """The similarity through the places marked by hand, in pixels of the reduced planes."""
+def _hints(hand: Points, reduced: _Reduced) -> list[Candidate]:
+    """The similarity through the places marked by hand, in reduced pixels; none if it is absurd."""
+    if not np.isfinite(hand.reference_rc).all() or not np.isfinite(hand.moving_rc).all():
+        return []
     matrix = align_fit.least_squares("similarity", hand.reference_rc, hand.moving_rc, hand.weight)
-    return [Candidate("marked by hand", np.linalg.inv(mov_scale) @ matrix @ ref_scale)]
+    matrix = np.linalg.inv(reduced.mov_scale) @ matrix @ reduced.ref_scale
+    if not align_fit.plausible(matrix, reduced.ref.shape):  # one that collapses has no inverse either
+        return []
+    return [Candidate("marked by hand", matrix)]
 
 
 def _moving_shape(scene: Scene) -> tuple[int, int]:

@@ -9,7 +9,8 @@ import rasterio
 from affine import Affine
 from click.testing import CliRunner
 
-from damagediff import align_fit, cli, pipeline, registration, settings, synthetic
+from damagediff import align_fit, align_points, cli, pipeline, registration, settings, synthetic
+from damagediff.align_fields import Plane
 from damagediff.types import Case, Source
 
 UTM = {"crs": "EPSG:32638", "transform": Affine(0.5, 0, 614_000, 0, -0.5, 4_504_000)}
@@ -137,6 +138,8 @@ def test_an_input_is_never_the_output(files, tmp_path):
         ("before_row,before_col,after_row,after_col\n" + "1,2,3,nan\n" * 4, "outside"),
         ("before_row,before_col,after_row,after_col\n" + "1,2,3,1e999\n" * 4, "outside"),
         ("before_row,before_col,after_row,after_col\n" + "1,2,3,-40\n" * 4, "outside"),
+        ("before_row,before_col,after_row,after_col\n" + "50,50,50,20\n" * 3, "lines 2 and 3"),
+        ("before_row,before_col,after_row,after_col\n1,2,3,4\n90,80,3,6\n9,50,99,9\n", "shifted.tif"),
         ("\x00\x01\x02\x00", "columns|CSV|places"),
         ("a" * 200_000, "columns|CSV|places"),
         ("before_row,before_col,after_row,after_col\n" + "9" * 200_000, "CSV"),
@@ -157,6 +160,15 @@ def test_a_table_that_is_no_file_is_one_line(files, tmp_path, what):
     (tmp_path / "folder").mkdir()
     done = align(files, "shifted", tmp_path / "out.tif", "--tie-points", tmp_path / what)
     assert done.exit_code == 3 and what in done.output and len(done.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("onto", [np.zeros((4, 2)), PLACES * 0.01, PLACES[:, ::-1], PLACES * np.nan])
+def test_places_that_make_an_absurd_map_are_no_hint(onto):
+    """One that collapses or mirrors the picture, and has no inverse perhaps."""
+    blank = Plane(np.zeros((320, 360), np.float32), np.ones((320, 360), bool))
+    reduced = registration._Reduced(blank, blank, np.eye(3), np.eye(3))
+    assert len(registration._hints(align_points.marked(PLACES, PLACES + 5), reduced)) == 1
+    assert registration._hints(align_points.marked(PLACES, onto), reduced) == []
 
 
 def test_places_marked_by_hand_help(files, tmp_path):
