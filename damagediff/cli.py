@@ -344,10 +344,7 @@ def _say(comparison: Comparison, out: Path, as_json: bool) -> None:
 def _refuse(alignment: Alignment) -> None:
     """Raise when the alignment was refused."""
     if not alignment.accepted:
-        raise AlignmentRefused(
-            f"alignment refused: {alignment.reason}. Check that both images show the same place, crop them "
-            "to it, give larger ones, or mark places by hand (--tie-points)"
-        )
+        raise AlignmentRefused(f"alignment refused: {alignment.reason}. {alignment.advice}".rstrip())
 
 
 def _how_well(alignment: Alignment) -> str:

@@ -290,7 +290,7 @@ class Alignment:
     """One sentence: why it was accepted or refused."""
     model: Literal["none", "translation", "similarity", "affine", "homography", "local"]
     model_reason: str
-    """One sentence: why this model and not a richer one."""
+    """One sentence: why this model, and why not the next richer one."""
     moving_from_reference: FloatArray
     """(3, 3), acts on (row, col, 1) of the working grid, gives (row, col) in the moving frame."""
     local: LocalField | None
@@ -310,6 +310,8 @@ class Alignment:
     """Radius that holds 90 % of all held-out points, also of those rejected."""
     standard_error_px: float | None = None
     """How far the map would move with other tie points of the same kind: median over the frame."""
+    advice: str = ""
+    """After a refusal one sentence: what to try."""
     lean: Lean | None = None
     """None when no direction stands out: like view angles, or nothing tall."""
 

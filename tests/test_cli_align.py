@@ -9,7 +9,7 @@ import rasterio
 from affine import Affine
 from click.testing import CliRunner
 
-from damagediff import align_fit, align_points, cli, pipeline, registration, settings, synthetic
+from damagediff import align_fit, align_judge, align_points, cli, pipeline, registration, settings, synthetic
 from damagediff.align_fields import Plane
 from damagediff.types import Case, Source
 
@@ -206,6 +206,9 @@ def test_the_model_is_no_richer_than_allowed(files, tmp_path):
 def test_a_larger_shift_than_allowed_is_refused(files, tmp_path):
     done = align(files, "shifted", tmp_path / "out.tif", "--max-shift", "5")
     assert done.exit_code == 4 and not (tmp_path / "out.tif").exists()
+    (line,) = done.output.splitlines()
+    assert "px of the working grid, more than --max-shift 5 allows" in line
+    assert "raise --max-shift" in line and "--tie-points" not in line
     assert align(files, "shifted", tmp_path / "out.tif", "--max-shift", "20").exit_code == 0
     for wrong in ("-1", "nan", "x"):
         assert align(files, "shifted", tmp_path / "b.tif", "--max-shift", wrong).exit_code == 2
@@ -218,3 +221,38 @@ def test_the_model_that_is_reported_is_the_one_that_is_used(files):
     assert alignment.accepted and alignment.model == model.kind
     assert np.array_equal(alignment.moving_from_reference, model.matrix)
     assert alignment.local is model.local
+
+
+def test_a_picture_of_another_size_is_not_moved_for_that(make_raster, images, tmp_path):
+    large = synthetic.warp(ground(1), np.array([[1.5, 0, 2.25], [0, 1.5, -1.25], [0, 0, 1]]), (480, 540))
+    plain = {"before": make_raster("b.png", images["before"]), "large": make_raster("l.png", as_bytes(large))}
+    assert align(plain, "large", tmp_path / "a.tif", "--max-shift", "4").exit_code == 0
+    done = align(plain, "large", tmp_path / "b.tif", "--max-shift", "1")
+    assert done.exit_code == 4 and "px of the before image" in done.output
+
+
+def test_the_final_model_is_held_to_the_largest_shift_too(files, monkeypatch, tmp_path):
+    """What the reduced images say may lie within the limit, and the last fit beyond it."""
+    asked = []
+
+    def once(*arguments):
+        asked.append(arguments)
+        return None if len(asked) == 1 else align_judge.Refusal("beyond", "raise it")
+
+    monkeypatch.setattr(align_judge, "too_far", once)
+    done = align(files, "shifted", tmp_path / "out.tif")
+    assert done.exit_code == 4 and "alignment refused: beyond. raise it" in done.output and len(asked) == 2
+
+
+def test_georeferenced_images_are_joined_by_a_homography_only_on_request(make_raster, tmp_path):
+    picture = ground(3, (560, 600))
+    bend = np.array([[1.0, 0, 0], [0, 1, 0], [1.2e-4, -0.8e-4, 1]])
+    files = {
+        "before": make_raster("before.tif", as_bytes(picture), **UTM),
+        "bent": make_raster("bent.tif", as_bytes(synthetic.warp(picture, bend)), **UTM),
+    }
+    for options, rich in (((), False), (("--model", "homography"), True)):
+        done = align(files, "bent", tmp_path / f"{rich}.tif", "--no-local", "--json", *options)
+        said = json.loads(done.stdout)
+        assert np.array(said["moving_from_reference"])[2, :2].any() == rich
+        assert not rich or said["model"] == "homography"
