@@ -213,7 +213,7 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
 
     Exit codes as for compare; nothing is written when the alignment is refused.
     """
-    from . import case_files, folders, json_text, outputs, pipeline
+    from . import case_files, folders, json_text, notes, outputs, pipeline
 
     sources = cli_values.source("before", before, given), cli_values.source("after", after, given)
     case = Case(*sources, tie_points=given["tie_points"], exclude=given["exclude"])
@@ -225,6 +225,8 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
         click.echo(json_text.to_json(outputs.alignment_results(alignment, pair.grid)), nl=False)
     _refuse(alignment)
     click.echo(_plain(_how_well(alignment)), err=True)
+    for note in notes.of_hand_points(alignment.tie_points):
+        _tell(f"note: {note}")
 
 
 @main.command()

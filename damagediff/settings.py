@@ -37,7 +37,7 @@ class AlignSettings:
     local: bool = True
     """Whether a smooth local field may be added to the global model."""
     max_shift_px: float | None = None
-    """Refuse to move the centre by more px of the working grid (mostly the before image's); None: no limit."""
+    """Refuse to move the centre by more px of the working grid (mostly before's own); None: no limit."""
     window_px: int = 128
     """Side of a tie-point window at full resolution (estimator error .04 px median, measured)."""
     windows_per_side: int = 24

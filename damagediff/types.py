@@ -222,6 +222,8 @@ class TiePoints:
     """(N,) distance from the model's prediction, px of the working grid."""
     held_out: BoolArray
     """(N,) took no part in the fit; role ``check`` if it agrees with the model, else ``rejected``."""
+    by_hand: BoolArray | None = None
+    """(N,) marked by hand, not measured; None when none is."""
 
     def __len__(self) -> int:
         return len(self.role)

@@ -18,6 +18,7 @@ from damagediff import (
     align_judge,
     align_points,
     align_result,
+    notes,
     resample,
     synthetic,
 )
@@ -507,6 +508,21 @@ def test_places_marked_by_hand_join_the_fit_and_are_judged():
     model = Model("translation", np.array([[1, 0, 2.0], [0, 1, 3.0], [0, 0, 1]]))
     points = align_points.as_tie_points(both, model)
     assert points.role == ("fit",) * 4 + ("rejected",) and not points.held_out.any()
+    (said,) = notes.of_hand_points(points)
+    assert said.startswith("Of 5 places marked by hand, 4 agree with the alignment within 3 px, 1 do not")
+    assert said.endswith(f"the worst by {points.residual_px[4]:.1f} px.") and points.residual_px[4] > 60
+
+
+def test_what_somebody_marked_supports_no_area():
+    shape, still = (3000, 3000), Model("translation", np.eye(3))
+    found = [m for m in measured_field(lambda c: np.zeros(2), shape, 8, wrong=0.0) if m.centre_rc[1] < 1000]
+    measured = collected(found, still)
+    far = np.array([[100.0, 2900], [1500, 2900], [2900, 2900]])
+    points = align_points.as_tie_points(align_points.together(measured, align_points.marked(far, far)), still)
+    assert points.count("rejected") == 0 and points.by_hand.sum() == 3
+    assert align_points.supported(points) == align_points.supported(
+        align_points.as_tie_points(measured, still)
+    )
 
 
 def test_places_marked_by_hand_cannot_outvote_what_was_measured():

@@ -173,7 +173,9 @@ def test_places_that_make_an_absurd_map_are_no_hint(onto):
 
 def test_places_marked_by_hand_help(files, tmp_path):
     path = places(tmp_path / "places.csv", PLACES, align_fit.apply(TURN, PLACES))
-    said = found(align(files, "turned", tmp_path / "out.tif", "--tie-points", path, "--json"))
+    done = align(files, "turned", tmp_path / "out.tif", "--tie-points", path, "--json")
+    said = found(done)
+    assert "note: Of 4 places marked by hand, 4 agree" in done.stderr
     assert largest_error(said["moving_from_reference"], TURN) < 1
 
 
@@ -256,3 +258,20 @@ def test_georeferenced_images_are_joined_by_a_homography_only_on_request(make_ra
         said = json.loads(done.stdout)
         assert np.array(said["moving_from_reference"])[2, :2].any() == rich
         assert not rich or said["model"] == "homography"
+
+
+@pytest.mark.parametrize(("axis", "how"), [(2, "left to right"), (1, "top to bottom")])
+def test_a_mirrored_picture_of_another_date_is_said_to_be_mirrored(make_raster, axis, how, tmp_path):
+    """The pair is refused for lack of evidence, and told why there is none."""
+    rng = np.random.default_rng(4)
+    fields = synthetic.textured(rng, (320, 360))[None].astype(
+        np.float32
+    )  # no lattice: that is refused as such
+    later = synthetic.warp(fields, SHIFT) * 0.8 + rng.normal(0, 12, (1, 320, 360)) + 20
+    plain = {
+        "before": make_raster("before.png", as_bytes(fields)),
+        "mirrored": make_raster("mirrored.png", np.ascontiguousarray(np.flip(as_bytes(later), axis))),
+    }
+    done = align(plain, "mirrored", tmp_path / "out.tif")
+    assert done.exit_code == 4 and f"mirrored {how}. Turn it back first" in done.output
+    assert "by chance" not in done.output
