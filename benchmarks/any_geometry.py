@@ -18,7 +18,7 @@ import _pairs
 import cv2
 import numpy as np
 
-from damagediff import align, align_fields, align_fit, settings
+from damagediff import align, align_fields, align_fit, align_judge, settings
 from damagediff.align_fields import Plane
 
 PAIRS = (
@@ -74,7 +74,7 @@ def one(ref: Plane, mov: Plane, base: np.ndarray, case: tuple[float, float, floa
     scale, degrees, left = case
     turn, shape = transform(mov.shape, scale, degrees, left)
     coarse = find(ref, align_fields.warp(mov, np.linalg.inv(turn), shape))
-    why = align.refusal(coarse, coarse.moving_from_reference, np.zeros(2), settings.AlignSettings())
+    why = align_judge.refusal(coarse.evidence, settings.AlignSettings())
     rc = np.stack(np.meshgrid(*(np.linspace(0, n - 1, 20) for n in ref.shape), indexing="ij"), -1)
     truth = align_fit.apply(turn @ base, rc.reshape(-1, 2))
     shown = ((truth > 0) & (truth < np.array(shape))).all(1)

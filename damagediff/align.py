@@ -17,13 +17,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
 
-from . import align_candidates, align_fields, align_fit, align_models, align_points, align_rival
+from . import align_candidates, align_fields, align_fit, align_judge, align_models, align_points, align_rival
 from .align_candidates import Candidate
 from .align_fields import Matches, Plane
+from .align_judge import Refusal
 from .align_models import Fitted
 from .align_points import Model, Points
 from .settings import AlignSettings
@@ -35,10 +37,6 @@ VOTE_PX = 512
 """Longest side of the images on which candidates are voted on."""
 SURE = -14.0
 """A vote with a log10 chance below this makes the search over all rotations unnecessary."""
-FULL_CHANCE = -3.0
-"""Tie points at full resolution must agree more than chance would give once in a thousand pairs."""
-PROMISE = 6.5
-"""Evidence that tie points at full resolution may still add: with less missing, they are looked up."""
 BEYOND_MIRRORS = 30.0
 """Evidence that no picture has with the mirror image of its place."""
 MIRRORED = -8.0
@@ -51,7 +49,8 @@ OBVIOUS = -80.0
 """A vote with a log10 chance below this (half of all windows agree) needs no wide search to be refined."""
 RIVAL_PX = 48
 """How far another position is sought that explains the pair as well."""
-LADDER = ("translation", "similarity", "affine", "homography")
+GlobalModel = Literal["translation", "similarity", "affine", "homography"]
+LADDER: tuple[GlobalModel, ...] = get_args(GlobalModel)
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,8 @@ def find(
     ref, mov : Plane
         Reference and moving image, at any size; pixels of the returned map are theirs.
     settings : AlignSettings
-        Reads ``coarse_px`` and the limits of evidence.
+        Reads ``coarse_px``, the limits of evidence, and ``model``: no map is richer than that. (A similarity
+        at least is tried: without one, turned pictures would not be found at all.)
     rng : numpy.random.Generator
         Draws hypotheses for the consensus: the same state, the same answer.
     hints : list of Candidate, optional
@@ -138,7 +138,7 @@ def find(
     Returns
     -------
     Coarse
-        The best map whatever its evidence; `refusal` says whether it may be used.
+        The best map whatever its evidence; `align_judge` says whether it may be used.
     """
     bench = _bench(ref, mov, min(VOTE_PX, settings.coarse_px), zoom)
     ranked: list[tuple[float, Candidate]] = []
@@ -153,7 +153,7 @@ def find(
     stand = ranked[: 1 if certain else 2]
     refined = [_refine(fine, c, searches, settings, rng) for chance, c in stand if chance < 0]
     best = max(refined, key=lambda r: r.evidence.score, default=_nothing(settings))
-    if best.evidence.score < best.evidence.limit - PROMISE:
+    if best.evidence.score < best.evidence.limit - align_judge.PROMISE:
         return best
     far = align_rival.elsewhere(ref, mov, best.moving_from_reference)
     return replace(best, evidence=replace(best.evidence, rival_far=far))
@@ -227,7 +227,11 @@ def _refine(
     rng: np.random.Generator,
 ) -> Coarse:
     """Re-match and re-fit with a shrinking search, then weigh the evidence."""
-    matrix, model = bench.small(candidate.moving_from_reference), "none"
+    richest = _sought(settings)[-1]
+    matrix, model = (
+        align_fit.reduced(richest, bench.small(candidate.moving_from_reference), bench.ref.shape),
+        "none",
+    )
     for search in searches:
         found = _refit(bench, matrix, search, settings, rng)
         if found is None or not align_fit.plausible(found[1], bench.ref.shape):
@@ -250,18 +254,30 @@ def _refit(
     near = p + matches.displacement_rc[use]
     _, correction = align_fit.consensus(p, near, np.ones(len(p)), AGREE_PX, rng)
     start = matrix @ correction
-    return _choose_global(p, align_fit.apply(matrix, near), weight[use], start, bench.ref.shape)
+    q = align_fit.apply(matrix, near)
+    return _choose_global(p, q, weight[use], start, bench.ref.shape, _sought(settings))
+
+
+def _sought(settings: AlignSettings) -> tuple[str, ...]:
+    """Models that may be found on the reduced images: up to the one allowed, a similarity at least."""
+    richest = max(LADDER.index(richest_allowed(settings, georeferenced=False)), LADDER.index("similarity"))
+    return LADDER[: richest + 1]
 
 
 def _choose_global(
-    p: FloatArray, q: FloatArray, weight: FloatArray, start: FloatArray, shape: tuple[int, int]
+    p: FloatArray,
+    q: FloatArray,
+    weight: FloatArray,
+    start: FloatArray,
+    shape: tuple[int, int],
+    ladder: tuple[str, ...],
 ) -> tuple[str, FloatArray]:
     """The simplest model that a 5-fold cross-validation does not improve on by 8 %."""
     size = align_fit.scale_of(start)
     consistent = int((np.hypot(*(align_fit.apply(start, p) - q).T) < (AGREE_PX + 1) * size).sum())
     folds = (np.arange(len(p)) * 7) % 5
     best, gain = ("similarity", start), -np.inf
-    for model in LADDER:
+    for model in ladder:
         if consistent < align_fit.NEEDED[model] or (model == "translation" and not _upright(start, shape)):
             continue
         begin = _as_translation(p, q, start) if model == "translation" else start
@@ -347,40 +363,6 @@ def _coverage(centre_rc: FloatArray, agree: BoolArray, shape: tuple[int, int]) -
     return float(good.sum() / max(1, (held > 0).sum()))
 
 
-def refusal(
-    coarse: Coarse, moving_from_reference: FloatArray, centre_rc: FloatArray, settings: AlignSettings
-) -> str | None:
-    """Why this alignment must be refused, in one sentence; None when it may be used.
-
-    `moving_from_reference` is the map in full-resolution pixels and `centre_rc` the middle of the grid.
-    """
-    e = coarse.evidence
-    if e.windows < settings.min_windows:
-        return (
-            f"only {e.windows} windows hold usable content in both images, {settings.min_windows} needed: "
-            "the images overlap too little, are too small, or are nearly empty"
-        )
-    if e.score < e.limit - PROMISE:
-        return (
-            f"{e.agreeing} of {e.windows} windows agree, evidence {e.score:.1f} of the {e.limit:g} needed: "
-            "as many may agree by chance in images of different places"
-        )
-    if e.coverage < settings.min_coverage:
-        return f"windows agree in {e.coverage:.0%} of the overlap only, {settings.min_coverage:.0%} needed"
-    rival = max(e.rival, e.rival_far)
-    if rival > settings.max_rival:
-        return (
-            f"the content repeats: another position explains the pair {rival:.0%} as well as this one, "
-            f"at most {settings.max_rival:.0%} is allowed"
-        )
-    shift = float(np.hypot(*(align_fit.apply(moving_from_reference, centre_rc) - centre_rc)))
-    if settings.max_shift_px is not None and shift > settings.max_shift_px:
-        return (
-            f"the centre moves by {shift:.0f} px, more than max_shift_px = {settings.max_shift_px:g} allows"
-        )
-    return None
-
-
 def fit(
     points: Points, model: Model, shape: tuple[int, int], settings: AlignSettings, simplest: str
 ) -> Fitted:
@@ -399,21 +381,26 @@ def fit(
         and scaled, else ``similarity``. (A translation between pictures without georeference would claim to
         know that; it is taken only when there are too few points for more.)
     """
+    ladder = _ladder(settings, simplest)
     if (~points.check).sum() < align_fit.NEEDED["similarity"]:
         few = f"{len(points.check)} tie points at full resolution are too few to refine the model"
+        if model.kind in LADDER[LADDER.index(ladder[-1]) + 1 :]:
+            model = Model(ladder[-1], align_fit.reduced(ladder[-1], model.matrix, shape))
         return Fitted(model, few, None)
-    ladder = _ladder(settings, model.kind, simplest)
     return align_models.choose(points, model, shape, ladder, settings.local)
 
 
-def _ladder(settings: AlignSettings, found: str, simplest: str) -> tuple[str, ...]:
-    """Global models that may be tried, simple to rich; a homography only where no georeference denies it."""
-    if settings.model != "auto":
-        richest = settings.model
-    else:
-        richest = "homography" if found == "homography" or simplest == "similarity" else "affine"
-    last = LADDER.index(richest) + 1
+def _ladder(settings: AlignSettings, simplest: str) -> tuple[str, ...]:
+    """Global models that may be tried, simple to rich."""
+    last = LADDER.index(richest_allowed(settings, simplest == "translation")) + 1
     return LADDER[min(LADDER.index(simplest), last - 1) : last]
+
+
+def richest_allowed(settings: AlignSettings, georeferenced: bool) -> GlobalModel:
+    """The richest global model: the one asked for, else a homography only where no georeference denies it."""
+    if settings.model != "auto":
+        return settings.model
+    return "affine" if georeferenced else "homography"
 
 
 def with_full(evidence: Evidence, points: Points, model: Model, search: int) -> Evidence:
@@ -426,35 +413,13 @@ def with_full(evidence: Evidence, points: Points, model: Model, search: int) -> 
     return replace(evidence, log10_chance_full=chance, score=evidence.score - chance / 4)
 
 
-def disagreement(
-    evidence: Evidence, points: Points, model: Model, windows_unused: dict[str, int]
-) -> str | None:
-    """Why the alignment must be refused after the look at full resolution; None when it is accepted."""
-    agreeing = int((align_points.residuals(model, points) <= align_points.GROSS_PX).sum())
-    said = (
-        f"at full resolution {agreeing} of {len(points.check)} tie points lie within "
-        f"{align_points.GROSS_PX:g} px of the {model.kind}"
-    )
-    if windows_unused:
-        reason = max(windows_unused, key=lambda why: windows_unused[why])
-        said += f" (without one: {sum(windows_unused.values())} windows, {windows_unused[reason]} {reason})"
-    if (evidence.log10_chance_full or 0.0) > FULL_CHANCE:
-        return f"{said}: as many may by chance"
-    if evidence.score < evidence.limit:
-        return (
-            f"{evidence.agreeing} of {evidence.windows} windows agree and {said}: evidence "
-            f"{evidence.score:.1f} of the {evidence.limit:g} needed, as images of different places may reach"
-        )
-    return None
-
-
 def mirrored(
     ref: Plane, mov: Plane, evidence: Evidence, settings: AlignSettings, rng: np.random.Generator
-) -> str | None:
+) -> Refusal | None:
     """Why the pair must be refused when one image is the mirror image of the other; else None.
 
-    A street in the middle of a picture agrees with its own mirror image. Asked only where the evidence
-    leaves room for it.
+    A street in the middle of a picture agrees with its own mirror image, so pairs that would be accepted are
+    asked too. Not asked where the evidence leaves no room for it.
     """
     if evidence.score >= BEYOND_MIRRORS:
         return None
@@ -465,5 +430,7 @@ def mirrored(
         bench = _bench(ref, turned, min(VOTE_PX, settings.coarse_px), 1.0)
         chance = min(vote(bench, c, rng)[0] for c in align_candidates.identity(ref, turned))
         if chance < min(MIRRORED, evidence.log10_chance):
-            return f"the images agree better when the after image is mirrored {how}: turn it back first"
+            return Refusal(
+                f"the images agree better when the after image is mirrored {how}", "Turn it back first"
+            )
     return None

@@ -78,6 +78,18 @@ def least_squares(model: str, p: FloatArray, q: FloatArray, weight: FloatArray) 
     return np.asarray(np.linalg.inv(to_unit) @ _matrix(model, solution) @ to_unit)
 
 
+def reduced(kind: str, matrix: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """The map of `kind` nearest to `matrix` over a frame of `shape`; `matrix` itself if it is no richer.
+
+    A translation keeps what the middle of the frame does.
+    """
+    rows, cols = shape[0] - 1.0, shape[1] - 1.0
+    if kind == "homography" or (kind == "affine" and not matrix[2, :2].any()):
+        return matrix
+    corners = np.array([[0, 0], [0, cols], [rows, cols], [rows, 0]])
+    return least_squares(kind, corners, apply(matrix, corners), np.ones(4))
+
+
 def _equations(model: str, a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     r, c = a.T
     one, zero = np.ones_like(r), np.zeros_like(r)

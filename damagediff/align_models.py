@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ MIN_GAIN = 0.05
 """A richer global model must lower the residual of points left out by this share and two standard errors."""
 MIN_FIELD_PX = 0.02
 """A local field that betters points left out by less is not taken: it would only bend copies of one file."""
-RICHEST = "it is the richest model allowed"
+RICHEST = "no richer global model is allowed"
 FOLDS = 5
 FOLD_BLOCKS = 12
 """Blocks along the longer side; all points of a block are left out together."""
@@ -28,7 +28,7 @@ class Fitted:
 
     model: Model
     reason: str
-    """One sentence: why no richer model was taken, or how far the local field was."""
+    """Why this global model, why not the next richer one, and how far a local field was taken."""
     standard_error_px: float | None
     """Median over the frame; None when there were too few points to tell."""
 
@@ -66,22 +66,30 @@ def choose(
     fit = points.subset(~points.check)
     folds = _folds(fit.reference_rc, shape)
     consistent = int((align_points.residuals(start, fit) < 2 * GROSS_PX).sum())
-    best, why = _rung(ladder[0], fit, folds, start), RICHEST
+    best, why, not_richer = _rung(ladder[0], fit, folds, start), _first(ladder), ""
     for kind in ladder[1:]:
         if consistent < align_fit.NEEDED[kind]:
-            why = _too_few(consistent, kind)
+            not_richer = not_richer or _too_few(consistent, kind)
             break
         trial = _rung(kind, fit, folds, start)
         gain, doubt = _mean_and_error(best.left_out_px - trial.left_out_px)
+        said = f"{_a(kind)} changes the residual of points left out by {-gain:+.2f} ± {doubt:.2f} px"
         if gain > max(2 * doubt, MIN_GAIN * best.left_out_px.mean()):
-            best, why = trial, RICHEST
+            best, why, not_richer = trial, f"{said} against {_a(best.whole.kind)}", ""
         else:
-            why = f"{_a(kind)} changes the residual of points left out by {-gain:+.2f} ± {doubt:.2f} px"
+            not_richer = not_richer or said
+    why = f"{why}; {not_richer or RICHEST}"
     if local and consistent >= align_fit.NEEDED["local"]:
-        return _with_field(best, fit, folds, shape)
+        fitted = _with_field(best, fit, folds, shape)
+        return replace(fitted, reason=f"{why}; {fitted.reason}")
     if local:
-        why = _too_few(consistent, "local")
+        why = f"{why}; {_too_few(consistent, 'local')}"
     return Fitted(best.whole, why, _standard_error([_at(m, shape) for m in best.without], best.whole))
+
+
+def _first(ladder: tuple[str, ...]) -> str:
+    """Why the simplest model is taken, as long as no richer one is."""
+    return f"{_a(ladder[0])} is the simplest that is tried"
 
 
 def _rung(kind: str, fit: Points, folds: npt.NDArray[np.int64], base: Model) -> _Rung:
@@ -119,7 +127,7 @@ def _with_field(best: _Rung, fit: Points, folds: npt.NDArray[np.int64], shape: t
         return Fitted(best.whole, f"a local field {said}; {asked}", error)
     model = Model("local", best.whole.matrix, found.field.sampled(size))
     error = _standard_error(_with_fields(best, found, shape), best.whole)
-    return Fitted(model, f"{RICHEST}: a local field, taken at {found.share:.0%}, {said}", error)
+    return Fitted(model, f"a local field, taken at {found.share:.0%}, {said}", error)
 
 
 def _left(model: Model, fit: Points) -> FloatArray:

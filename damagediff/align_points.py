@@ -212,13 +212,14 @@ def count_unused(measured: list[Measured]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Points:
-    """Usable matches: reference, moving frame, weight, and which are held out."""
+    """Usable matches: reference, moving frame, weight, which are held out, and which somebody marked."""
 
     reference_rc: FloatArray
     moving_rc: FloatArray
     quality: FloatArray
     weight: FloatArray
     check: BoolArray
+    by_hand: BoolArray
 
     def subset(self, keep: BoolArray) -> Points:
         """Some of the points."""
@@ -240,6 +241,7 @@ def collect(measured: list[Measured], looked_with: Model) -> Points:
         quality,
         weight_of(quality),
         np.array([m.check for m in used], bool),
+        np.zeros(len(used), bool),
     )
 
 
@@ -272,8 +274,8 @@ def residuals(model: Model, points: Points) -> FloatArray:
 
 def marked(before_rc: FloatArray, after_rc: FloatArray) -> Points:
     """Places marked by hand: (N, 2) on the working grid and in the moving frame. None is held out."""
-    count = len(before_rc)
-    return Points(before_rc, after_rc, np.ones(count), np.full(count, HAND_WEIGHT), np.zeros(count, bool))
+    ones = np.ones(len(before_rc))
+    return Points(before_rc, after_rc, ones, ones * HAND_WEIGHT, ones == 0, by_hand=ones == 1)
 
 
 def together(first: Points, second: Points) -> Points:
@@ -287,10 +289,13 @@ def together(first: Points, second: Points) -> Points:
 def supported(points: TiePoints) -> tuple[tuple[float, float], ...]:
     """The part of the grid that agreeing tie points support: their convex hull and a margin.
 
-    Within it the model interpolates. Holes are not cut out: where everything was destroyed no window
+    Only points that were measured count: what somebody marked is no evidence. Within the hull the model
+    interpolates. Holes are not cut out: where everything was destroyed no window
     matches, and there of all places the comparison is wanted.
     """
     agreeing = np.array([role != "rejected" for role in points.role], bool)
+    if points.by_hand is not None:
+        agreeing &= ~points.by_hand
     if not agreeing.any():
         return ()
     places = shapely.MultiPoint(points.reference_rc[agreeing])
@@ -321,4 +326,5 @@ def as_tie_points(points: Points, model: Model) -> TiePoints:
         tuple(roles),
         residual,
         points.check,
+        points.by_hand if points.by_hand.any() else None,
     )

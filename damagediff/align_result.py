@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import align_points
+from .align_judge import Refusal
 from .align_models import Fitted
 from .align_points import Points
 from .types import Alignment, Evidence, FloatArray, TiePoints
@@ -40,13 +41,14 @@ def accepted(evidence: Evidence, points: Points, fitted: Fitted, windows_unused:
 def refused(
     evidence: Evidence,
     moving_from_reference: FloatArray,
-    why: str,
+    why: Refusal,
     windows_unused: dict[str, int] | None = None,
 ) -> Alignment:
     """An alignment that must not be used; the best map found is kept for the record."""
     return Alignment(
         accepted=False,
-        reason=why,
+        reason=why.reason,
+        advice=why.advice,
         model="none",
         model_reason="the alignment was refused",
         moving_from_reference=moving_from_reference / moving_from_reference[2, 2],

@@ -219,7 +219,7 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
 
     Exit codes as for compare; nothing is written when the alignment is refused.
     """
-    from . import case_files, folders, json_text, outputs, pipeline
+    from . import case_files, folders, json_text, notes, outputs, pipeline
 
     sources = cli_values.source("before", before, given), cli_values.source("after", after, given)
     case = Case(*sources, tie_points=given["tie_points"], exclude=given["exclude"])
@@ -231,6 +231,8 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
         click.echo(json_text.to_json(outputs.alignment_results(alignment, pair.grid)), nl=False)
     _refuse(alignment)
     click.echo(_plain(_how_well(alignment)), err=True)
+    for note in notes.of_hand_points(alignment.tie_points):
+        _tell(f"note: {note}")
 
 
 @main.command()
@@ -369,10 +371,7 @@ def _say(comparison: Comparison, out: Path, as_json: bool) -> None:
 def _refuse(alignment: Alignment) -> None:
     """Raise when the alignment was refused."""
     if not alignment.accepted:
-        raise AlignmentRefused(
-            f"alignment refused: {alignment.reason}. Check that both images show the same place, crop them "
-            "to it, give larger ones, or mark places by hand (--tie-points)"
-        )
+        raise AlignmentRefused(f"alignment refused: {alignment.reason}. {alignment.advice}".rstrip())
 
 
 def _how_well(alignment: Alignment) -> str:

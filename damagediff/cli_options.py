@@ -73,7 +73,12 @@ def align_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--no-local", is_flag=True, help="No smooth local field on top of the model."),
         click.option("--model", type=models, help="Richest global model allowed."),
-        click.option("--max-shift", type=float, metavar="PX", help="Refuse to move the centre by more."),
+        click.option(
+            "--max-shift",
+            type=float,
+            metavar="PX",
+            help="Refuse to move the centre by more (before image's pixels).",
+        ),
         click.option(
             "--tie-points",
             type=PATH,
@@ -245,7 +250,9 @@ def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=PATH,
                 help=f"World file of the {side} image.",
             ),
-            click.option(f"--{side}-crs", metavar="EPSG:N", help=f"CRS of a {side} image that names none."),
+            click.option(
+                f"--{side}-crs", metavar="EPSG:N", help=f"CRS of the {side} image, if it names none."
+            ),
             click.option(
                 f"--{side}-bands", metavar="R,G,B", help="Role of each band, e.g. blue,green,red,nir."
             ),

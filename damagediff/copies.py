@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from . import align_fit, repeated, same_windows, tiles
+from . import align_fit, repeated, same_picture, same_windows, tiles
 from .align_points import Model
 from .feed import Feed
 from .outcome import Repeated, SamePicture
 from .same_windows import Judged, Looked
 from .scene import Scene
-from .types import NOT_ANALYSED, ChangeMap, Region, Window
+from .types import NOT_ANALYSED, Alignment, ChangeMap, Region, Window
 
 REFIT_CORRELATION = 0.6
 """Windows that resemble each other this much lay a copy anew, when edited patches bent its alignment."""
@@ -46,6 +46,16 @@ def look(scene: Scene, accepted: bool) -> SamePicture:
         mirrored,
         again,
     )
+
+
+def refused(scene: Scene, alignment: Alignment) -> Alignment:
+    """A refused alignment; of copies with that as the reason, not that too little agrees."""
+    if scene.same is None or not scene.same.whole:
+        return alignment
+    words = (
+        "both files are identical, byte for byte" if scene.pair.identical else same_picture.copies(scene.same)
+    )
+    return replace(alignment, reason=words, advice="Give two pictures that were taken at different times")
 
 
 def unless_one(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import spatial
 
 from .errors import InputError
 from .types import FloatArray, Image
@@ -15,6 +16,8 @@ COLUMNS = ("before_row", "before_col", "after_row", "after_col")
 MIN_POINTS = 3
 MAX_POINTS = 10_000
 MAX_BYTES = 10_000_000
+APART_PX = 3.0
+"""Places nearer to one another than this, in either image, are one place: a hand errs by more."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ def read(path: Path, before: Image, after: Image) -> HandPoints:
     Raises
     ------
     InputError
-        The file is missing or not such a table, holds fewer than three places, or one outside its image.
+        The file is missing or not such a table, holds fewer than three places, one outside its image, or two
+        within `APART_PX` of one another in either image.
     """
     try:
         if path.exists() and not (path.is_file() and path.stat().st_size <= MAX_BYTES):
@@ -53,5 +57,14 @@ def read(path: Path, before: Image, after: Image) -> HandPoints:
             raise InputError(
                 f"{path.name}: line {line} lies outside {image.name}, which has {image.shape[0]} rows and "
                 f"{image.shape[1]} columns"
+            )
+    for image, rc in ((before, values[:, :2]), (after, values[:, 2:])):
+        apart, nearest = spatial.KDTree(rc).query(rc, k=2)
+        first = int(apart[:, 1].argmin())
+        if apart[first, 1] < APART_PX:
+            lines = sorted(int(k) + 2 for k in {first, *nearest[first]})[:2]
+            raise InputError(
+                f"{path.name}: lines {lines[0]} and {lines[1]} mark places {apart[first, 1]:.1f} px apart in "
+                f"{image.name}, at least {APART_PX:g} px needed: mark places that lie far from each other"
             )
     return HandPoints(values[:, :2], values[:, 2:])

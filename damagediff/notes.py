@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from . import align_points, same_picture, summary, wording
 from . import grid as grids
-from . import summary, wording
 from .scene import Scene
-from .types import ChangeMap, Pair, Split, Trust
+from .types import ChangeMap, Pair, Split, TiePoints, Trust
 
 CLOUDED = 0.01
 """Share that looks like cloud from which readers are told: clear pairs reached .002 (docs/method.md)."""
@@ -25,6 +25,18 @@ def of_areas(scene: Scene) -> Iterator[str]:
             f"Only an area of interest was asked about: {share} of the scene, by "
             f"{wording.plain(case.aoi.name)}. Nothing is said about the rest."
         )
+
+
+def of_hand_points(points: TiePoints) -> Iterator[str]:
+    """Whether places marked by hand agree with the alignment; nothing when there are none."""
+    if points.by_hand is None:
+        return
+    apart, within = points.residual_px[points.by_hand], f"{align_points.GROSS_PX:g} px"
+    agree = sum(role != "rejected" for role, by in zip(points.role, points.by_hand, strict=True) if by)
+    yield (
+        f"Of {len(apart)} places marked by hand, {agree} agree with the alignment within {within}, "
+        f"{len(apart) - agree} do not, the worst by {float(apart.max()):.1f} px."
+    )
 
 
 def of_event(trust: Trust) -> Iterator[str]:
@@ -72,9 +84,9 @@ def of_copies(scene: Scene) -> Iterator[str]:
             f"{wording.share(same.share)} of {same.windows} windows are the same down to a grey level or so"
         )
         if same.whole:
-            how = "edited or compressed again" if same.mirrored is None else f"mirrored {same.mirrored}"
+            words = same_picture.copies(same)
             yield (
-                f"The two files appear to be copies of one picture, {how}: {seen}. So nothing is said about "
+                f"{words[0].upper()}{words[1:]}: {seen}. So nothing is said about "
                 "change: where they differ, a file was changed, which says nothing of the place."
             )
         elif same.partly:

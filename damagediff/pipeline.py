@@ -111,7 +111,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         scene = replace(scene, after=scene.after.aligned(model))
         scene = replace(scene, same=copies.look(scene, alignment.accepted))
         if not alignment.accepted:
-            return _refused(scene, alignment)
+            return _refused(scene, copies.refused(scene, alignment))
         if settings.sensor == "optical":
             alignment = replace(alignment, lean=registration.lean(scene))
         return replace(_compare_aligned(scene, alignment, outlines, folder), footprint_count=counted)
@@ -367,6 +367,7 @@ def _comparison(
             *notes.of_event(judged),
             *notes.of_pair(scene.pair, change, scene.case.split),
             *notes.of_copies(scene),
+            *notes.of_hand_points(alignment.tie_points),
             *notes.of_areas(scene),
             *notes.of_sources(scene),
         ),

@@ -7,15 +7,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import align, align_fit, align_lean, align_points, align_result, hand_points, resample, tiles
+from . import (
+    align,
+    align_fit,
+    align_judge,
+    align_lean,
+    align_points,
+    align_result,
+    hand_points,
+    resample,
+    tiles,
+)
 from .align_candidates import Candidate
 from .align_fields import Plane
+from .align_judge import Refusal
 from .align_models import Fitted
 from .align_points import Measured, Model, Points, Site
 from .feed import Feed
 from .scene import Scene
 from .settings import AlignSettings
-from .types import Alignment, BoolArray, FloatArray, Lean, Window
+from .types import Alignment, BoolArray, Evidence, FloatArray, Lean, Window
 
 FIRST_LOOK = 16
 """Windows a side of the first look, on the reduced pictures."""
@@ -44,24 +55,37 @@ def register(scene: Scene) -> tuple[Alignment, Model]:
     reduced = _reduced(scene)
     coarse, matrix = _find(scene, reduced, hand)
     model = Model(coarse.model, matrix)
-    why = align.refusal(coarse, matrix, (np.array(pair.grid.shape) - 1) / 2, settings)
+    why = align_judge.refusal(coarse.evidence, settings) or _too_far(scene, model)
     if why is not None:
+        why = _mirrored(scene, reduced, coarse.evidence, why) or why
         return align_result.refused(coarse.evidence, matrix, why), model
     model = _first_look(scene, reduced, coarse, hand)
     found = _second_look(scene, model, hand)
     evidence = align.with_full(coarse.evidence, found.evident, found.fitted.model, SEARCH_PX)
-    why = align.disagreement(evidence, found.evident, found.fitted.model, found.unused)
-    why = why or align.mirrored(
-        reduced.ref, reduced.mov, evidence, settings, np.random.default_rng(scene.settings.seed)
-    )
+    why = align_judge.disagreement(evidence, found.evident, found.fitted.model, found.unused, settings)
     if scene.settings.sensor == "sar" and hand is None:
         found = _as_delivered(found, pair.grid.shape)
     model = found.fitted.model
+    why = _mirrored(scene, reduced, evidence, why or _too_far(scene, model))
     if why is not None:
         return align_result.refused(evidence, model.matrix, why, found.unused), model
     alignment = align_result.accepted(evidence, found.points, found.fitted, found.unused)
     share = align_points.supported_share(alignment.supported_rc, pair.grid.shape)
     return replace(alignment, supported_share=share), model
+
+
+def _too_far(scene: Scene, model: Model) -> Refusal | None:
+    """Whether the model moves the centre by more than was allowed."""
+    moving = (np.array(_moving_shape(scene)) - 1) / 2 if scene.pair.moving_is_file else None
+    return align_judge.too_far(model, (np.array(scene.pair.grid.shape) - 1) / 2, moving, scene.settings.align)
+
+
+def _mirrored(scene: Scene, reduced: _Reduced, evidence: Evidence, why: Refusal | None) -> Refusal | None:
+    """That one image is mirrored, where it is, in place of `why`, which a mirrored image may bring about."""
+    if why is not None and not why.may_be_mirrored:
+        return why
+    rng = np.random.default_rng(scene.settings.seed)
+    return align.mirrored(reduced.ref, reduced.mov, evidence, scene.settings.align, rng) or why
 
 
 def _as_delivered(found: _Refined, shape: tuple[int, int]) -> _Refined:
@@ -104,7 +128,8 @@ def _find(scene: Scene, reduced: _Reduced, hand: Points | None) -> tuple[align.C
     The windows are the smaller picture's when the other one is much larger: it would hold few of them.
     """
     rng, settings = np.random.default_rng(scene.settings.seed), scene.settings.align
-    hints = [] if hand is None else _hints(hand, reduced.ref_scale, reduced.mov_scale)
+    settings = replace(settings, model=align.richest_allowed(settings, not scene.pair.moving_is_file))
+    hints = [] if hand is None else _hints(hand, reduced)
     zoom = reduced.mov_scale[0, 0] / reduced.ref_scale[0, 0]
     sizes = np.prod(_moving_shape(scene)), np.prod(scene.pair.grid.shape)
     if sizes[0] < MUCH_SMALLER * sizes[1]:
@@ -126,10 +151,15 @@ def _marked(scene: Scene) -> Points | None:
     return align_points.marked(before, scene.after.placement.frame_from_file(hand.after_rc))
 
 
-def _hints(hand: Points, ref_scale: FloatArray, mov_scale: FloatArray) -> list[Candidate]:
-    """The similarity through the places marked by hand, in pixels of the reduced planes."""
+def _hints(hand: Points, reduced: _Reduced) -> list[Candidate]:
+    """The similarity through the places marked by hand, in reduced pixels; none if it is absurd."""
+    if not np.isfinite(hand.reference_rc).all() or not np.isfinite(hand.moving_rc).all():
+        return []
     matrix = align_fit.least_squares("similarity", hand.reference_rc, hand.moving_rc, hand.weight)
-    return [Candidate("marked by hand", np.linalg.inv(mov_scale) @ matrix @ ref_scale)]
+    matrix = np.linalg.inv(reduced.mov_scale) @ matrix @ reduced.ref_scale
+    if not align_fit.plausible(matrix, reduced.ref.shape):  # one that collapses has no inverse either
+        return []
+    return [Candidate("marked by hand", matrix)]
 
 
 def _moving_shape(scene: Scene) -> tuple[int, int]:

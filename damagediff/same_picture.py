@@ -32,3 +32,9 @@ def checks(found: SamePicture | None) -> tuple[Check, ...]:
     repeated = None if found is None else max((r.share for r in found.repeated), default=0.0)
     passed = None if found is None else not found.repeated
     return (*same, Check("repeated part", within, repeated, SHARE, "share of the picture", passed))
+
+
+def copies(found: SamePicture) -> str:
+    """What is said of two files that are one picture as a whole, without a full stop."""
+    how = "edited or compressed again" if found.mirrored is None else f"mirrored {found.mirrored}"
+    return f"the two files appear to be copies of one picture, {how}"

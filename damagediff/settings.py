@@ -43,7 +43,7 @@ class AlignSettings:
     local: bool = True
     """Whether a smooth local field may be added to the global model."""
     max_shift_px: float | None = None
-    """Refuse an alignment that moves the centre of the image by more; None: no limit."""
+    """Refuse to move the centre by more px of the working grid (mostly before's own); None: no limit."""
     window_px: int = 128
     """Side of a tie-point window at full resolution (estimator error .04 px median, measured)."""
     windows_per_side: int = 24

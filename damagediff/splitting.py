@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from . import align, cut, intake, json_text, pipeline, raster, registration, scene, sheet
+from . import align, align_judge, cut, intake, json_text, pipeline, raster, registration, scene, sheet
 from .align_fields import Plane
 from .cut import Layout, Order, Wish
 from .errors import InputError
@@ -82,7 +82,7 @@ def _believed(judged: tuple[Judged, ...]) -> tuple[Judged | None, str]:
     best, why = intake.choose(judged)
     if best is None and not any(each.aligns for each in judged):
         best = max(judged, key=lambda each: each.score - each.limit, default=None)
-        if best is not None and best.score < best.limit - align.PROMISE:
+        if best is not None and best.score < best.limit - align_judge.PROMISE:
             best = None
     return best, why
 

@@ -107,20 +107,29 @@ def write_tie_points(points: TiePoints, path: Path) -> None:
         "role",
         "residual_px",
         "held_out",
+        "origin",
     )
+    by_hand = np.zeros(len(points), bool) if points.by_hand is None else points.by_hand
     write_text(
         path,
         csv_text(
             header,
             (
-                (*map(_short, (*reference, *displacement, quality)), role, _short(residual), str(int(held)))
-                for reference, displacement, quality, role, residual, held in zip(
+                (
+                    *map(_short, (*reference, *displacement, quality)),
+                    role,
+                    _short(residual),
+                    str(int(held)),
+                    "hand" if by else "measured",
+                )
+                for reference, displacement, quality, role, residual, held, by in zip(
                     points.reference_rc,
                     points.displacement_rc,
                     points.quality,
                     points.role,
                     points.residual_px,
                     points.held_out,
+                    by_hand,
                     strict=True,
                 )
             ),

@@ -228,6 +228,8 @@ class TiePoints:
     """(N,) distance from the model's prediction, px of the working grid."""
     held_out: BoolArray
     """(N,) took no part in the fit; role ``check`` if it agrees with the model, else ``rejected``."""
+    by_hand: BoolArray | None = None
+    """(N,) marked by hand, not measured; None when none is."""
 
     def __len__(self) -> int:
         return len(self.role)
@@ -296,7 +298,7 @@ class Alignment:
     """One sentence: why it was accepted or refused."""
     model: Literal["none", "translation", "similarity", "affine", "homography", "local"]
     model_reason: str
-    """One sentence: why this model and not a richer one."""
+    """One sentence: why this model, and why not the next richer one."""
     moving_from_reference: FloatArray
     """(3, 3), acts on (row, col, 1) of the working grid, gives (row, col) in the moving frame."""
     local: LocalField | None
@@ -316,6 +318,8 @@ class Alignment:
     """Radius that holds 90 % of all held-out points, also of those rejected."""
     standard_error_px: float | None = None
     """How far the map would move with other tie points of the same kind: median over the frame."""
+    advice: str = ""
+    """After a refusal one sentence: what to try."""
     lean: Lean | None = None
     """None when no direction stands out: like view angles, or nothing tall."""
 

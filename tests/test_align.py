@@ -15,8 +15,10 @@ from damagediff import (
     align_candidates,
     align_fields,
     align_fit,
+    align_judge,
     align_points,
     align_result,
+    notes,
     resample,
     synthetic,
 )
@@ -73,7 +75,7 @@ def test_known_map_is_found_with_its_direction(texture, degrees, scale, shift):
     truth = rigid(texture.shape, degrees, scale, np.array(shift, float))
     moving = synthetic.warp(texture, truth)
     coarse = find(texture, moving)
-    assert align.refusal(coarse, coarse.moving_from_reference, np.zeros(2), SETTINGS) is None
+    assert align_judge.refusal(coarse.evidence, SETTINGS) is None
     assert end_point_error(coarse.moving_from_reference, truth, texture.shape) < 0.35
     pulled = align_fields.warp(plane(moving), coarse.moving_from_reference, texture.shape)
     inside = cv2.erode(pulled.valid.astype(np.uint8), np.ones((9, 9))) > 0
@@ -90,8 +92,8 @@ def test_gain_and_gamma_do_not_matter(texture):
 
 def refused(ref, mov):
     coarse = find(ref, mov)
-    centre = (np.array(ref.shape) - 1) / 2
-    return align.refusal(coarse, coarse.moving_from_reference, centre, SETTINGS)
+    why = align_judge.refusal(coarse.evidence, SETTINGS)
+    return None if why is None else why.reason
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -138,7 +140,7 @@ def test_a_repeating_pattern_of_the_same_place_is_refused_or_right():
     truth = rigid(ref.shape, 0, 1, np.array([5.0, -7.0]))
     moving = synthetic.warp(ref, truth)
     coarse = find(ref, moving)
-    if align.refusal(coarse, coarse.moving_from_reference, np.zeros(2), SETTINGS) is None:
+    if align_judge.refusal(coarse.evidence, SETTINGS) is None:
         assert end_point_error(coarse.moving_from_reference, truth, ref.shape) < 0.5
 
 
@@ -147,7 +149,11 @@ def test_max_shift_is_kept(texture):
     coarse = find(texture, synthetic.warp(texture, truth))
     centre = (np.array(texture.shape) - 1) / 2
     limited = AlignSettings(max_shift_px=10)
-    assert "max_shift_px" in align.refusal(coarse, coarse.moving_from_reference, centre, limited)
+    model = Model(coarse.model, coarse.moving_from_reference)
+    why = align_judge.too_far(model, centre, None, limited)
+    assert "--max-shift 10" in why.reason and "raise --max-shift" in why.advice
+    assert align_judge.too_far(model, centre, None, AlignSettings(max_shift_px=31)) is None
+    assert align_judge.too_far(model, centre, None, SETTINGS) is None
 
 
 def test_same_random_state_same_answer(texture):
@@ -455,11 +461,11 @@ def test_too_little_agreement_at_full_resolution_is_refused():
     random = collected(measured_field(lambda c: rng.uniform(-8, 8, 2), shape, 6, wrong=0.0), still)
     judged = align.with_full(evidence(50.0), random, still, search=8)
     assert judged.log10_chance_full > -3
-    assert "by chance" in align.disagreement(judged, random, still, {})
+    assert "by chance" in align_judge.disagreement(judged, random, still, {}, SETTINGS).reason
     right = collected(measured_field(lambda c: np.zeros(2), shape, 7, wrong=0.3), still)
     judged = align.with_full(evidence(1.0), right, still, search=8)
     assert judged.log10_chance_full < -20
-    assert align.disagreement(judged, right, still, {}) is None
+    assert align_judge.disagreement(judged, right, still, {}, SETTINGS) is None
 
 
 def test_the_evidence_of_both_looks_is_one_sum():
@@ -468,10 +474,9 @@ def test_the_evidence_of_both_looks_is_one_sum():
     judged = align.with_full(evidence(0.0), few, still, search=8)
     assert judged.score == pytest.approx(-judged.log10_chance_full / 4)
     assert judged.log10_chance_full < -3
-    assert f"evidence {judged.score:.1f} of the 5.5" in align.disagreement(
-        judged, few, still, {"not valid": 7}
-    )
-    assert align.disagreement(replace(judged, score=5.6), few, still, {}) is None
+    why = align_judge.disagreement(judged, few, still, {"not valid": 7}, SETTINGS)
+    assert f"evidence {judged.score:.1f} of the 5.5" in why.reason
+    assert align_judge.disagreement(replace(judged, score=5.6), few, still, {}, SETTINGS) is None
 
 
 def test_support_is_the_hull_of_agreeing_points_and_a_margin():
@@ -503,6 +508,21 @@ def test_places_marked_by_hand_join_the_fit_and_are_judged():
     model = Model("translation", np.array([[1, 0, 2.0], [0, 1, 3.0], [0, 0, 1]]))
     points = align_points.as_tie_points(both, model)
     assert points.role == ("fit",) * 4 + ("rejected",) and not points.held_out.any()
+    (said,) = notes.of_hand_points(points)
+    assert said.startswith("Of 5 places marked by hand, 4 agree with the alignment within 3 px, 1 do not")
+    assert said.endswith(f"the worst by {points.residual_px[4]:.1f} px.") and points.residual_px[4] > 60
+
+
+def test_what_somebody_marked_supports_no_area():
+    shape, still = (3000, 3000), Model("translation", np.eye(3))
+    found = [m for m in measured_field(lambda c: np.zeros(2), shape, 8, wrong=0.0) if m.centre_rc[1] < 1000]
+    measured = collected(found, still)
+    far = np.array([[100.0, 2900], [1500, 2900], [2900, 2900]])
+    points = align_points.as_tie_points(align_points.together(measured, align_points.marked(far, far)), still)
+    assert points.count("rejected") == 0 and points.by_hand.sum() == 3
+    assert align_points.supported(points) == align_points.supported(
+        align_points.as_tie_points(measured, still)
+    )
 
 
 def test_places_marked_by_hand_cannot_outvote_what_was_measured():
@@ -533,9 +553,90 @@ def test_perspective_between_plain_pictures_is_followed_to_the_corners():
 def test_a_picture_that_is_nearly_its_own_mirror_image_is_seen_to_be_mirrored(texture):
     first, second = plane(texture), plane(np.ascontiguousarray(texture[:, ::-1]))
     ask = align.mirrored(first, second, evidence(12.0), SETTINGS, np.random.default_rng(0))
-    assert "mirrored left to right" in ask
+    assert "mirrored left to right" in ask.reason
     upside = plane(np.ascontiguousarray(texture[::-1]))
-    assert "top to bottom" in align.mirrored(
-        first, upside, evidence(12.0), SETTINGS, np.random.default_rng(0)
+    assert (
+        "top to bottom"
+        in align.mirrored(first, upside, evidence(12.0), SETTINGS, np.random.default_rng(0)).reason
     )
     assert align.mirrored(first, first, evidence(12.0), SETTINGS, np.random.default_rng(0)) is None
+
+
+def perspective(shape):
+    """A map that a homography follows and an affine misses by a dozen px in the corners."""
+    matrix = np.array([[1.0, 0, 2], [0, 1, 3], [1.2e-4, -0.8e-4, 1]])
+    middle = (np.array(shape) - 1) / 2
+    matrix[:2, 2] += (middle - align_fit.apply(matrix, middle)) * (matrix[2, :2] @ middle + 1)
+    return matrix
+
+
+def test_no_richer_map_is_found_on_the_reduced_images_than_is_allowed():
+    ground = synthetic.textured(np.random.default_rng(5), (520, 560)).astype(np.float32)
+    moving = synthetic.warp(ground, perspective(ground.shape))
+    assert find(ground, moving).model == "homography"
+    for asked, allowed in (
+        ("affine", {"translation", "similarity", "affine"}),
+        ("similarity", {"translation", "similarity"}),
+        ("translation", {"translation", "similarity"}),  # to find what is turned; `fit` takes the turn out
+    ):
+        coarse = find(ground, moving, AlignSettings(model=asked))
+        matrix = coarse.moving_from_reference
+        assert coarse.model in allowed and not matrix[2, :2].any()
+        if asked != "affine":
+            assert matrix[0, 0] == pytest.approx(matrix[1, 1]) and matrix[0, 1] == pytest.approx(
+                -matrix[1, 0]
+            )
+
+
+def test_what_may_be_tried_depends_on_the_georeference_and_on_the_user():
+    assert align.richest_allowed(SETTINGS, georeferenced=True) == "affine"
+    assert align.richest_allowed(SETTINGS, georeferenced=False) == "homography"
+    for georeferenced in (True, False):
+        asked = AlignSettings(model="homography")
+        assert align.richest_allowed(asked, georeferenced) == "homography"
+        assert align.richest_allowed(AlignSettings(model="similarity"), georeferenced) == "similarity"
+
+
+@pytest.mark.parametrize("simplest", ["translation", "similarity"])
+def test_few_points_are_no_way_round_the_model_asked_for(simplest):
+    """And none between georeferenced images either, whatever the reduced images say."""
+    points = collected([], Model("translation", np.eye(3)))
+    turned = Model("similarity", rigid((800, 800), 3, 1.0, np.array([4.0, -5.0])))
+    only = AlignSettings(model="translation")
+    model = align.fit(points, turned, (800, 800), only, simplest).model
+    assert model.kind == "translation"
+    assert model.matrix == pytest.approx(np.array([[1, 0, 4.0], [0, 1, -5.0], [0, 0, 1]]))
+    assert align.fit(points, turned, (800, 800), SETTINGS, simplest).model is turned
+    bent = Model("homography", perspective((800, 800)))
+    model = align.fit(points, bent, (800, 800), SETTINGS, simplest).model
+    assert model.kind == ("affine" if simplest == "translation" else "homography")
+    assert model.matrix[2, :2].any() == (simplest == "similarity")
+
+
+def test_a_larger_picture_of_the_same_frame_has_not_moved():
+    """Frames without georeference are compared centre on centre, in the before image's pixels."""
+    double = Model("similarity", np.array([[2.0, 0, 0.5], [0, 2.0, 0.5], [0, 0, 1]]))
+    before, after = np.array([511.5, 511.5]), np.array([1023.5, 1023.5])
+    limited = AlignSettings(max_shift_px=5)
+    assert align_judge.too_far(double, before, after, limited) is None
+    moved = Model("similarity", double.matrix + np.array([[0, 0, 16.0], [0, 0, 0], [0, 0, 0]]))
+    assert "by 8.0 px of the before image" in align_judge.too_far(moved, before, after, limited).reason
+
+
+def test_the_reason_names_the_model_taken_and_the_next_richer_one():
+    shape, still = (800, 800), Model("translation", np.eye(3))
+    turned = measured_field(lambda c: np.array([0.004, -0.004]) * (c - 400)[::-1], shape, 1)
+    said = align.fit(collected(turned, still), still, shape, GLOBAL, "translation").reason.split("; ")
+    assert said[0].startswith("a similarity changes the residual of points left out by -")
+    assert said[0].endswith("against a translation") and said[1].startswith("an affine changes")
+    only = AlignSettings(model="translation", local=False)
+    said = align.fit(collected(turned, still), still, shape, only, "translation").reason
+    assert said == "a translation is the simplest that is tried; no richer global model is allowed"
+
+
+def test_a_refusal_names_the_local_field_and_the_model_asked_for():
+    model = Model("local", np.eye(3))
+    points = collected(measured_field(lambda c: np.full(2, 9.0), (300, 300), 7), model)
+    judged = align.with_full(evidence(0.0), points, model, search=8)
+    why = align_judge.disagreement(judged, points, model, {}, AlignSettings(model="translation"))
+    assert "of the local field (--model translation allows no richer global model)" in why.reason

@@ -9,7 +9,8 @@ import rasterio
 from affine import Affine
 from click.testing import CliRunner
 
-from damagediff import align_fit, cli, pipeline, registration, settings, synthetic
+from damagediff import align_fit, align_judge, align_points, cli, pipeline, registration, settings, synthetic
+from damagediff.align_fields import Plane
 from damagediff.types import Case, Source
 
 UTM = {"crs": "EPSG:32638", "transform": Affine(0.5, 0, 614_000, 0, -0.5, 4_504_000)}
@@ -137,6 +138,8 @@ def test_an_input_is_never_the_output(files, tmp_path):
         ("before_row,before_col,after_row,after_col\n" + "1,2,3,nan\n" * 4, "outside"),
         ("before_row,before_col,after_row,after_col\n" + "1,2,3,1e999\n" * 4, "outside"),
         ("before_row,before_col,after_row,after_col\n" + "1,2,3,-40\n" * 4, "outside"),
+        ("before_row,before_col,after_row,after_col\n" + "50,50,50,20\n" * 3, "lines 2 and 3"),
+        ("before_row,before_col,after_row,after_col\n1,2,3,4\n90,80,3,6\n9,50,99,9\n", "shifted.tif"),
         ("\x00\x01\x02\x00", "columns|CSV|places"),
         ("a" * 200_000, "columns|CSV|places"),
         ("before_row,before_col,after_row,after_col\n" + "9" * 200_000, "CSV"),
@@ -159,9 +162,20 @@ def test_a_table_that_is_no_file_is_one_line(files, tmp_path, what):
     assert done.exit_code == 3 and what in done.output and len(done.output.splitlines()) == 1
 
 
+@pytest.mark.parametrize("onto", [np.zeros((4, 2)), PLACES * 0.01, PLACES[:, ::-1], PLACES * np.nan])
+def test_places_that_make_an_absurd_map_are_no_hint(onto):
+    """One that collapses or mirrors the picture, and has no inverse perhaps."""
+    blank = Plane(np.zeros((320, 360), np.float32), np.ones((320, 360), bool))
+    reduced = registration._Reduced(blank, blank, np.eye(3), np.eye(3))
+    assert len(registration._hints(align_points.marked(PLACES, PLACES + 5), reduced)) == 1
+    assert registration._hints(align_points.marked(PLACES, onto), reduced) == []
+
+
 def test_places_marked_by_hand_help(files, tmp_path):
     path = places(tmp_path / "places.csv", PLACES, align_fit.apply(TURN, PLACES))
-    said = found(align(files, "turned", tmp_path / "out.tif", "--tie-points", path, "--json"))
+    done = align(files, "turned", tmp_path / "out.tif", "--tie-points", path, "--json")
+    said = found(done)
+    assert "note: Of 4 places marked by hand, 4 agree" in done.stderr
     assert largest_error(said["moving_from_reference"], TURN) < 1
 
 
@@ -194,6 +208,9 @@ def test_the_model_is_no_richer_than_allowed(files, tmp_path):
 def test_a_larger_shift_than_allowed_is_refused(files, tmp_path):
     done = align(files, "shifted", tmp_path / "out.tif", "--max-shift", "5")
     assert done.exit_code == 4 and not (tmp_path / "out.tif").exists()
+    (line,) = done.output.splitlines()
+    assert "px of the working grid, more than --max-shift 5 allows" in line
+    assert "raise --max-shift" in line and "--tie-points" not in line
     assert align(files, "shifted", tmp_path / "out.tif", "--max-shift", "20").exit_code == 0
     for wrong in ("-1", "nan", "x"):
         assert align(files, "shifted", tmp_path / "b.tif", "--max-shift", wrong).exit_code == 2
@@ -206,3 +223,55 @@ def test_the_model_that_is_reported_is_the_one_that_is_used(files):
     assert alignment.accepted and alignment.model == model.kind
     assert np.array_equal(alignment.moving_from_reference, model.matrix)
     assert alignment.local is model.local
+
+
+def test_a_picture_of_another_size_is_not_moved_for_that(make_raster, images, tmp_path):
+    large = synthetic.warp(ground(1), np.array([[1.5, 0, 2.25], [0, 1.5, -1.25], [0, 0, 1]]), (480, 540))
+    plain = {"before": make_raster("b.png", images["before"]), "large": make_raster("l.png", as_bytes(large))}
+    assert align(plain, "large", tmp_path / "a.tif", "--max-shift", "4").exit_code == 0
+    done = align(plain, "large", tmp_path / "b.tif", "--max-shift", "1")
+    assert done.exit_code == 4 and "px of the before image" in done.output
+
+
+def test_the_final_model_is_held_to_the_largest_shift_too(files, monkeypatch, tmp_path):
+    """What the reduced images say may lie within the limit, and the last fit beyond it."""
+    asked = []
+
+    def once(*arguments):
+        asked.append(arguments)
+        return None if len(asked) == 1 else align_judge.Refusal("beyond", "raise it")
+
+    monkeypatch.setattr(align_judge, "too_far", once)
+    done = align(files, "shifted", tmp_path / "out.tif")
+    assert done.exit_code == 4 and "alignment refused: beyond. raise it" in done.output and len(asked) == 2
+
+
+def test_georeferenced_images_are_joined_by_a_homography_only_on_request(make_raster, tmp_path):
+    picture = ground(3, (560, 600))
+    bend = np.array([[1.0, 0, 0], [0, 1, 0], [1.2e-4, -0.8e-4, 1]])
+    files = {
+        "before": make_raster("before.tif", as_bytes(picture), **UTM),
+        "bent": make_raster("bent.tif", as_bytes(synthetic.warp(picture, bend)), **UTM),
+    }
+    for options, rich in (((), False), (("--model", "homography"), True)):
+        done = align(files, "bent", tmp_path / f"{rich}.tif", "--no-local", "--json", *options)
+        said = json.loads(done.stdout)
+        assert np.array(said["moving_from_reference"])[2, :2].any() == rich
+        assert not rich or said["model"] == "homography"
+
+
+@pytest.mark.parametrize(("axis", "how"), [(2, "left to right"), (1, "top to bottom")])
+def test_a_mirrored_picture_of_another_date_is_said_to_be_mirrored(make_raster, axis, how, tmp_path):
+    """The pair is refused for lack of evidence, and told why there is none."""
+    rng = np.random.default_rng(4)
+    fields = synthetic.textured(rng, (320, 360))[None].astype(
+        np.float32
+    )  # no lattice: that is refused as such
+    later = synthetic.warp(fields, SHIFT) * 0.8 + rng.normal(0, 12, (1, 320, 360)) + 20
+    plain = {
+        "before": make_raster("before.png", as_bytes(fields)),
+        "mirrored": make_raster("mirrored.png", np.ascontiguousarray(np.flip(as_bytes(later), axis))),
+    }
+    done = align(plain, "mirrored", tmp_path / "out.tif")
+    assert done.exit_code == 4 and f"mirrored {how}. Turn it back first" in done.output
+    assert "by chance" not in done.output

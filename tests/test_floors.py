@@ -138,6 +138,7 @@ HELPER_OF = {
     "align_candidates": "align",
     "align_fields": "align",
     "align_fit": "align",
+    "align_judge": "align",
     "align_local": "align",
     "align_models": "align",
     "align_lean": "align",

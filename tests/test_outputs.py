@@ -261,6 +261,11 @@ def test_tie_points_are_listed_in_order(tmp_path: Path) -> None:
     assert [row["role"] for row in rows] == list(points.role)
     read = np.array([[float(row["reference_row_px"]), float(row["reference_col_px"])] for row in rows])
     np.testing.assert_allclose(read, points.reference_rc, rtol=1e-5)
+    assert list(rows[0])[-1] == "origin" and {row["origin"] for row in rows} == {"measured"}
+    marked = dataclasses.replace(points, by_hand=np.arange(len(points)) == 3)
+    tables.write_tie_points(marked, tmp_path / "marked.csv")
+    origins = [row["origin"] for row in table(tmp_path / "marked.csv")]
+    assert origins[3] == "hand" and origins.count("measured") == len(points) - 1
 
 
 def test_areas_are_counted_on_the_mask() -> None:

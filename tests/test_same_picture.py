@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 import pytest
 import scenes
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from damagediff import (
     card,
+    cli,
     copies,
     notes,
     pipeline,
@@ -176,6 +178,15 @@ def test_a_mirrored_copy_is_refused_and_named(written):
     alignment, same, said = asked(written("before.png", grey), written("after.png", grey[:, ::-1]))
     assert not alignment.accepted and same.whole and same.mirrored == "left to right"
     assert "mirrored left to right" in said[0]
+
+
+def test_a_refused_copy_is_called_a_copy_in_every_line(written, tmp_path):
+    grey = place(6, (300, 380))
+    pair = [str(written(name, g).path) for name, g in (("before.png", grey), ("after.png", grey[:, ::-1]))]
+    done = CliRunner().invoke(cli.main, ["compare", *pair, "-o", str(tmp_path / "run"), "-q"])
+    last = done.output.splitlines()[-1]
+    assert done.exit_code == 4 and "alignment refused: the two files appear to be copies" in last
+    assert "mirrored left to right" in last and "by chance" not in done.output and "same place" not in last
 
 
 def test_a_part_shared_is_told_and_is_no_copy(written):
