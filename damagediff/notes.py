@@ -20,11 +20,14 @@ def of_areas(scene: Scene) -> Iterator[str]:
         share = wording.share(float(areas_.excluded.mean()))
         yield f"Excluded by hand: {share} of the scene, by {wording.plain(case.exclude.name)}."
     if case.aoi is not None and areas_.asked is not None:
-        share = wording.share(float(areas_.asked.mean()))
-        yield (
-            f"Only an area of interest was asked about: {share} of the scene, by "
-            f"{wording.plain(case.aoi.name)}. Nothing is said about the rest."
-        )
+        share, name = wording.share(float(areas_.asked.mean())), wording.plain(case.aoi.name)
+        if areas_.asked.all():
+            yield f"The area of interest, {name}, covers all of the scene."
+        else:
+            yield (
+                f"Only an area of interest was asked about: {share} of the scene, by {name}. "
+                "Nothing is said about the rest."
+            )
 
 
 def of_hand_points(points: TiePoints) -> Iterator[str]:
@@ -87,7 +90,8 @@ def of_copies(scene: Scene) -> Iterator[str]:
             words = same_picture.copies(same)
             yield (
                 f"{words[0].upper()}{words[1:]}: {seen}. So nothing is said about "
-                "change: where they differ, a file was changed, which says nothing of the place."
+                "change: where they differ, a file was changed, or both were drawn or computed alike; "
+                "neither says anything of the place."
             )
         elif same.partly:
             yield (

@@ -211,6 +211,14 @@ def test_hysteresis_grows_what_was_found(before: np.ndarray, destroyed: types.Wi
     assert areas[0].sum() < areas[1].sum() and (areas[1] | ~areas[0]).all()
 
 
+def test_a_smallest_region_below_what_is_resolved_is_told() -> None:
+    asked = {"min_region_px": 5, "min_region_unit": "px"}
+    least, rule = diff.min_region(types.Grid((80, 80), gsd_m=0.5), settings.from_dict({"regions": asked}))
+    assert least == 5 and "below 200 px is below what can be resolved" in rule
+    asked["min_region_px"] = 200
+    assert "resolved" not in diff.min_region(types.Grid((80, 80)), settings.from_dict({"regions": asked}))[1]
+
+
 def test_inputs_stay_as_they_are(before: np.ndarray, destroyed: types.Window) -> None:
     after = with_rubble(before, destroyed)
     valid = EVERYWHERE.copy()
@@ -236,6 +244,20 @@ def test_radiometry_undoes_the_sensor(sensor, before: np.ndarray) -> None:
     back = radiometry.after_8bit(after).astype(float)
     assert np.abs(back - np.clip(noisy(town(), 2), 0, 255)).mean() < 2
     assert radiometry.trusted_share > 0.2
+
+
+@pytest.mark.parametrize("where", ["before", "after", "both"])
+def test_one_broken_pixel_spoils_no_radiometry(where: str, before: np.ndarray) -> None:
+    after = (noisy(town(), 2) * 3 + 500).astype(np.float32)
+    pair = {"before": before.astype(np.float32) * 3 + 500, "after": after}
+    for name in pair if where == "both" else (where,):
+        pair[name] = pair[name].copy()
+        pair[name][0, 40, 50] = 1e30
+    with np.errstate(all="raise", under="ignore"):
+        radiometry = diff.fit_radiometry(pair["before"], pair["after"], EVERYWHERE, RGB)
+    assert radiometry.trusted_share > 0.2
+    whole = radiometry.after_8bit(after).astype(float) - radiometry.before_8bit(before * 3 + 500)
+    assert np.abs(whole).mean() < 6
 
 
 def test_damage_does_not_teach_the_radiometry(before: np.ndarray) -> None:
