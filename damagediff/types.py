@@ -25,6 +25,8 @@ from .cut import Window as Window
 from .doubt import Check as Check
 from .doubt import Trust as Trust
 from .doubt import Verdict as Verdict
+from .judged import Claim as Claim
+from .judged import Review as Review
 from .outcome import Sensitivity, Sight
 from .provenance import FileFacts, HandGeoreference, Precision, ScaleBar, SourceRecord
 from .zones import Building as Building
@@ -130,6 +132,8 @@ class Case:
     """Further images of the place, taken before the before image."""
     split: Split | None = None
     """How both images were cut from one picture; None when they are two files."""
+    claims: tuple[Claim, ...] = ()
+    """What others say happened, to be held against what the images show."""
 
 
 @dataclass(frozen=True)
@@ -425,6 +429,8 @@ class Comparison:
     """What the before and the after file tell of themselves; None: not looked at."""
     baselines: tuple[Image, ...] = ()
     """The further images from before, as they were let in."""
+    reviews: tuple[Review, ...] = ()
+    """What reviewers decided since, in the order in which it came; no part of the results."""
 
     @property
     def verdict(self) -> Verdict:

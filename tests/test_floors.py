@@ -93,6 +93,7 @@ HELPER_OF = {
     "detection": "types",
     "detection_fit": "trust",
     "doubt": "types",
+    "judged": "types",
     "figure_detection": "figures",
     "missed": "summary",
     "report_detection": "report",
