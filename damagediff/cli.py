@@ -282,6 +282,22 @@ def verify(run: Path, **given: Any) -> None:
     cli_evidence.verify(run, given, _tell, _progress)
 
 
+@main.command()
+@click.argument("run", type=PATH)
+@click.argument("review", type=PATH)
+@cli_options.operator_option
+def review(run: Path, review: Path, operator: str | None) -> None:
+    """Put REVIEW, the decisions exported from a report, into its RUN, and draw the report again with them.
+
+    Exit codes: 0 done, 3 the review cannot be read, 5 it is of another run or the run does not agree with
+    its manifest, 6 the run cannot be written.
+    """
+    from . import reviewing
+
+    added = reviewing.add(run, review, operator)
+    _tell(f"{run}: {len(added.judgements)} decisions of {added.reviewer} added as {added.name}")
+
+
 @main.command(name="report")
 @click.argument("run", type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="Folder to write.")

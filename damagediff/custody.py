@@ -19,6 +19,8 @@ from .errors import EvidenceError, OutputError
 LOG = "custody.jsonl"
 FIRST = "0" * 64
 """What the first record names as the one before it."""
+SEALING = ("created", "reviewed")
+"""Acts after which the run has a new manifest and SHA256SUMS, whose hash the record names."""
 
 
 def begin(folder: Path, sums: str, operator: str | None) -> None:
@@ -79,10 +81,16 @@ def check(folder: Path) -> list[str]:
     return found
 
 
-def begun(folder: Path) -> str | None:
-    """SHA-256 of the SHA256SUMS with which the run was created; None when the log begins otherwise."""
-    record = json.loads((folder / LOG).read_text(encoding="utf-8").split("\n", 1)[0])
-    return record.get("sha256sums") if record.get("act") == "created" else None
+def seals(folder: Path) -> list[dict[str, Any]]:
+    """The records that seal a state of the run, in order: created, then each review.
+
+    Each names the SHA-256 of the SHA256SUMS of its state. Empty when the log begins otherwise.
+    """
+    lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    if not records or records[0].get("act") != "created":
+        return []
+    return [record for record in records if record.get("act") in SEALING]
 
 
 def _broken(n: int, line: str, before: str) -> list[str]:

@@ -59,7 +59,7 @@ def seal_folder(
     folder: Path, content: dict[str, Any], command: list[str], started: datetime, operator: str | None = None
 ) -> None:
     """Write manifest.json with `content` and what every manifest has; see `write_manifest`."""
-    listed = [digests.entry(path) for path in sorted(folder.iterdir()) if path.name not in digests.BESIDE]
+    listed = _outputs(folder)
     manifest = (
         content
         | {
@@ -72,14 +72,47 @@ def seal_folder(
         }
         | ({} if operator is None else {"operator": operator})
     )
-    text = json_text.to_json(manifest)
-    text = digests.sealed(text)
+    custody.begin(folder, _write_seal(folder, manifest, listed), operator)
+
+
+def seal_again(folder: Path, earlier: dict[str, Any], added: dict[str, Any]) -> dict[str, str]:
+    """Write manifest.json and SHA256SUMS of a run that got a further act; the custody log is left alone.
+
+    Parameters
+    ----------
+    folder : Path
+        The new state of the run, which holds the earlier manifest under another name.
+    earlier : dict
+        That manifest: all that it says stays, but for its outputs.
+    added : dict
+        What the new one says besides.
+
+    Returns
+    -------
+    dict
+        ``sha256sums`` and ``manifest_sha256`` of the new state, for the record of the act.
+    """
+    listed = _outputs(folder)
+    manifest = earlier | added | {"outputs": listed, digests.OWN_DIGEST: digests.NO_DIGEST}
+    sums = _write_seal(folder, json_text.Exact(manifest), listed)
+    text = (folder / folders.MANIFEST).read_text(encoding="utf-8")
+    return {"sha256sums": sums, digests.OWN_DIGEST: digests.own_digest(text)}
+
+
+def _outputs(folder: Path) -> list[dict[str, Any]]:
+    return [digests.entry(path) for path in sorted(folder.iterdir()) if path.name not in digests.BESIDE]
+
+
+def _write_seal(folder: Path, manifest: Any, listed: list[dict[str, Any]]) -> str:
+    """Write the manifest, with its own hash, SHA256SUMS and the crate; the hash of SHA256SUMS."""
+    text = digests.sealed(json_text.to_json(manifest))
     write = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
     (folder / folders.MANIFEST).write_text(text, **write)
     (folder / digests.SUMS).write_text(digests.sums(listed), **write)
-    if "evidence_id" in content:
-        (folder / crate.FILE).write_text(crate.text(json.loads(text)), **write)
-    custody.begin(folder, digests.of_text(digests.sums(listed)), operator)
+    said = json.loads(text)
+    if "evidence_id" in said:
+        (folder / crate.FILE).write_text(crate.text(said), **write)
+    return digests.of_text(digests.sums(listed))
 
 
 def created(started: datetime) -> str:

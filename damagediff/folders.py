@@ -9,10 +9,11 @@ import platform
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from . import exchange
 from .errors import OutputError
 
 MANIFEST = "manifest.json"
@@ -44,7 +45,7 @@ def run_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
         `out` is a link, exists and may not be replaced, or the disk refuses.
     """
     out = _absolute(out)
-    partial = out.with_name(f".{out.name}.partial-{_machine()}-{os.getpid()}-{secrets.token_hex(4)}")
+    partial = _partial(out)
     with _output_errors(out):
         _check_replaceable(out, overwrite)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +55,44 @@ def run_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
         with _named(out):
             yield partial
         _publish(partial, out, overwrite)
+    except OSError as error:
+        if _elsewhere(error, partial, out):
+            raise
+        raise OutputError(_refused(out, error)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def next_state(out: Path, unchanged: Callable[[Path], bool]) -> Iterator[Path]:
+    """A folder to fill, which takes the place of the run `out` in one step when the block ends.
+
+    For a run that gets a further act, and is known to be sound; else as `run_folder`.
+
+    Parameters
+    ----------
+    out : Path
+        An existing run folder.
+    unchanged : callable
+        Whether the folder it is given, the old state, is still what the new one was made from. Asked when
+        the new state has taken its place: if not, the old one is put back.
+
+    Raises
+    ------
+    OutputError
+        The disk refuses, or the run changed meanwhile.
+    """
+    out = _absolute(out)
+    partial = _partial(out)
+    with _output_errors(out):
+        if out.is_symlink():
+            raise OutputError(f"{out}: is a symbolic link. Name the folder itself")
+        _sweep(out)
+        partial.mkdir()
+    try:
+        with _named(out):
+            yield partial
+        _put_in_place(partial, out, unchanged)
     except OSError as error:
         if _elsewhere(error, partial, out):
             raise
@@ -101,6 +140,10 @@ def _absolute(out: Path) -> Path:
     if any("\ud800" <= character <= "\udfff" for character in str(out)):
         raise OutputError(f"{out}: its name is not valid UTF-8. Choose another name with -o")
     return Path(os.path.abspath(out))
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(f".{out.name}.partial-{_machine()}-{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def _machine() -> str:
@@ -201,21 +244,28 @@ def _foreign_entry(folder: Path) -> str | None:
 
 def _publish(partial: Path, out: Path, overwrite: bool) -> None:
     """Give the finished folder its name; what was there before is deleted only afterwards."""
-    for path in (*partial.iterdir(), partial):
-        _sync(path)
     _check_replaceable(out, overwrite)  # again: hours may have passed
-    old = out.with_name(f".{out.name}.replaced-{os.getpid()}-{secrets.token_hex(4)}")
-    replacing = out.exists()
-    try:
-        if replacing:
-            os.rename(out, old)
-        os.rename(partial, out)
-    finally:
-        if replacing and not out.exists():
-            os.rename(old, out)
+    if out.exists():
+        _put_in_place(partial, out, lambda old: True)
+        return
+    _sync_all(partial)
+    os.rename(partial, out)
     _sync(out.parent)
-    if replacing:
-        shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_in_place(partial: Path, out: Path, unchanged: Callable[[Path], bool]) -> None:
+    """Let the finished folder and `out` change places; what was `out` is then deleted, if `unchanged`."""
+    _sync_all(partial)
+    exchange.folders(partial, out)
+    if not unchanged(partial):
+        exchange.folders(partial, out)
+        raise OutputError(f"{out}: was changed meanwhile. Try again")
+    _sync(out.parent)
+
+
+def _sync_all(folder: Path) -> None:
+    for path in (*folder.iterdir(), folder):
+        _sync(path)
 
 
 def _sync(path: Path) -> None:

@@ -11,15 +11,16 @@ from typing import Any
 
 from . import (
     case_files,
+    drawing,
     evidence,
-    figures,
     folders,
     outputs,
     pipeline,
-    report,
     reproduce,
+    review_files,
     saved,
     scene,
+    states,
     verify,
 )
 from . import settings as options
@@ -71,8 +72,7 @@ def fill(case: Case, settings: Settings, folder: Path, progress: Progress = scen
     """Write everything but the manifest into an existing folder."""
     comparison = pipeline.compare(case, settings, folder, progress)
     progress("writing the report", 0.0)
-    figures.write(comparison, folder)
-    report.write(comparison, folder)
+    drawing.draw(comparison, folder)
     outputs.write_results(comparison, folder)
     settings_told = outputs.result_settings(comparison.settings)
     saved.write(replace(comparison, settings=settings_told), folder)
@@ -98,18 +98,17 @@ def draw_again(folder: Path, out: Path) -> list[str]:
     if not found.sound:
         first = found.findings[0]
         raise EvidenceError(f"{folder.name}/{first.name}: {first.what}. Nothing was drawn")
-    comparison = saved.read(folder)
+    comparison = drawing.of_run(folder)
     folders.check_apart(out, [folder])
     with folders.run_folder(out) as drawn:
-        figures.write(comparison, drawn)
-        report.write(comparison, drawn)
+        drawing.draw(comparison, drawn)
         return sorted(path.name for path in drawn.iterdir())
 
 
 def again(
     folder: Path, originals: Path, workers: int = 0, progress: Progress = scene.silent
 ) -> tuple[reproduce.Compared, ...]:
-    """Run again, with the inputs found in `originals` by their hashes, and compare every output.
+    """Run again, with the inputs found in `originals` by their hashes, and compare what it makes.
 
     Raises
     ------
@@ -130,8 +129,12 @@ def again(
         case = case_files.from_values(manifest["case"], placed)
         remade = Path(scratch) / "run"
         remade.mkdir()
-        fill(case, settings, remade, progress)
-        return tuple(reproduce.compare(item, folder, remade) for item in manifest["outputs"])
+        comparison = fill(case, settings, remade, progress)
+        if "reviews" in manifest and outputs.evidence_id(comparison) == manifest["evidence_id"]:
+            reviews = review_files.read_all(folder, comparison)
+            drawing.draw(replace(comparison, reviews=reviews), remade)
+        made = (item for item in manifest["outputs"] if not states.added(item["name"]))
+        return tuple(reproduce.compare(item, folder, remade) for item in made)
 
 
 def _under_old_names(manifest: dict[str, Any], files: dict[str, Path], scratch: Path) -> dict[str, Path]:

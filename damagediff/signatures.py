@@ -35,19 +35,19 @@ class State:
     words: str
 
 
-def names() -> tuple[str, ...]:
-    """Names that a signature of the manifest may have."""
-    return tuple(folders.MANIFEST + ending for ending in KINDS)
+def names(manifest: str = folders.MANIFEST) -> tuple[str, ...]:
+    """Names that a signature of a manifest of this name may have."""
+    return tuple(manifest + ending for ending in KINDS)
 
 
-def look(folder: Path) -> Iterator[tuple[str, State]]:
-    """(name, state) of each signature beside the manifest."""
+def look(folder: Path, manifest: str = folders.MANIFEST) -> Iterator[tuple[str, State]]:
+    """(name, state) of each signature beside the manifest of this name."""
     checks = {".sig": _ssh, ".tsr": _time_stamp, ".ots": _proof}
     for ending, kind in KINDS.items():
-        path = folder / (folders.MANIFEST + ending)
+        path = folder / (manifest + ending)
         if path.is_file() and not path.is_symlink():
             check = checks.get(ending)
-            state = None if check is None else check(folder / folders.MANIFEST, path)
+            state = None if check is None else check(folder / manifest, path)
             yield path.name, state or State(True, f"{kind}, not checked here")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from . import __version__, crate, custody, digests, folders, outputs, signatures
+from . import __version__, crate, digests, folders, outputs, signatures, states
 from .errors import EvidenceError
 
 LEFT_OUT = "left_out.json"
@@ -57,7 +57,7 @@ def run(folder: Path) -> Verification:
         *_listed(manifest, folder, left_out),
         *_replaced(folder, left_out),
         *_unlisted(manifest, folder, left_out),
-        *(Finding(custody.LOG, what) for what in _logged(manifest, folder)),
+        *(Finding(name, what) for name, what in states.check(manifest, folder)),
         *_signed(folder),
     ]
     return Verification(manifest, tuple(findings), tuple(_notes(manifest, folder, left_out)))
@@ -99,6 +99,7 @@ def _check_form(manifest: dict[str, Any]) -> None:
             raise ValueError(f"an output is named {item['name']!r}, which leads out of the folder")
     if not isinstance(manifest["evidence_id"], str):
         raise ValueError("it has no evidence id")
+    states.check_form(manifest)
 
 
 def _manifest(text: str, manifest: dict[str, Any], folder: Path) -> Iterator[Finding]:
@@ -123,13 +124,6 @@ def _crate(manifest: dict[str, Any], folder: Path) -> Iterator[Finding]:
     elif manifest.get("versions", {}).get("damagediff") == __version__:
         if path.read_bytes() != crate.text(manifest).encode("utf-8", "replace"):
             yield Finding(crate.FILE, "was changed: it does not say what the manifest says")
-
-
-def _logged(manifest: dict[str, Any], folder: Path) -> list[str]:
-    found = custody.check(folder)
-    if not found and custody.begun(folder) != digests.of_text(digests.sums(manifest["outputs"])):
-        return ["begins with another run: its SHA256SUMS is another one"]
-    return found
 
 
 def _listed(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any]) -> Iterator[Finding]:
@@ -192,17 +186,25 @@ def _unlisted(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any
 
 
 def _signed(folder: Path) -> Iterator[Finding]:
-    for name, state in signatures.look(folder):
+    for name, state in _signatures(folder):
         if not state.good:
             yield Finding(name, state.words)
+
+
+def _signatures(folder: Path) -> Iterator[tuple[str, signatures.State]]:
+    """Of the manifest, and of those that it follows."""
+    for name in (*states.kept(folder), folders.MANIFEST):
+        yield from signatures.look(folder, name)
 
 
 def _notes(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any]) -> Iterator[str]:
     if left_out["left_out"]:
         yield f"left out of this bundle, and so not checked: {', '.join(sorted(left_out['left_out']))}"
-    for name, state in signatures.look(folder):
+    for name, state in _signatures(folder):
         if state.good:
             yield f"{name}: {state.words}"
+    for told in manifest.get("reviews", ()):
+        yield f"reviewed by {told['reviewer']}: {told['name']}, {told['when']}"
 
 
 def inputs(manifest: dict[str, Any], folder: Path) -> tuple[dict[str, Path], tuple[Finding, ...]]:

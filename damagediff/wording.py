@@ -87,6 +87,17 @@ IDENTICAL = (
 GRADES_TO_GSD_M = 1.0
 NO_GRADES = "none: pixels of more than 1 m show no grades of damage to buildings"
 
+
+def grades(scale: str) -> tuple[str, ...]:
+    """The grades of a scale, worst first."""
+    return tuple(GRADE_SCALES[scale].split(": ", 1)[1].split(" | "))
+
+
+def gradable(gsd_m: float | None) -> bool:
+    """Whether pixels are fine enough for grades; where their size is not known, they are not."""
+    return gsd_m is not None and gsd_m <= GRADES_TO_GSD_M
+
+
 VERDICT_MEANING: dict[Verdict, str] = {
     "comparable": "The two pictures were aligned and resemble each other enough to compare them.",
     "comparable with reservations": "The comparison can be used, but not every check passed: see below.",
