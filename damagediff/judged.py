@@ -16,8 +16,8 @@ class Claim:
     """What somebody said happened: quoted, never the tool's own words."""
 
     text: str
-    source: str
-    """Who said it, and where, as stated."""
+    source: str = ""
+    """Who said it, and where, as stated; empty: not stated."""
 
 
 @dataclass(frozen=True)

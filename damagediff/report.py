@@ -21,9 +21,11 @@ from . import (
     report_buildings,
     report_card,
     report_change,
+    report_claims,
     report_detection,
     report_pages,
     report_pictures,
+    report_review,
     report_sources,
     summary,
     summary_ordinary,
@@ -51,7 +53,7 @@ def write(comparison: Comparison, folder: Path) -> None:
 
 def html(comparison: Comparison) -> str:
     """The report as one page of HTML with its styles, script and pictures inside."""
-    return report_pages.render("report.html.j2", "report.js", context(comparison))
+    return report_pages.render("report.html.j2", ("report.js", "review.js"), context(comparison))
 
 
 def context(comparison: Comparison) -> dict[str, Any]:
@@ -81,6 +83,8 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "by_hand": report_sources.placed_by_hand(comparison),
         "versions": comparison.versions,
         "split": _split(comparison),
+        "claims": report_claims.claims(comparison),
+        "review": report_review.review(comparison),
     }
 
 

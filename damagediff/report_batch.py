@@ -35,7 +35,7 @@ def html(lines: list[dict[str, Any]]) -> str:
         "count": wording.count(len(lines), "comparison"),
         "failed": sum(line["outcome"] == "failed" for line in lines),
     }
-    return report_pages.render("batch.html.j2", "batch.js", context)
+    return report_pages.render("batch.html.j2", ("batch.js",), context)
 
 
 def _cell(line: dict[str, Any], key: str) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def _left_out(count: FootprintCount | None) -> str | None:
 def _building(building: Building, comparison: Comparison) -> dict[str, str]:
     p_value, area_m2 = building.p_value, building.area_m2
     return {
+        "key": building.id,
         "id": wording.plain(building.id, 80),
         "label": building.label,
         "missed": missed.beside(comparison.trust, comparison.pair.grid)

@@ -12,8 +12,8 @@ import jinja2
 STATIC = Path(__file__).parent / "static"
 
 
-def render(template: str, script: str, context: dict[str, Any]) -> str:
-    """A page from a template, with the style of all pages and one script.
+def render(template: str, scripts: tuple[str, ...], context: dict[str, Any]) -> str:
+    """A page from a template, with the style of all pages, and scripts put together to one.
 
     Every word of `context` is escaped. The policy of the page allows exactly this style and this script.
     """
@@ -25,8 +25,11 @@ def render(template: str, script: str, context: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    parts = {"style": "report.css", "script": script}
-    texts = {name: (STATIC / file).read_text(encoding="utf-8") for name, file in parts.items()}
+    parts = {"style": ("report.css",), "script": scripts}
+    texts = {
+        name: "".join((STATIC / file).read_text(encoding="utf-8") for file in files)
+        for name, files in parts.items()
+    }
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src '{_hash(texts['style'])}'; script-src '{_hash(texts['script'])}'"

@@ -100,7 +100,7 @@ HELPER_OF = {
     "review_files": "evidence",
     "reviewing": "runs",
     "states": "evidence",
-    "summary_claims": "summary",
+    "claim_facts": "report",
     "doubt": "types",
     "judged": "types",
     "figure_detection": "figures",

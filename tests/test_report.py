@@ -171,7 +171,8 @@ def test_the_first_screen_says_what_was_found_and_how_surely() -> None:
 
 
 def test_the_slider_is_a_native_one_with_a_name() -> None:
-    (slider,) = (attributes for attributes in page(scenes.comparison()).all("input"))
+    inputs = page(scenes.comparison()).all("input")
+    (slider,) = (attributes for attributes in inputs if attributes["type"] == "range")
     assert (
         slider["type"] == "range" and slider["aria-label"] and (slider["min"], slider["max"]) == ("0", "100")
     )
