@@ -295,7 +295,7 @@ def review(run: Path, review: Path, operator: str | None) -> None:
     from . import reviewing
 
     added = reviewing.add(run, review, operator)
-    _tell(f"{run}: {len(added.judgements)} decisions of {added.reviewer} added as {added.name}")
+    _tell(f"{run}: {len(added.judgements)} judgements of {added.reviewer} added as {added.name}")
 
 
 @main.command(name="report")

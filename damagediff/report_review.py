@@ -18,9 +18,15 @@ def review(comparison: Comparison) -> dict[str, Any]:
     gradable = wording.gradable(comparison.pair.grid.gsd_m)
     return {
         "files": [
-            {"name": r.name, "reviewer": r.reviewer, "items": len(r.judgements), "scale": r.scale or ""}
+            {
+                "name": r.name,
+                "reviewer": r.reviewer,
+                "judged": wording.count(len(r.judgements), "judgement"),
+                "scale": r.scale or "",
+            }
             for r in reviews
         ],
+        "reviewers": list(agreement.latest(reviews)),
         "counts": list(_counts(comparison)),
         "agreements": [_agreement(found) for found in agreement.agreements(reviews)],
         "scales": [

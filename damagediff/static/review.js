@@ -50,7 +50,7 @@
     const name = cell.dataset.name;
     const box = make("div", { class: "controls", role: "group", "aria-label": `Review of ${name}` });
     if (cell.dataset.kind === "claim") {
-      const select = make("select", { class: "finding", "aria-label": `What the images show of ${name}` });
+      const select = make("select", { class: "answer", "aria-label": `What the images show of ${name}` });
       for (const word of ["", ...FINDINGS]) select.append(make("option", { value: word }, word || "not said"));
       select.addEventListener("change", () => { entry(cell).answer = select.value; changed(cell); });
       box.append(select);
@@ -97,7 +97,7 @@
     cell.querySelectorAll(".decide").forEach((button) => {
       button.setAttribute("aria-pressed", String(button.dataset.decide === mine.answer));
     });
-    const finding = cell.querySelector(".finding");
+    const finding = cell.querySelector(".answer");
     if (finding) finding.value = mine.answer;
     for (const field of ["reason", "regions"]) {
       const input = cell.querySelector(`.${field}`);
@@ -160,7 +160,7 @@
     link.remove();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
     exported = true;
-    tell(`${review.items.length} decisions exported. Put them into the run with: damagediff review RUN review.json`);
+    tell(`${review.items.length} judgements exported. Put them into the run with: damagediff review RUN review.json`);
   }
 
   const isText = (value, most) => typeof value === "string" && value.length <= most;
@@ -197,14 +197,14 @@
       const taken = take(JSON.parse(await file.text()));
       exported = true;
       store();
-      tell(`${taken} decisions imported.`);
+      tell(`${taken} judgements imported.`);
     } catch (error) {
       tell(`This file was not imported: ${error.message}`);
     }
   }
 
   function forget() {
-    if (!confirm("Forget all decisions entered in this page?")) return;
+    if (!confirm("Forget all that was entered in this page?")) return;
     entries.clear();
     cells.forEach(show);
     exported = true;
