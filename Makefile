@@ -22,10 +22,10 @@ demo: $(BASE)  ## compare the synthetic sample pair and write a report into repo
 test: $(TEST)  ## run the tests
 	$(BIN)/python -m pytest
 
-check: $(TEST)  ## ruff, mypy, and the floors: who may import whom
+check: $(TEST)  ## ruff, mypy, the floors (who may import whom), and the tool's vocabulary
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_floors.py
+	$(BIN)/python -m pytest -q tests/test_floors.py tests/test_wording.py
 
 bench: $(BASE)  ## run the commands under benchmarks/ on DATA (one of them: BENCH=name)
 	@test -n "$(BENCH)" || { echo "make bench: there are no commands under benchmarks/"; exit 1; }

@@ -1,4 +1,4 @@
-"""Part of the report: what was measured that bears on a claim; what follows from it is the analyst's to say."""
+"""Part of the report: what was measured that bears on a claim; what follows is for the analyst to say."""
 
 from __future__ import annotations
 

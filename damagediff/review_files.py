@@ -227,7 +227,7 @@ def _text(said: Any, what: str, limit: int) -> str:
         raise ValueError(f"{what} is {_shown(said)}: must be a text")
     if len(said) > limit:
         raise ValueError(f"{what} has {len(said):,} characters, at most {limit:,} are read")
-    return wording.plain(said, limit)
+    return wording.plain(said, limit).strip()
 
 
 def _no_others(said: dict[str, Any], allowed: set[str], where: str) -> None:

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import shape
 
-from damagediff import folders, grid, json_text, outputs, summary, tables, types, wording
+from damagediff import exchange, folders, grid, json_text, outputs, summary, tables, types, wording
 from damagediff.errors import OutputError
 
 
