@@ -105,6 +105,20 @@ def test_what_changes_no_result_is_not_in_the_command() -> None:
     assert evidence.telling(typed + kept) == [*typed[:3], *kept[1:]]
 
 
+def test_a_reviewed_run_can_be_computed_again(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    run, path = tmp_path / "run", tmp_path / "mine.json"
+    compare(pair, run)
+    evidence_id = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["evidence_id"]
+    review = {"format": 1, "evidence_id": evidence_id, "reviewer": "A.B.", "scale": None, "items": []}
+    path.write_text(json.dumps(review))
+    assert invoke("review", run, path).exit_code == 0
+    done = invoke("verify", run, "--inputs", pair[0].parent, "--rerun", "-q", "--json")
+    assert done.exit_code == 0, done.output
+    found = {each["name"]: each["outcome"] for each in json.loads(done.stdout)["rerun"]}
+    assert set(found.values()) == {"identical"}
+    assert "report.html" in found and "review-001.json" not in found
+
+
 def test_a_run_computed_again_is_identical(pair: tuple[Path, Path], tmp_path: Path) -> None:
     run, originals = tmp_path / "run", tmp_path / "originals"
     area = tmp_path / "area.geojson"
