@@ -289,7 +289,7 @@ def test_a_review_becomes_a_further_state_of_the_run(run: Path, write: Callable[
     after = contents(run)
     assert after["review-001.json"] == path.read_bytes()
     assert after["manifest-000.json"] == before["manifest.json"]
-    drawn = {"report.html", "manifest.json", "SHA256SUMS", "custody.jsonl"}
+    drawn = {"report.html", "manifest.json", "SHA256SUMS", "custody.jsonl", "ro-crate-metadata.json"}
     changed = {name for name, data in before.items() if after[name] != data}
     assert drawn <= changed <= drawn | {"figure.png", "figure_clean.png"}
     assert after["custody.jsonl"].startswith(before["custody.jsonl"])
