@@ -11,6 +11,8 @@ from .judged import Judgement, Kind, Review
 DISPUTED = "disputed"
 """What is said of a thing on which the reviewers' last decisions differ."""
 
+MAX_NAMED = 12
+"""Regions named on a figure."""
 Key = tuple[Kind, str]
 """What was judged."""
 
@@ -54,6 +56,20 @@ def states(reviews: Sequence[Review], kind: Kind) -> dict[str, str]:
             if of == kind:
                 found.setdefault(name, set()).add(judgement.decision)
     return {name: said.pop() if len(said) == 1 else DISPUTED for name, said in found.items()}
+
+
+def line(reviews: Sequence[Review]) -> str | None:
+    """Which regions were rejected or are disputed, in few words for a figure; None without a review."""
+    if not reviews:
+        return None
+    found = states(reviews, "region")
+    told = []
+    for word in ("rejected", DISPUTED):
+        ids = sorted(int(name) for name, state in found.items() if state == word)
+        if ids:
+            shown = ", ".join(map(str, ids[:MAX_NAMED]))
+            told.append(f"{word} {shown}{' and more' if ids[MAX_NAMED:] else ''}")
+    return f"regions by review: {'; '.join(told)}" if told else "reviewed: no region rejected"
 
 
 def agreements(reviews: Sequence[Review]) -> Iterator[Agreement]:

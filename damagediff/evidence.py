@@ -104,13 +104,14 @@ def _outputs(folder: Path) -> list[dict[str, Any]]:
 
 
 def _write_seal(folder: Path, manifest: Any, listed: list[dict[str, Any]]) -> str:
-    """Write the manifest, with its own hash, and SHA256SUMS; the latter's hash."""
+    """Write the manifest, with its own hash, SHA256SUMS and the crate; the hash of SHA256SUMS."""
+    text = digests.sealed(json_text.to_json(manifest))
     write = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
     (folder / folders.MANIFEST).write_text(digests.sealed(json_text.to_json(manifest)), **write)
     (folder / digests.SUMS).write_text(digests.sums(listed), **write)
-    written = json.loads((folder / folders.MANIFEST).read_text(encoding="utf-8"))
-    if "evidence_id" in written:
-        (folder / crate.FILE).write_text(crate.text(written), **write)
+    said = json.loads(text)
+    if "evidence_id" in said:
+        (folder / crate.FILE).write_text(crate.text(said), **write)
     return digests.of_text(digests.sums(listed))
 
 

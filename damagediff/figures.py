@@ -18,10 +18,10 @@ from matplotlib.patheffects import Normal, withStroke
 from matplotlib.text import Text
 from matplotlib_scalebar.scalebar import ScaleBar
 
+from . import agreement, outputs, summary, wording
 from . import figure_hatch as hatch
 from . import figure_labels as labels
 from . import figure_sheet as sheets
-from . import outputs, summary, wording
 from .figure_sheet import INK, MUTED, PAPER, STRIP, Sheet
 from .types import (
     ByteArray,
@@ -457,6 +457,7 @@ def footer(comparison: Comparison, annotated: bool = True) -> tuple[str, ...]:
         f"contrast stretched p2–p98, {'both alike' if aligned else 'each by itself'}",
         f"damagediff {comparison.versions.get('damagediff', '')}".strip(),
         f"id {outputs.evidence_id(comparison)}",
+        *((reviewed,) if (reviewed := agreement.line(comparison.reviews)) else ()),
         *((f"{lacking} here: see report.html",) if (lacking := not_drawable(comparison)) else ()),
     )
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from . import (
     __version__,
-    crate,
     custody,
     digests,
     drawing,
@@ -91,10 +90,11 @@ def _added(manifest: dict[str, Any], review: Review, entry: dict[str, Any], when
 def _keep(folder: Path, new: Path, manifest: str) -> None:
     """Take over every file that was not drawn again; the manifest and its signatures get another name."""
     names = {folders.MANIFEST: manifest}
+    made_anew = set(digests.BESIDE) - set(names)
     names |= dict(zip(signatures.names(), signatures.names(manifest), strict=True))
     for path in folder.iterdir():
         target = new / names.get(path.name, path.name)
-        if path.name not in (digests.SUMS, crate.FILE) and not target.exists():
+        if path.name not in made_anew and not target.exists():
             _link(path, target)
 
 

@@ -124,9 +124,9 @@ def _reviews(
 ) -> Iterator[tuple[str, str]]:
     """As many reviews as states, each file with the hash that manifest and log name."""
     listed = {item["name"]: item["sha256"] for item in manifest["outputs"]}
-    told = {told["name"]: told["sha256"] for told in manifest.get("reviews", ())}
+    told = {each["name"]: each["sha256"] for each in manifest.get("reviews", ())}
     files = {name: digest for name, digest in listed.items() if review_files.NAME.fullmatch(name)}
-    logged = [seal.get("review", {}) for seal in seals[1:]]
+    logged = [named if isinstance(named := seal.get("review"), dict) else {} for seal in seals[1:]]
     expected = [review_name(number) for number in range(1, earlier + 1)]
     if not (list(told) == expected == sorted(files)) or told != files:
         yield folders.MANIFEST, "does not list the reviews that belong to its states"

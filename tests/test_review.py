@@ -25,6 +25,7 @@ from damagediff import (
     drawing,
     evidence,
     exchange,
+    figures,
     folders,
     outputs,
     report,
@@ -267,6 +268,17 @@ def test_the_last_word_of_each_reviewer_counts() -> None:
     }
     (both,) = agreement.agreements(found)
     assert both.reviewers == ("A.B.", "C.D.") and (both.items, both.same) == (2, 0)
+
+
+def test_figures_name_what_was_rejected() -> None:
+    found = reviewed(
+        ("A.B.", {n: "rejected" for n in range(1, 12)} | {12: "accepted"}), ("C.D.", {3: "unsure"})
+    )
+    told = "regions by review: rejected 1, 2, 4, 5, 6, 7, 8, 9, 10, 11; disputed 3"
+    assert told in figures.footer(dataclasses.replace(COMPARED, reviews=found))
+    good = reviewed(("A.B.", {1: "accepted"}))
+    assert "reviewed: no region rejected" in figures.footer(dataclasses.replace(COMPARED, reviews=good))
+    assert not [part for part in figures.footer(COMPARED) if "review" in part]
 
 
 def test_a_review_becomes_a_further_state_of_the_run(run: Path, write: Callable[..., Path]) -> None:

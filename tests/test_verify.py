@@ -161,13 +161,13 @@ def test_the_crate_is_one_by_the_library(run: Path) -> None:
 
 
 def test_each_act_is_chained_to_the_one_before(run: Path) -> None:
-    custody.append(run, "shown", {"to": "an editor"}, "A. B.")
+    custody.append(run, "exported", {"bundle": "x.zip"}, "A. B.")
     assert invoke("verify", run, "--operator", "C. D.").exit_code == 0
     lines = (run / "custody.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     assert [(r["n"], r["act"], r.get("operator")) for r in records] == [
         (1, "created", None),
-        (2, "shown", "A. B."),
+        (2, "exported", "A. B."),
         (3, "verified", "C. D."),
     ]
     assert custody.check(run) == []
@@ -181,7 +181,7 @@ def test_each_act_is_chained_to_the_one_before(run: Path) -> None:
         "record 3 does not follow from the one before it",
     ]
     with pytest.raises(EvidenceError, match="Nothing was added"):
-        custody.append(run, "reviewed", {}, None)
+        custody.append(run, "exported", {}, None)
 
 
 def test_a_log_that_cannot_be_written_to_is_a_note(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
