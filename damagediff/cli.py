@@ -115,6 +115,7 @@ def main() -> None:
 @cli_options.align_options
 @cli_options.diff_options
 @cli_options.trust_options
+@cli_options.pdf_option
 @cli_options.output_options
 @cli_options.operator_option
 @cli_options.settings_options
@@ -229,6 +230,7 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
 
 @main.command()
 @click.option("-o", "--out", default=Path("reports/demo"), type=PATH, show_default=True)
+@cli_options.pdf_option
 @cli_options.output_options
 @cli_options.settings_options
 def demo(out: Path, **given: Any) -> None:

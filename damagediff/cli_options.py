@@ -114,6 +114,11 @@ def private_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def pdf_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Whether the report is also written on pages."""
+    return click.option("--no-pdf", is_flag=True, help="Write no report.pdf beside report.html.")(command)
+
+
 RECORDED = {
     "url": ("URL", "Where the {side} image was found."),
     "publisher": ("NAME", "Who published the {side} image."),

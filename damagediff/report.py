@@ -1,4 +1,4 @@
-"""Writes report.html: one file, readable offline, that says what was found and how surely.
+"""Writes report.html, one file, readable offline, that says what was found and how surely, and report.pdf.
 
 Computes nothing: it arranges what a `Comparison` holds. Every word of the user or of a file goes through
 jinja2's escaping, and a Content-Security-Policy lets nothing run or load that is not in the page.
@@ -23,6 +23,7 @@ from . import (
     report_change,
     report_detection,
     report_pages,
+    report_pdf,
     report_pictures,
     report_sources,
     summary,
@@ -39,14 +40,21 @@ PICTURE_QUALITY, CROP_QUALITY = 86, 92
 
 
 def write(comparison: Comparison, folder: Path) -> None:
-    """Write report.html into `folder`. The same comparison gives the same bytes.
+    """Write report.html and, unless switched off, report.pdf into `folder`.
+
+    The same comparison gives the same bytes. The PDF shows figure.png where that lies in `folder` already.
 
     Raises
     ------
     OSError
         The disk refuses.
     """
-    (folder / "report.html").write_text(html(comparison), encoding="utf-8", newline="\n")
+    page = html(comparison)
+    (folder / "report.html").write_text(page, encoding="utf-8", newline="\n")
+    if comparison.settings.get("report", {}).get("pdf", True):
+        figure = folder / "figure.png"
+        drawn = figure.read_bytes() if figure.exists() else None
+        (folder / "report.pdf").write_bytes(report_pdf.pdf(page, outputs.evidence_id(comparison), drawn))
 
 
 def html(comparison: Comparison) -> str:

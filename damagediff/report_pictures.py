@@ -13,11 +13,16 @@ from .types import ByteArray
 
 def jpeg(rgb: ByteArray, quality: int) -> str:
     """`rgb` as a data address, colours at full resolution."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg_bytes(rgb, quality)).decode()
+
+
+def jpeg_bytes(rgb: ByteArray, quality: int) -> bytes:
+    """`rgb` as a JPEG file, colours at full resolution."""
     target = io.BytesIO()
     PillowImage.fromarray(np.ascontiguousarray(rgb)).save(
         target, "JPEG", quality=quality, subsampling=0, optimize=True
     )
-    return "data:image/jpeg;base64," + base64.b64encode(target.getvalue()).decode()
+    return target.getvalue()
 
 
 def png(data: bytes) -> str:

@@ -137,6 +137,8 @@ class ReportSettings:
     """Longest side of the pictures in the HTML."""
     insets: int = 4
     """Regions enlarged in figure.png."""
+    pdf: bool = True
+    """Whether report.pdf, the same content on A4 pages, is written too."""
     show_private: bool = False
     """Whether report and manifest tell what files hold of people; off, because a report is passed on."""
 

@@ -20,6 +20,7 @@ BURIED = (slice(150, 200), slice(160, 220))
 """Where the after image shows something else."""
 CONTRACT = {
     "report.html",
+    "report.pdf",
     "figure.png",
     "figure_clean.png",
     "after_aligned.tif",

@@ -112,6 +112,12 @@ HELPER_OF = {
     "rasters_out": "pipeline",
     "report_alignment": "report",
     "report_change": "report",
+    "report_elements": "report",
+    "report_pdf": "report",
+    "report_pdf_blocks": "report",
+    "report_pdf_pictures": "report",
+    "report_pdf_tables": "report",
+    "report_pdf_text": "report",
     "report_pictures": "report",
     "alarm_trials": "pipeline",
     "analysed": "pipeline",
@@ -189,6 +195,7 @@ ONLY_IN = {
     "jinja2": {"report"},
     "matplotlib": {"figures"},
     "matplotlib_scalebar": {"figures"},
+    "reportlab": {"report"},
     "rich": {"cli"},
 }
 """Libraries with one home."""

@@ -131,7 +131,7 @@ def test_a_finished_run_is_drawn_again_without_its_inputs(pair: tuple[Path, Path
     done = invoke("report", run, "-o", out)
     assert done.exit_code == 0, done.output
     drawn = contents(out)
-    assert set(drawn) == {"figure.png", "figure_clean.png", "report.html"}
+    assert set(drawn) == {"figure.png", "figure_clean.png", "report.html", "report.pdf"}
     assert drawn == {name: (run / name).read_bytes() for name in drawn}
     (run / "results.json").write_text("{}")
     done = invoke("report", run, "-o", tmp_path / "third")
