@@ -26,6 +26,7 @@ from reportlab.pdfgen import canvas
 from reportlab.platypus import Flowable
 
 from damagediff import (
+    cli_values,
     cut,
     figures,
     outputs,
@@ -376,6 +377,12 @@ def test_the_pdf_can_be_switched_off(tmp_path: Path) -> None:
     off = comparison.settings | {"report": comparison.settings["report"] | {"pdf": False}}
     report.write(dataclasses.replace(comparison, settings=off), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"report.html"}
+
+
+def test_the_command_line_can_switch_it_off() -> None:
+    given = {"settings_file": None, "overrides": (), "no_pdf": True}
+    assert not cli_values.settings(given).report.pdf
+    assert cli_values.settings(given | {"no_pdf": False}).report.pdf
 
 
 def test_a_row_that_is_higher_than_a_page_is_set_as_paragraphs() -> None:
