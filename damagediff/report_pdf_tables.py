@@ -17,7 +17,7 @@ MOST_LINES = 35
 """Of a cell, if its words filled every line; a row with a longer one is set as paragraphs, which may break
 over pages. Twice as many lines still fit on a page: words that do not break well take more."""
 MIN_FACTS = 50.0
-"""Points that must be left on a page for a list of facts to begin there: not one row and the rest overleaf."""
+"""Points that must be left on a page for a list of facts to begin there, and not one row of it alone."""
 FACT_NAME = 0.27
 """Share of the width for the names of a list of facts."""
 

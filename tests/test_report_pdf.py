@@ -401,7 +401,7 @@ def test_a_row_that_is_higher_than_a_page_is_set_as_paragraphs() -> None:
 
 
 @given(strategies.lists(strategies.floats(1, 5000), min_size=1, max_size=9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_columns_fill_no_more_than_the_room(asked: list[float]) -> None:
     shared = report_pdf_tables._shared(asked, 500.0)
     assert sum(shared) <= 500.01 and min(shared) > 0
@@ -410,7 +410,7 @@ def test_columns_fill_no_more_than_the_room(asked: list[float]) -> None:
 
 
 @given(strategies.text(max_size=60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_text_can_be_set(text: str) -> None:
     page = f"<html><body><h1>first</h1><p>{html.escape(text)}</p><p>last</p></body></html>"
     (sheet,) = read(report_pdf.pdf(page, "0123")).pages
