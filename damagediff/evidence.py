@@ -107,7 +107,7 @@ def _write_seal(folder: Path, manifest: Any, listed: list[dict[str, Any]]) -> st
     """Write the manifest, with its own hash, SHA256SUMS and the crate; the hash of SHA256SUMS."""
     text = digests.sealed(json_text.to_json(manifest))
     write = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
-    (folder / folders.MANIFEST).write_text(digests.sealed(json_text.to_json(manifest)), **write)
+    (folder / folders.MANIFEST).write_text(text, **write)
     (folder / digests.SUMS).write_text(digests.sums(listed), **write)
     said = json.loads(text)
     if "evidence_id" in said:

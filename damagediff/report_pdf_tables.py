@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reportlab.platypus import Flowable, Paragraph, Spacer, Table
+from reportlab.platypus import CondPageBreak, Flowable, Paragraph, Spacer, Table
 
 from . import report_pdf_text as words
 from .report_elements import Element
@@ -16,6 +16,8 @@ PAD = 4.0
 MOST_LINES = 35
 """Of a cell, if its words filled every line; a row with a longer one is set as paragraphs, which may break
 over pages. Twice as many lines still fit on a page: words that do not break well take more."""
+MIN_FACTS = 50.0
+"""Points that must be left on a page for a list of facts to begin there, and not one row of it alone."""
 FACT_NAME = 0.27
 """Share of the width for the names of a list of facts."""
 
@@ -45,6 +47,7 @@ def facts(element: Element, room: float) -> Iterator[Flowable]:
         else:
             rows.append([part] if part.tag == "dt" else [Element("dt"), part])
     first = room * FACT_NAME
+    yield CondPageBreak(MIN_FACTS)
     yield from _parts([], rows, [first, room - first])
     yield Spacer(1, 4)
 

@@ -26,6 +26,7 @@ from reportlab.pdfgen import canvas
 from reportlab.platypus import Flowable
 
 from damagediff import (
+    cli_values,
     cut,
     figures,
     outputs,
@@ -382,6 +383,12 @@ def test_the_pdf_can_be_switched_off(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"report.html"}
 
 
+def test_the_command_line_can_switch_it_off() -> None:
+    given = {"settings_file": None, "overrides": (), "no_pdf": True}
+    assert not cli_values.settings(given).report.pdf
+    assert cli_values.settings(given | {"no_pdf": False}).report.pdf
+
+
 def test_a_row_that_is_higher_than_a_page_is_set_as_paragraphs() -> None:
     cell = "<td>" + "many words " * 3000 + "the end</td>"
     page = (
@@ -398,7 +405,7 @@ def test_a_row_that_is_higher_than_a_page_is_set_as_paragraphs() -> None:
 
 
 @given(strategies.lists(strategies.floats(1, 5000), min_size=1, max_size=9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_columns_fill_no_more_than_the_room(asked: list[float]) -> None:
     shared = report_pdf_tables._shared(asked, 500.0)
     assert sum(shared) <= 500.01 and min(shared) > 0
@@ -407,7 +414,7 @@ def test_columns_fill_no_more_than_the_room(asked: list[float]) -> None:
 
 
 @given(strategies.text(max_size=60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_text_can_be_set(text: str) -> None:
     page = f"<html><body><h1>first</h1><p>{html.escape(text)}</p><p>last</p></body></html>"
     (sheet,) = read(report_pdf.pdf(page, "0123")).pages

@@ -243,7 +243,7 @@ def test_a_bundle_has_the_same_bytes_whenever_it_is_made(run: Path, tmp_path: Pa
 
 def test_a_bundle_without_pictures_holds_none_and_verifies(run: Path, tmp_path: Path) -> None:
     left_out = bundle.write(run, tmp_path / "bare.zip", pixels=False)
-    assert left_out == ["figure.png", "report.html"]
+    assert left_out == ["figure.png", "report.html", "report.pdf"]
     with zipfile.ZipFile(tmp_path / "bare.zip") as archive:
         archive.extractall(tmp_path)
     folder = tmp_path / "run"
@@ -251,13 +251,13 @@ def test_a_bundle_without_pictures_holds_none_and_verifies(run: Path, tmp_path: 
     with zipfile.ZipFile(tmp_path / "bare.zip") as archive:
         archive.extractall(tmp_path)
     found = verify.run(folder)
-    assert found.findings == () and "figure.png, report.html" in found.notes[0]
+    assert found.findings == () and "figure.png, report.html, report.pdf" in found.notes[0]
     page = (folder / bundle.BARE_REPORT).read_text()
     assert "Pictures are left out" in page and "image/jpeg" not in page and "image/png" not in page
     (folder / bundle.BARE_REPORT).write_text(page + " ")
     assert named(folder) == {bundle.BARE_REPORT}
     (folder / "left_out.json").unlink()
-    assert named(folder) == {"figure.png", "report.html", bundle.BARE_REPORT}
+    assert named(folder) == {"figure.png", "report.html", "report.pdf", bundle.BARE_REPORT}
 
 
 def test_what_was_packed_is_written_into_the_log(run: Path, tmp_path: Path) -> None:
