@@ -115,6 +115,7 @@ def main() -> None:
 @cli_options.align_options
 @cli_options.diff_options
 @cli_options.trust_options
+@cli_options.figure_options
 @cli_options.output_options
 @cli_options.operator_option
 @cli_options.settings_options
@@ -285,14 +286,17 @@ def verify(run: Path, **given: Any) -> None:
 @main.command(name="report")
 @click.argument("run", type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="Folder to write.")
-def draw(run: Path, out: Path) -> None:
+@cli_options.figure_options
+def draw(run: Path, out: Path, **given: Any) -> None:
     """Draw figures and report of a finished RUN again, without computing anything.
 
-    Exit codes: 0 done, 5 the run does not agree with its manifest, 6 the folder cannot be written.
+    Exit codes: 0 done, 2 usage, 3 the font cannot be used, 5 the run does not agree with its manifest,
+    6 the folder cannot be written.
     """
     from . import runs
 
-    _tell(f"{out}: {', '.join(runs.draw_again(run, out))}")
+    drawing = runs.Drawing(given["figures"], given["animate"], given["font"])
+    _tell(f"{out}: {', '.join(runs.draw_again(run, out, drawing))}")
 
 
 @main.command()
@@ -322,6 +326,7 @@ def _run(
     from . import runs, splitting
 
     order = runs.Order(("damagediff", *sys.argv[1:]), given["overwrite"], given.get("operator"))
+    runs.check(case, settings)
     with _progress(given["quiet"]) as progress:
         if wish is not None:
             case = splitting.cut_case(case, wish, settings, progress)

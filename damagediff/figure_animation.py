@@ -118,5 +118,5 @@ def _across(metres: float) -> str:
 def _pixels(sheet: Sheet) -> ByteArray:
     canvas = sheet.figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]

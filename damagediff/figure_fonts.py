@@ -60,7 +60,7 @@ def check(path: Path) -> None:
 
 
 @contextmanager
-def using(path: Path | None) -> Iterator[None]:
+def fonts(path: Path | None) -> Iterator[None]:
     """Take characters that the bundled font lacks from this one, as long as the context lasts."""
     if path is None:
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -144,7 +144,6 @@ def draw_locator(sheet: Sheet, at: tuple[float, float], place: tuple[float, floa
     middle = at[0] + radius, at[1] + radius
     # Turned to a whole number of graticule lines, so that the dot shows where between them it lies.
     about = GRATICULE_DEG * round(lon / GRATICULE_DEG), max(-45, min(45, GRATICULE_DEG * round(lat / 30)))
-    shape = {"transform": sheet.figure.transFigure}
     _disc(sheet, middle, radius, facecolor="#eef2f5", edgecolor=MUTED)
     t = np.linspace(-180, 180, 361)
     lines = [(t, np.full_like(t, k), k == 0) for k in range(-75, 90, GRATICULE_DEG)]
@@ -155,7 +154,14 @@ def draw_locator(sheet: Sheet, at: tuple[float, float], place: tuple[float, floa
         ys = np.where(seen, 1 - (middle[1] - radius * y) / sheet.height, np.nan)
         color, width = (INK, 2.5) if bold else ("#9aa5b1", 1.0)
         sheet.figure.add_artist(
-            Line2D(xs, ys, color=color, linewidth=sheets.points(width * unit), zorder=1, **shape)
+            Line2D(
+                xs,
+                ys,
+                color=color,
+                linewidth=sheets.points(width * unit),
+                zorder=1,
+                transform=sheet.figure.transFigure,
+            )
         )
     x, y, _ = _orthographic(np.array([lon]), np.array([lat]), about)
     dot = middle[0] + radius * float(x[0]), middle[1] - radius * float(y[0])
@@ -165,12 +171,12 @@ def draw_locator(sheet: Sheet, at: tuple[float, float], place: tuple[float, floa
     sheet.lines((at[0] + (GLOBE_PX + 12) * unit, top), words, TICK_SIZE * unit, color=MUTED)
 
 
-def _disc(sheet: Sheet, middle: tuple[float, float], radius: float, **style: object) -> None:
-    axes_free = sheet.figure.dpi_scale_trans  # inches from the lower left: a circle stays one
+def _disc(sheet: Sheet, middle: tuple[float, float], radius: float, **style: Any) -> None:
+    inches = sheet.figure.dpi_scale_trans  # from the lower left: a circle stays one
     dpi = sheet.figure.dpi
     at = middle[0] / dpi, (sheet.height - middle[1]) / dpi
-    options = {"linewidth": sheets.points(max(1.5, radius / 30)), "zorder": 1} | style
-    sheet.figure.add_artist(Circle(at, radius / dpi, transform=axes_free, **options))  # type: ignore[arg-type]
+    options: dict[str, Any] = {"linewidth": sheets.points(max(1.5, radius / 30)), "zorder": 1} | style
+    sheet.figure.add_artist(Circle(at, radius / dpi, transform=inches, **options))
 
 
 def _orthographic(

@@ -15,10 +15,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib_scalebar.scalebar import ScaleBar
 
-from . import figure_boxes, figure_fonts, figure_map, figure_presets, figure_press, summary, wording
+from . import (
+    figure_animation,
+    figure_boxes,
+    figure_fonts,
+    figure_map,
+    figure_presets,
+    figure_press,
+    summary,
+    wording,
+)
 from . import figure_hatch as hatch
 from . import figure_sheet as sheets
 from .figure_boxes import COLORS, ON_LABEL
+from .figure_fonts import fonts as fonts
 from .figure_sheet import INK, MUTED, PAPER, STRIP, Sheet
 from .figure_words import SYNTHETIC, boxes, length
 from .figure_words import footer as footer
@@ -59,11 +69,31 @@ class Panel:
     scale: bool = False
 
 
-def write(comparison: Comparison, folder: Path, pages: Sequence[FigurePreset] = ()) -> None:
+def check(pages: Sequence[FigurePreset], credits_: tuple[str | None, str | None], font: Path | None) -> None:
+    """Refuse pages to be published without a credit for each image, and a font that cannot be used.
+
+    Raises
+    ------
+    SettingsError, InputError
+        One line that names what to give.
+    """
+    figure_presets.check(pages, *credits_)
+    if font is not None:
+        figure_fonts.check(font)
+
+
+def write(
+    comparison: Comparison,
+    folder: Path,
+    pages: Sequence[FigurePreset] = (),
+    animate: figure_animation.Kind | None = None,
+) -> None:
     """Write figure.png (annotated), figure_clean.png, and both as PNG and SVG for each page asked for.
 
-    The same comparison gives the same bytes.
+    The same comparison gives the same bytes. A pair that is not comparable gets no moving picture.
     """
+    if animate is not None:
+        figure_animation.write(comparison, folder, animate)
     with sheets.defaults():
         for name, annotated in (("figure", True), ("figure_clean", False)):
             (folder / f"{name}.png").write_bytes(sheets.png(draw_comparison(comparison, annotated)))

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from . import (
     case_files,
@@ -25,7 +25,7 @@ from . import (
 from . import settings as options
 from .errors import EvidenceError
 from .scene import Progress
-from .settings import Settings
+from .settings import FigurePreset, Settings
 from .types import Case, Comparison
 
 
@@ -38,6 +38,15 @@ class Order:
     overwrite: bool = False
     operator: str | None = None
     """Who runs it, if that is to be written down."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What to draw of a finished run beside what it drew itself."""
+
+    pages: tuple[FigurePreset, ...] = ()
+    animate: Literal["gif", "webp"] | None = None
+    font: Path | None = None
 
 
 def make(
@@ -57,6 +66,7 @@ def make(
         alignment is no error here: the folder then holds the report that says why.
     """
     started = datetime.now(UTC)
+    check(case, settings)
     evidence.created(started)  # a wrong SOURCE_DATE_EPOCH is told now, not after an hour
     folders.check_apart(out, [path for _, path in case_files.named(case)])
     sealed = evidence.seal(case)
@@ -67,20 +77,39 @@ def make(
     return comparison
 
 
+def check(case: Case, settings: Settings) -> None:
+    """Refuse figures that could not be drawn as asked, before anything is computed.
+
+    Raises
+    ------
+    SettingsError
+        A page made to be published, and an image without a credit.
+    InputError
+        The font cannot be used.
+    """
+    figures.check(settings.report.figures, (case.before.credit, case.after.credit), case.font)
+
+
 def fill(case: Case, settings: Settings, folder: Path, progress: Progress = scene.silent) -> Comparison:
     """Write everything but the manifest into an existing folder."""
     comparison = pipeline.compare(case, settings, folder, progress)
     progress("writing the report", 0.0)
-    figures.write(comparison, folder)
-    report.write(comparison, folder)
+    with figures.fonts(case.font):
+        figures.write(comparison, folder, settings.report.figures, settings.report.animate)
+        report.write(comparison, folder)
     outputs.write_results(comparison, folder)
     settings_told = outputs.result_settings(comparison.settings)
     saved.write(replace(comparison, settings=settings_told), folder)
     return comparison
 
 
-def draw_again(folder: Path, out: Path) -> list[str]:
+def draw_again(folder: Path, out: Path, drawing: Drawing = Drawing()) -> list[str]:  # noqa: B008
     """Draw the figures and the report of a finished run anew, with this version, into another folder.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        Pages and a moving picture beside those that the run itself asked for, and a font: a run keeps none.
 
     Returns
     -------
@@ -91,6 +120,8 @@ def draw_again(folder: Path, out: Path) -> list[str]:
     ------
     EvidenceError
         The run does not agree with its manifest, or holds no comparison that can be read.
+    SettingsError, InputError
+        As `check`.
     OutputError
         `out` exists already or cannot be written.
     """
@@ -100,8 +131,12 @@ def draw_again(folder: Path, out: Path) -> list[str]:
         raise EvidenceError(f"{folder.name}/{first.name}: {first.what}. Nothing was drawn")
     comparison = saved.read(folder)
     folders.check_apart(out, [folder])
-    with folders.run_folder(out) as drawn:
-        figures.write(comparison, drawn)
+    asked = comparison.settings.get("report", {})
+    pages = (*asked.get("figures", ()), *drawing.pages)
+    credits_ = comparison.pair.before.credit, comparison.pair.after.credit
+    figures.check(pages, credits_, drawing.font)
+    with folders.run_folder(out) as drawn, figures.fonts(drawing.font):
+        figures.write(comparison, drawn, pages, drawing.animate or asked.get("animate"))
         report.write(comparison, drawn)
         return sorted(path.name for path in drawn.iterdir())
 
