@@ -323,7 +323,7 @@ def _run(
     case: Case, settings: options.Settings, out: Path, given: dict[str, Any], wish: Wish | None = None
 ) -> None:
     """Compare, write the run folder, say what was found; with a `wish`, both sources name one picture."""
-    from . import runs, splitting
+    from . import runs, splitting, summary
 
     order = runs.Order(("damagediff", *sys.argv[1:]), given["overwrite"], given.get("operator"))
     runs.check(case, settings)
@@ -331,6 +331,8 @@ def _run(
         if wish is not None:
             case = splitting.cut_case(case, wish, settings, progress)
         comparison = runs.make(case, settings, out, order, progress)
+    if settings.report.animate and not summary.told(comparison):
+        _tell("no moving picture: the two pictures are not comparable, and would seem to move")
     _say(comparison, out, given["as_json"])
 
 

@@ -25,8 +25,8 @@ FRAME_MS = 1200
 COLORS = 256
 WEBP_QUALITY = 82
 LEAST_WIDTH = 360
-UNIT = 1 / 900
-"""Size of text for each px of width: small print is 22 px high in 900."""
+UNIT = 1 / 1100
+"""Size of text for each px of width: small print is 22 px high in 1,100."""
 
 
 def write(comparison: Comparison, folder: Path, kind: Kind) -> bool:
@@ -79,7 +79,7 @@ def frame(comparison: Comparison, after: bool, side: int) -> ByteArray:
     page = max(width, LEAST_WIDTH)
     unit = page * UNIT
     heads, feet = zip(*(_words(comparison, k, page, unit) for k in (False, True)), strict=True)
-    step, small, pad = sheets.line_height(11 * unit), sheets.line_height(8 * unit), round(10 * unit)
+    step, small, pad = sheets.line_height(11 * unit), sheets.line_height(8 * unit), round(14 * unit)
     head, foot = max(map(len, heads)) * step + 2 * pad, max(map(len, feet)) * small + 2 * pad
     sheet = Sheet(page, head + height + foot)
     sheet.strip((0, 0, page, head), STRIP)
@@ -106,7 +106,7 @@ def _words(comparison: Comparison, after: bool, page: int, unit: float) -> tuple
         else f"{_across(grid.gsd_m * grid.shape[1])} from left to right",
         f"{version}, id {outputs.evidence_id(comparison)}",
     )
-    inner = page - round(20 * unit)
+    inner = page - round(28 * unit)
     return sheets.wrap(head, 11 * unit, inner, True), sheets.wrap_parts(parts, 8 * unit, inner)
 
 

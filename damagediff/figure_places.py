@@ -114,10 +114,12 @@ def _with_pairs(width: int, height: int, wanted: Wanted) -> Iterator[tuple[tuple
             if pairs := _block((0, height - below, width, below), count, across, wanted):
                 top = min(y for _, y in pairs.corners)
                 yield (width, top - wanted.gap), pairs
-        if pairs := _block((width - beside, 0, beside, height), count, 1, wanted):
-            shift = width - pairs.corners[0][0] - 2 * pairs.side - wanted.gap // 3  # flush with the margin
-            corners = tuple((x + shift, y) for x, y in pairs.corners)
-            yield (corners[0][0] - wanted.gap, height), Pairs(corners, pairs.side)
+        for across in {1, min(2, count)}:
+            if pairs := _block((width - beside, 0, beside, height), count, across, wanted):
+                right = max(x for x, _ in pairs.corners) + 2 * pairs.side + wanted.gap // 3
+                up = (min(y for _, y in pairs.corners)) // 2
+                corners = tuple((x + width - right, y - up) for x, y in pairs.corners)  # flush, halfway down
+                yield (corners[0][0] - wanted.gap, height), Pairs(corners, pairs.side)
 
 
 def _block(space: tuple[int, int, int, int], count: int, across: int, wanted: Wanted) -> Pairs | None:
@@ -133,8 +135,6 @@ def _block(space: tuple[int, int, int, int], count: int, across: int, wanted: Wa
         return None
     step_x, step_y = 2 * side + between + gap, side + wanted.tag + gap
     x, y = left + (width - across * step_x + gap) // 2, top + height - down * step_y + gap
-    if across == 1:
-        y = top + (height - down * step_y + gap) // 2
     return Pairs(tuple((x + k % across * step_x, y + k // across * step_y) for k in range(count)), side)
 
 

@@ -27,6 +27,8 @@ from .types import BoolArray, ByteArray
 
 DPI = 200
 INK, MUTED, PAPER, STRIP = "#1a1a1a", "#555555", "#ffffff", "#1f2429"
+PNG_LEVEL = 3
+"""Of 0 to 9. Pictures of places pack as small as at 6, in half the time."""
 MISSING = "\u25a1"
 """Drawn for a character that the fonts lack."""
 
@@ -209,7 +211,8 @@ def hatched(rgb: ByteArray, where: BoolArray, pitch: int = 14, falling: bool = F
 def png(figure: Figure) -> bytes:
     """The figure as PNG, the same bytes whenever it is drawn."""
     target = io.BytesIO()
-    figure.savefig(target, format="png", dpi=DPI, metadata={"Software": None})
+    packed = {"compress_level": PNG_LEVEL}
+    figure.savefig(target, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs=packed)
     return target.getvalue()
 
 
