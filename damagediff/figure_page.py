@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from . import figure_key, figure_map, figure_words, summary, wording
+from . import figure_boxes, figure_key, figure_map, figure_words, summary, wording
 from . import figure_places as places
 from . import figure_sheet as sheets
 from .figure_presets import Preset
@@ -166,9 +166,23 @@ class Page:
         most = LARGEST_CUT * max(self.comparison.pair.grid.shape)
         cut_outs = self.comparison.pictures.crops
         crops = {c.region_id: c for c in cut_outs if max(c.window.rows, c.window.cols) <= most}
-        wanted = int(self.comparison.settings.get("report", {}).get("insets", self.preset.pairs))
-        chosen = [(region, crops[region.id]) for region in self.shown if region.id in crops]
-        return chosen[: min(wanted, self.preset.pairs)]
+        return [(region, crops[region.id]) for region in self.shown if region.id in crops]
+
+    @cached_property
+    def drawn(self) -> frozenset[int]:
+        """Ids of the regions that have a box: those for whose number there is room."""
+        boxed = [p.picture for p, n in zip(self.arrangement.panels, self.panels, strict=True) if n.boxes]
+        grid = self.comparison.pair.grid
+        return frozenset(
+            region.id
+            for picture in boxed
+            for region, (_, label) in zip(
+                self.shown,
+                figure_boxes.layout(self.shown, grid, (picture.width, picture.height), self.unit),
+                strict=True,
+            )
+            if label is not None
+        )
 
     @cached_property
     def footer_parts(self) -> tuple[str, ...]:
@@ -207,7 +221,9 @@ class Page:
     def arrangement(self) -> places.Arrangement:
         """Where panels and enlarged regions are, from the left margin and the top of the middle."""
         aspects = tuple(panel.rgb.shape[1] / panel.rgb.shape[0] for panel in self.panels)
-        wanted = places.Wanted(aspects, self.heights, len(self.enlarged), self.unit, self.px(GAP))
+        most = int(self.comparison.settings.get("report", {}).get("insets", self.preset.pairs))
+        pairs = min(len(self.enlarged), most, self.preset.pairs)
+        wanted = places.Wanted(aspects, self.heights, pairs, self.unit, self.px(GAP))
         return places.arrange(self.width - self.ticks, self.middle, wanted)
 
 

@@ -34,9 +34,8 @@ def draw(comparison: Comparison, preset: Preset, annotated: bool = True) -> Figu
     sheet = Sheet(preset.width, preset.height)
     _header(sheet, on)
     left, top = on.px(MARGIN) + on.ticks, on.above
-    hidden = 0
     for k, (panel, place) in enumerate(zip(on.panels, on.arrangement.panels, strict=True)):
-        hidden += _panel(sheet, on, panel, _moved(place, left, top))
+        _panel(sheet, on, panel, _moved(place, left, top))
         if k == 0 and on.ticks:
             box = _moved(place, left, top).picture
             figure_map.draw_ticks(sheet, box, comparison.pair.grid, on.unit)
@@ -44,7 +43,7 @@ def draw(comparison: Comparison, preset: Preset, annotated: bool = True) -> Figu
     picture_width = on.arrangement.panels[0].picture.width
     top = preset.height - on.below + on.px(GAP)
     on.key.draw(sheet, on.px(MARGIN), top, picture_width)
-    _footer(sheet, on, hidden, picture_width)
+    _footer(sheet, on, picture_width)
     return sheet.figure
 
 
@@ -70,8 +69,7 @@ def _header(sheet: Sheet, on: Page) -> None:
         top += on.header_height(line)
 
 
-def _panel(sheet: Sheet, on: Page, panel: Panel, place: PanelPlace) -> int:
-    """Draw one panel; returns how many regions found no room on it."""
+def _panel(sheet: Sheet, on: Page, panel: Panel, place: PanelPlace) -> None:
     left, width, picture = place.words_left, place.words_width, place.picture
     name, date = on.head(panel, width)
     sheet.strip((left, picture.top - place.head, width, place.head), STRIP)
@@ -84,17 +82,14 @@ def _panel(sheet: Sheet, on: Page, panel: Panel, place: PanelPlace) -> int:
     axes = sheet.picture(picture, rgb)
     credit = left, picture.top + picture.height + on.ticks + on.px(6)
     sheet.lines(credit, on.credit(panel, width), 8 * on.unit, color=MUTED)
-    if not panel.boxes:
-        return 0
-    grid = on.comparison.pair.grid
-    figure_boxes.draw(axes, on.shown, grid, size, on.unit)
-    placed = figure_boxes.layout(on.shown, grid, size, on.unit)
-    return len(on.comparison.regions) - sum(label is not None for _, label in placed)
+    if panel.boxes:
+        figure_boxes.draw(axes, on.shown, on.comparison.pair.grid, size, on.unit)
 
 
 def _pairs(sheet: Sheet, on: Page, left: int, top: int) -> None:
     pairs = on.arrangement.pairs
-    for (x, y), (region, crop) in zip(pairs.corners, on.enlarged, strict=False):
+    numbered = [(region, crop) for region, crop in on.enlarged if region.id in on.drawn]
+    for (x, y), (region, crop) in zip(pairs.corners, numbered, strict=False):
         for half, (word, rgb) in enumerate((("before", crop.before), ("after", crop.after))):
             at = left + x + half * (pairs.side + on.px(GAP) // 3), top + y, pairs.side
             _enlarged(sheet, on, at, (region, word), rgb)
@@ -127,9 +122,10 @@ def _enlarged(
     sheet.picture((left + (side - width) // 2, below + (side - height) // 2, width, height), rgb)
 
 
-def _footer(sheet: Sheet, on: Page, hidden: int, picture_width: int) -> None:
+def _footer(sheet: Sheet, on: Page, picture_width: int) -> None:
     parts = []
-    if hidden:
+    hidden = len(on.comparison.regions) - len(on.drawn)
+    if on.told and hidden:
         parts.append(f"{wording.count(hidden, 'more region')} not drawn here; report.html lists all")
     gsd_m = on.comparison.pair.grid.gsd_m
     if on.preset.paper and gsd_m is not None:

@@ -304,8 +304,8 @@ def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
     def draw(sheet: Sheet, top: int) -> None:
         x: float = MARGIN
         for tier, meaning in wording.legend(comparison.change.measure if comparison.change else "").items():
-            sheet.strip((x, top + 4, 40, 28), "none", edgecolor=COLORS[tier], linewidth=sheets.points(5))
-            x = sheet.entry((x + 54, top + 4), meaning)
+            figure_boxes.draw_swatch(sheet, (round(x), top + 4, 42, 28), tier, 1.0)
+            x = sheet.entry((x + 56, top + 4), meaning)
         hatch.legend(sheet, (x, top), comparison)
         if hidden:
             sheet.text(
