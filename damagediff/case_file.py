@@ -17,7 +17,7 @@ from .errors import InputError, SettingsError
 
 MAX_BYTES = 4_000_000
 SUFFIX = ".toml"
-BESIDE = ("georeference", "footprints", "tie_points", "exclude", "aoi", "stable")
+BESIDE = ("georeference", "footprints", "tie_points", "exclude", "aoi", "stable", "font")
 PATHS = ("file", "world_file", "output", *BESIDE)
 """Keys that name files: inside the folder of the case, so that a case can be moved and passed on."""
 
@@ -105,6 +105,8 @@ class CaseTable:
     aoi: str | None = None
     stable: str | None = None
     """Places where only ordinary change can be."""
+    font: str | None = None
+    """TrueType or OpenType font for characters of the figures that the bundled one lacks."""
     baseline: tuple[BaselineTable, ...] = ()
     claim: tuple[ClaimTable, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)

@@ -25,6 +25,7 @@ title = {title}
 # exclude = "clouds.geojson"     # places that are not looked at
 # stable = "stable.geojson"      # places where only ordinary change can be
 # tie_points = "points.csv"      # before_row, before_col, after_row, after_col
+# font = "NotoSansCJK.otf"       # for characters of the figures that the bundled font lacks
 output = "run"
 
 [before]                         # leave [after] out when this one picture holds both
@@ -54,6 +55,7 @@ file = {after}
 
 [settings]                       # as in a settings file: damagediff settings lists them all
 # buildings.grade_scale = "copernicus"
+# report.figures = ["news-16x9"] # pages to draw beside figure.png
 """
 
 BLANK = {

@@ -121,6 +121,7 @@ def main() -> None:
 @cli_options.diff_options
 @cli_options.trust_options
 @cli_options.pdf_option
+@cli_options.figure_options
 @cli_options.output_options
 @cli_options.operator_option
 @cli_options.settings_options
@@ -312,14 +313,17 @@ def review(run: Path, review: Path, operator: str | None) -> None:
 @main.command(name="report")
 @click.argument("run", type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="Folder to write.")
-def draw(run: Path, out: Path) -> None:
+@cli_options.figure_options
+def draw(run: Path, out: Path, **given: Any) -> None:
     """Draw figures and report of a finished RUN again, without computing anything.
 
-    Exit codes: 0 done, 5 the run does not agree with its manifest, 6 the folder cannot be written.
+    Exit codes: 0 done, 2 usage, 3 the font cannot be used, 5 the run does not agree with its manifest,
+    6 the folder cannot be written.
     """
-    from . import runs
+    from . import drawing, runs
 
-    _tell(f"{out}: {', '.join(runs.draw_again(run, out))}")
+    more = drawing.More(given["figures"], given["animate"], given["font"])
+    _tell(f"{out}: {', '.join(runs.draw_again(run, out, more))}")
 
 
 @main.command()
@@ -346,13 +350,16 @@ def _run(
     case: Case, settings: options.Settings, out: Path, given: dict[str, Any], wish: Wish | None = None
 ) -> None:
     """Compare, write the run folder, say what was found; with a `wish`, both sources name one picture."""
-    from . import runs, splitting
+    from . import runs, splitting, summary
 
     order = runs.Order(("damagediff", *sys.argv[1:]), given["overwrite"], given.get("operator"))
+    runs.check(case, settings)
     with _progress(given["quiet"]) as progress:
         if wish is not None:
             case = splitting.cut_case(case, wish, settings, progress)
         comparison = runs.make(case, settings, out, order, progress)
+    if settings.report.animate and not summary.told(comparison):
+        _tell("no moving picture: the two pictures are not comparable, and would seem to move")
     _say(comparison, out, given["as_json"])
 
 

@@ -15,7 +15,19 @@ from .errors import DamagediffError, InputError, SettingsError
 from .settings import Settings
 from .types import Case
 
-HOW = ("out", "overwrite", "quiet", "as_json", "operator", "workers", "seed", "settings_file", "overrides")
+HOW = (
+    "out",
+    "overwrite",
+    "quiet",
+    "as_json",
+    "operator",
+    "workers",
+    "seed",
+    "settings_file",
+    "overrides",
+    "figures",
+    "animate",
+)
 """Options that may be given beside a case file: they say how it is run, not what is compared."""
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
+
+from .settings import FigurePreset
 
 PATH = click.Path(readable=False, path_type=Path)
 """Whether it may be read is for the room that reads it to say: an input is exit code 3, not 2."""
@@ -214,6 +216,30 @@ def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--stable",
             type=PATH,
             help="Polygons or mask, as for --exclude, of places where only ordinary change can be.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def figure_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is drawn beside figure.png, and with what font."""
+    pages = click.Choice(get_args(FigurePreset))
+    for option in (
+        click.option(
+            "--font", type=PATH, help="TrueType or OpenType font for characters that the bundled one lacks."
+        ),
+        click.option(
+            "--animate",
+            type=click.Choice(["gif", "webp"]),
+            help="Also a small moving picture, before and after in turn.",
+        ),
+        click.option(
+            "--figure",
+            "figures",
+            multiple=True,
+            type=pages,
+            help="Also a figure for this page, as PNG and SVG, with a clean twin. Repeatable.",
         ),
     ):
         command = option(command)

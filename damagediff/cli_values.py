@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,10 +27,13 @@ def settings(given: dict[str, Any]) -> options.Settings:
         "measure": "diff.measure",
         "sensor": "sensor",
         "hysteresis": "diff.hysteresis",
+        "animate": "report.animate",
     }
     named = [f"{key}={given[name]}" for name, key in keys.items() if given.get(name) is not None]
     named += threshold(given.get("threshold"))
     named += min_region(given.get("min_region"))
+    if given.get("figures"):
+        named.append(f"report.figures={json.dumps(given['figures'])}")
     if given.get("no_local"):
         named.append("align.local=false")
     if given.get("show_private"):
@@ -85,6 +89,7 @@ def case(before: Path, after: Path, given: dict[str, Any]) -> Case:
         scale_bar=scale_bar(given["scale_bar"]),
         place=place(given["place"]),
         stable=given["stable"],
+        font=given.get("font"),
         baselines=baselines(given["baselines"], given["baseline_dates"]),
     )
 

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from . import figures, report, review_files, saved
+from .settings import FigurePreset
 from .types import Comparison
 
 
-def draw(comparison: Comparison, folder: Path) -> None:
+@dataclass(frozen=True)
+class More:
+    """What to draw beside what the settings of the run ask for, and with which font: a run keeps none."""
+
+    pages: tuple[FigurePreset, ...] = ()
+    animate: Literal["gif", "webp"] | None = None
+    font: Path | None = None
+
+
+def pages(comparison: Comparison, more: More) -> tuple[FigurePreset, ...]:
+    """Pages that the run's settings ask for, and those asked for now."""
+    asked = comparison.settings.get("report", {}).get("figures", ())
+    return tuple(dict.fromkeys((*asked, *more.pages)))
+
+
+def draw(comparison: Comparison, folder: Path, more: More = More()) -> None:  # noqa: B008
     """Write figures and report into `folder`.
 
     Raises
@@ -17,8 +34,10 @@ def draw(comparison: Comparison, folder: Path) -> None:
     OSError
         The disk refuses.
     """
-    figures.write(comparison, folder)
-    report.write(comparison, folder)
+    animate = more.animate or comparison.settings.get("report", {}).get("animate")
+    with figures.fonts(more.font):
+        figures.write(comparison, folder, pages(comparison, more), animate)
+        report.write(comparison, folder)
 
 
 def of_run(folder: Path) -> Comparison:

@@ -8,28 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon, Rectangle
-from matplotlib.patheffects import Normal, withStroke
-from matplotlib.text import Text
 from matplotlib_scalebar.scalebar import ScaleBar
 
-from . import agreement, outputs, summary, wording
+from . import (
+    figure_animation,
+    figure_boxes,
+    figure_fonts,
+    figure_map,
+    figure_presets,
+    figure_press,
+    summary,
+    wording,
+)
 from . import figure_hatch as hatch
-from . import figure_labels as labels
 from . import figure_sheet as sheets
+from .figure_boxes import COLORS, ON_LABEL
+from .figure_fonts import fonts as fonts
 from .figure_sheet import INK, MUTED, PAPER, STRIP, Sheet
+from .figure_words import SYNTHETIC, boxes, length
+from .figure_words import footer as footer
+from .figure_words import not_drawable as not_drawable
+from .figure_words import round_length as round_length
+from .settings import FigurePreset
 from .types import (
     ByteArray,
     Comparison,
-    Grid,
     Image,
     Region,
-    Tier,
 )
 
 WIDTH = 2400
@@ -37,17 +47,7 @@ MARGIN, GAP = 48, 24
 MAX_PANEL_HEIGHT = 1500
 ROW_ASPECT, STACK_ASPECT = 1.35, 2.2
 """Pictures wider than this many heights are set below one another."""
-MAX_BOXES = 30
-KEPT_FOR_OTHER = 6
-BOX_MARGIN = 7
-"""Between a region and its box: the box must not cover what it shows."""
 INSET_MAX = 420
-
-COLORS: dict[Tier, str] = {"structural": "#E69F00", "other": "#0072B2"}
-"""Okabe and Ito's orange and blue: told apart by every kind of colour vision, and in grey."""
-HALO: dict[Tier, str] = {"structural": "#000000", "other": "#ffffff"}
-ON_LABEL: dict[Tier, str] = {"structural": "#000000", "other": "#ffffff"}
-SYNTHETIC = "SYNTHETIC · not pictures of a real place"
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,39 @@ class Panel:
     scale: bool = False
 
 
-def write(comparison: Comparison, folder: Path) -> None:
-    """Write figure.png (annotated) and figure_clean.png: the same comparison, the same bytes."""
+def check(pages: Sequence[FigurePreset], credits_: tuple[str | None, str | None], font: Path | None) -> None:
+    """Refuse pages to be published without a credit for each image, and a font that cannot be used.
+
+    Raises
+    ------
+    SettingsError, InputError
+        One line that names what to give.
+    """
+    figure_presets.check(pages, *credits_)
+    if font is not None:
+        figure_fonts.check(font)
+
+
+def write(
+    comparison: Comparison,
+    folder: Path,
+    pages: Sequence[FigurePreset] = (),
+    animate: figure_animation.Kind | None = None,
+) -> None:
+    """Write figure.png (annotated), figure_clean.png, and both as PNG and SVG for each page asked for.
+
+    The same comparison gives the same bytes. A pair that is not comparable gets no moving picture.
+    """
+    if animate is not None:
+        figure_animation.write(comparison, folder, animate)
     with sheets.defaults():
-        for name, annotated in (("figure.png", True), ("figure_clean.png", False)):
-            (folder / name).write_bytes(sheets.png(draw_comparison(comparison, annotated)))
+        for name, annotated in (("figure", True), ("figure_clean", False)):
+            (folder / f"{name}.png").write_bytes(sheets.png(draw_comparison(comparison, annotated)))
+        for page, clean in product(dict.fromkeys(pages), (False, True)):
+            drawn = figure_press.draw(comparison, figure_presets.PRESETS[page], annotated=not clean)
+            stem = folder / f"figure_{page}{'_clean' if clean else ''}"
+            stem.with_suffix(".png").write_bytes(sheets.png(drawn))
+            stem.with_suffix(".svg").write_bytes(sheets.svg(drawn))
 
 
 def draw_comparison(comparison: Comparison, annotated: bool = True) -> Figure:
@@ -103,13 +131,6 @@ def draw_comparison(comparison: Comparison, annotated: bool = True) -> Figure:
         block.draw(sheet, top)
         top += block.height
     return sheet.figure
-
-
-def boxes(comparison: Comparison) -> tuple[Region, ...]:
-    """The regions that get a box, at most `MAX_BOXES`: structural ones first, with room for some others."""
-    other = summary.tier_regions(comparison, "other")
-    structural = summary.tier_regions(comparison, "structural")[: MAX_BOXES - min(len(other), KEPT_FOR_OTHER)]
-    return (*structural, *other[: MAX_BOXES - len(structural)])
 
 
 def _heading(comparison: Comparison, annotated: bool) -> list[Block]:
@@ -217,7 +238,7 @@ def _panels(comparison: Comparison, annotated: bool, shown: Sequence[Region]) ->
         for panel, (left, below, width, height) in zip(panels, places, strict=True):
             axes = _draw_panel(sheet, panel, (left, top + below - HEAD, width, height), comparison)
             if panel.boxes:
-                _draw_boxes(axes, shown, comparison.pair.grid, (width, height))
+                figure_boxes.draw(axes, shown, comparison.pair.grid, (width, height))
 
     return Block(max(top + height for _, top, _, height in places) + FOOT, draw)
 
@@ -266,113 +287,17 @@ def _scale(sheet: Sheet, axes: Axes, below: tuple[int, int, int], comparison: Co
         frameon=False,
         color=INK,
         scale_loc="left",
-        font_properties=sheets.font_pattern(8),
+        font_properties=figure_fonts.pattern(8),
         bbox_to_anchor=(right, axes.bbox.height + 16),
-        scale_formatter=_length,
+        scale_formatter=length,
         rotation="horizontal-only",
         bbox_transform=axes.transData,
     )
     axes.add_artist(bar)
     if grid.crs:
-        _north(sheet, left + width - 18, top + 12)
+        figure_map.draw_north(sheet, left + width - 18, top + 12)
     if who := wording.scale_source(grid):
         sheet.text((left + width, top + 44), who, 7, color=MUTED, ha="right")
-
-
-def _length(value: float, unit: str) -> str:
-    return f"{value / 1000:g} km" if value >= 1000 else f"{value:g} {unit}"
-
-
-def round_length(longest: float) -> float:
-    """The longest of 1, 2, 5, 10, ... that is not longer than `longest`, in the same unit."""
-    power = 10.0 ** np.floor(np.log10(longest))
-    return float(max(step * power for step in (1, 2, 5) if step * power <= longest))
-
-
-def _north(sheet: Sheet, x: float, top: float) -> None:
-    height, half = 40, 12
-    points = np.array(
-        [[x, top], [x + half, top + height], [x, top + height * 0.72], [x - half, top + height]]
-    )
-    points = np.stack([points[:, 0] / sheet.width, 1 - points[:, 1] / sheet.height], axis=-1)
-    sheet.figure.add_artist(
-        Polygon(points, transform=sheet.figure.transFigure, facecolor=INK, edgecolor="none")
-    )
-    sheet.text((x, top + height + 2), "N", 7, bold=True, ha="center")
-
-
-def layout(
-    shown: Sequence[Region], grid: Grid, size: tuple[int, int]
-) -> list[tuple[labels.Box, labels.Label | None]]:
-    """Boxes around the regions and their labels, in px of a panel of `size` (width, height)."""
-    width, height = size
-    sx, sy = width / grid.shape[1], height / grid.shape[0]
-    frame = labels.Box(0, 0, width, height)
-    around = [
-        labels.Box(
-            max(left * sx - BOX_MARGIN, 3),
-            max(top * sy - BOX_MARGIN, 3),
-            min(right * sx + BOX_MARGIN, width - 3),
-            min(bottom * sy + BOX_MARGIN, height - 3),
-        )
-        for top, left, bottom, right in (region.bbox_rc for region in shown)
-    ]
-    sizes = [(16 + sheets.text_width(str(region.id), 7.5, bold=True), 32.0) for region in shown]
-    return list(zip(around, labels.place(around, sizes, frame, gap=6), strict=True))
-
-
-def _draw_boxes(axes: Axes, shown: Sequence[Region], grid: Grid, size: tuple[int, int]) -> None:
-    placed = list(zip(shown, layout(shown, grid, size), strict=True))
-    for region, (box, label) in placed:
-        if label is None:
-            continue
-        halo = [withStroke(linewidth=sheets.points(8), foreground=HALO[region.tier]), Normal()]
-        axes.add_patch(
-            Rectangle(
-                (box.left, box.top),
-                box.right - box.left,
-                box.bottom - box.top,
-                fill=False,
-                edgecolor=COLORS[region.tier],
-                linewidth=sheets.points(4),
-                path_effects=halo,
-            )
-        )
-        if label.leader:
-            axes.plot(
-                *zip(*label.leader, strict=True),
-                color=COLORS[region.tier],
-                linewidth=sheets.points(3),
-                path_effects=halo,
-                solid_capstyle="butt",
-            )
-    for region, (_, label) in placed:
-        if label is not None:
-            _draw_label(axes, region, label.box)
-
-
-def _draw_label(axes: Axes, region: Region, box: labels.Box) -> None:
-    axes.add_patch(
-        Rectangle(
-            (box.left, box.top),
-            box.right - box.left,
-            box.bottom - box.top,
-            facecolor=COLORS[region.tier],
-            edgecolor=HALO[region.tier],
-            linewidth=sheets.points(2),
-        )
-    )
-    axes.add_artist(
-        Text(
-            *box.centre,
-            str(region.id),
-            fontproperties=sheets.font(7.5, bold=True),
-            ha="center",
-            va="center_baseline",
-            color=ON_LABEL[region.tier],
-            parse_math=False,
-        )
-    )
 
 
 def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
@@ -381,8 +306,8 @@ def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
     def draw(sheet: Sheet, top: int) -> None:
         x: float = MARGIN
         for tier, meaning in wording.legend(comparison.change.measure if comparison.change else "").items():
-            sheet.strip((x, top + 4, 40, 28), "none", edgecolor=COLORS[tier], linewidth=sheets.points(5))
-            x = sheet.entry((x + 54, top + 4), meaning)
+            figure_boxes.draw_swatch(sheet, (round(x), top + 4, 42, 28), tier, 1.0)
+            x = sheet.entry((x + 56, top + 4), meaning)
         hatch.legend(sheet, (x, top), comparison)
         if hidden:
             sheet.text(
@@ -397,7 +322,9 @@ def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
 
 def _drawn(comparison: Comparison, shown: Sequence[Region]) -> int:
     *_, width, height = arrange(comparison, 3)[-1]
-    return sum(label is not None for _, label in layout(shown, comparison.pair.grid, (width, height)))
+    return sum(
+        label is not None for _, label in figure_boxes.layout(shown, comparison.pair.grid, (width, height))
+    )
 
 
 def _insets(comparison: Comparison) -> list[Block]:
@@ -443,34 +370,6 @@ def _inset(sheet: Sheet, at: tuple[int, int, int], what: tuple[Region, str], rgb
     height, width = (max(1, round(n * scale)) for n in rgb.shape[:2])
     sheet.strip((left + 5, top + 43, side - 10, side - 10), "#dddddd")
     sheet.picture((left + (side - width) // 2, top + 38 + (side - height) // 2, width, height), rgb)
-
-
-def footer(comparison: Comparison, annotated: bool = True) -> tuple[str, ...]:
-    """What was done to the pictures, with what, and the id by which this result can be found again."""
-    aligned = comparison.change is not None
-    radar = comparison.change is not None and comparison.change.measure == "log_ratio"
-    what = "changed radar backscatter" if radar else "visible change"
-    outlines = f"outlines: {what} found automatically, not verified on the ground"
-    return (
-        *((outlines,) if annotated and summary.told(comparison) else ()),
-        f"co-registered, {summary.held_out(comparison)}" if aligned else "not aligned",
-        f"contrast stretched p2–p98, {'both alike' if aligned else 'each by itself'}",
-        f"damagediff {comparison.versions.get('damagediff', '')}".strip(),
-        f"id {outputs.evidence_id(comparison)}",
-        *((reviewed,) if (reviewed := agreement.line(comparison.reviews)) else ()),
-        *((f"{lacking} here: see report.html",) if (lacking := not_drawable(comparison)) else ()),
-    )
-
-
-def not_drawable(comparison: Comparison) -> str:
-    """Which words of the figures hold characters that their font lacks; empty if none does."""
-    credits_ = (summary.credit(image.credit) for image in (comparison.pair.before, comparison.pair.after))
-    lacking = {
-        "the title": sheets.lacks(summary.title(comparison), bold=True),
-        "the credits": any(map(sheets.lacks, credits_)),
-    }
-    named = " and ".join(name for name, lacks in lacking.items() if lacks)
-    return f"some characters of {named} cannot be drawn" if named else ""
 
 
 def _footer(comparison: Comparison, annotated: bool) -> Block:

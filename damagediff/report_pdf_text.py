@@ -40,7 +40,7 @@ def fonts() -> frozenset[int]:
     """Make the bundled DejaVu Sans known to reportlab; code points that both of its weights can draw."""
     known = []
     for name, bold in ((REGULAR, False), (BOLD, True)):
-        font = TTFont(name, figure_sheet.font(1, bold).get_file())
+        font = TTFont(name, figure_fonts.file_of(bold))
         pdfmetrics.registerFont(font)
         known.append(frozenset(font.face.charToGlyph))
     pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR, boldItalic=BOLD)

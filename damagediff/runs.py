@@ -13,6 +13,7 @@ from . import (
     case_files,
     drawing,
     evidence,
+    figures,
     folders,
     outputs,
     pipeline,
@@ -24,6 +25,7 @@ from . import (
     verify,
 )
 from . import settings as options
+from .drawing import More
 from .errors import EvidenceError
 from .scene import Progress
 from .settings import Settings
@@ -58,6 +60,7 @@ def make(
         alignment is no error here: the folder then holds the report that says why.
     """
     started = datetime.now(UTC)
+    check(case, settings)
     evidence.created(started)  # a wrong SOURCE_DATE_EPOCH is told now, not after an hour
     folders.check_apart(out, [path for _, path in case_files.named(case)])
     sealed = evidence.seal(case)
@@ -68,19 +71,37 @@ def make(
     return comparison
 
 
+def check(case: Case, settings: Settings) -> None:
+    """Refuse figures that could not be drawn as asked, before anything is computed.
+
+    Raises
+    ------
+    SettingsError
+        A page made to be published, and an image without a credit.
+    InputError
+        The font cannot be used.
+    """
+    figures.check(settings.report.figures, (case.before.credit, case.after.credit), case.font)
+
+
 def fill(case: Case, settings: Settings, folder: Path, progress: Progress = scene.silent) -> Comparison:
     """Write everything but the manifest into an existing folder."""
     comparison = pipeline.compare(case, settings, folder, progress)
     progress("writing the report", 0.0)
-    drawing.draw(comparison, folder)
+    drawing.draw(comparison, folder, More(font=case.font))
     outputs.write_results(comparison, folder)
     settings_told = outputs.result_settings(comparison.settings)
     saved.write(replace(comparison, settings=settings_told), folder)
     return comparison
 
 
-def draw_again(folder: Path, out: Path) -> list[str]:
+def draw_again(folder: Path, out: Path, more: More = More()) -> list[str]:  # noqa: B008
     """Draw the figures and the report of a finished run anew, with this version, into another folder.
+
+    Parameters
+    ----------
+    more : More
+        Pages and a moving picture beside those that the run itself asked for, and a font: a run keeps none.
 
     Returns
     -------
@@ -91,6 +112,8 @@ def draw_again(folder: Path, out: Path) -> list[str]:
     ------
     EvidenceError
         The run does not agree with its manifest, or holds no comparison that can be read.
+    SettingsError, InputError
+        As `check`.
     OutputError
         `out` exists already or cannot be written.
     """
@@ -100,8 +123,10 @@ def draw_again(folder: Path, out: Path) -> list[str]:
         raise EvidenceError(f"{folder.name}/{first.name}: {first.what}. Nothing was drawn")
     comparison = drawing.of_run(folder)
     folders.check_apart(out, [folder])
+    credits_ = comparison.pair.before.credit, comparison.pair.after.credit
+    figures.check(drawing.pages(comparison, more), credits_, more.font)
     with folders.run_folder(out) as drawn:
-        drawing.draw(comparison, drawn)
+        drawing.draw(comparison, drawn, more)
         return sorted(path.name for path in drawn.iterdir())
 
 
@@ -132,7 +157,7 @@ def again(
         comparison = fill(case, settings, remade, progress)
         if "reviews" in manifest and outputs.evidence_id(comparison) == manifest["evidence_id"]:
             reviews = review_files.read_all(folder, comparison)
-            drawing.draw(replace(comparison, reviews=reviews), remade)
+            drawing.draw(replace(comparison, reviews=reviews), remade, More(font=case.font))
         made = (item for item in manifest["outputs"] if not states.added(item["name"]))
         return tuple(reproduce.compare(item, folder, remade) for item in made)
 

@@ -135,6 +135,10 @@ class TrustSettings:
     it the report says that neither was measured."""
 
 
+FigurePreset = Literal["news-16x9", "news-1x1", "news-9x16", "a4", "a3-map"]
+"""Pages that a figure can be made for."""
+
+
 @dataclass(frozen=True)
 class ReportSettings:
     """What the report shows."""
@@ -142,9 +146,13 @@ class ReportSettings:
     picture_px: int = 2048
     """Longest side of the pictures in the HTML."""
     insets: int = 4
-    """Regions enlarged in figure.png."""
+    """Regions enlarged in figure.png, and at most so many on a page of `figures`."""
     pdf: bool = True
     """Whether report.pdf, the same content on A4 pages, is written too."""
+    figures: tuple[FigurePreset, ...] = ()
+    """Pages to draw beside figure.png; none by default, for each costs seconds and megabytes."""
+    animate: Literal["gif", "webp"] | None = None
+    """Kind of a small moving picture that shows before and after in turn; None: none."""
     show_private: bool = False
     """Whether report and manifest tell what files hold of people; off, because a report is passed on."""
 

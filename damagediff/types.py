@@ -130,6 +130,8 @@ class Case:
     """Polygons or raster of places where nothing but ordinary change can have happened."""
     baselines: tuple[Source, ...] = ()
     """Further images of the place, taken before the before image."""
+    font: Path | None = None
+    """TrueType or OpenType font for characters of the figures that the bundled one lacks."""
     split: Split | None = None
     """How both images were cut from one picture; None when they are two files."""
     claims: tuple[Claim, ...] = ()

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from damagediff import align_result, figure_hatch, figure_residuals, figures, outcome, outputs, types
+from damagediff import (
+    align_result,
+    figure_hatch,
+    figure_residuals,
+    figure_words,
+    figures,
+    outcome,
+    outputs,
+    types,
+)
 from damagediff import figure_labels as labels
 from damagediff import figure_sheet as sheets
 
@@ -203,7 +212,10 @@ def test_synthetic_pictures_say_so() -> None:
 def test_what_is_not_drawn_is_counted() -> None:
     comparison = scenes.comparison(count=50)
     shown = figures.boxes(comparison)
-    assert len(shown) == figures.MAX_BOXES and {region.tier for region in shown} == {"structural", "other"}
+    assert len(shown) == figure_words.MAX_BOXES and {region.tier for region in shown} == {
+        "structural",
+        "other",
+    }
     assert "more regions not drawn" in words(figures.draw_comparison(comparison))
 
 
