@@ -84,6 +84,7 @@ def _entry(file: str) -> FontEntry:
 
 @lru_cache
 def file_of(bold: bool) -> str:
+    """Path of the bundled font."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return str(Path(matplotlib.get_data_path(), "fonts", "ttf", name))
 

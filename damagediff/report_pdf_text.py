@@ -13,7 +13,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
-from . import figure_sheet
+from . import figure_fonts, figure_sheet
 from .report_elements import Element
 
 REGULAR, BOLD = "damagediff-sans", "damagediff-sans-bold"
