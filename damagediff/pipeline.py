@@ -27,7 +27,7 @@ from . import (
     finding,
     footprint_fit,
     footprints,
-    masks,
+    graphics,
     measuring,
     notes,
     pictures,
@@ -158,10 +158,8 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
         feeds = [first.result()]
         progress("reading", 0.5)
         feeds.append(second.result())
-        if optical and pair.moving_is_file and feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape:
-            if not copies.at_once(*feeds):  # in copies of one picture everything would look drawn
-                drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
-                feeds = [feed.without(drawn) for feed in feeds]
+        if optical and pair.moving_is_file:
+            feeds = graphics.left_out(feeds, executor)
         yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress, where)
 
 
@@ -354,5 +352,6 @@ def _comparison(
             *notes.of_copies(scene),
             *notes.of_areas(scene),
             *notes.of_sources(scene),
+            *graphics.note(scene),
         ),
     )

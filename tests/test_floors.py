@@ -37,6 +37,7 @@ FLOOR = {
     "diff": 4,
     "file_facts": 4,
     "masks": 4,
+    "overlays": 4,
     "regions": 4,
     "squares": 4,
     "resample": 4,
@@ -85,10 +86,16 @@ HELPER_OF = {
     "report_pictures": "report",
     "alarm_trials": "pipeline",
     "analysed": "pipeline",
+<<<<<<< HEAD
     "baselines": "pipeline",
     "measuring": "pipeline",
     "stack_measure": "diff",
     "summary_ordinary": "summary",
+=======
+    "graphics": "pipeline",
+    "overlay_signs": "overlays",
+    "overlay_trees": "overlays",
+>>>>>>> 97d8213 (Graphics drawn over one picture are found by symmetric trees learnt from invented pictures)
     "align_candidates": "align",
     "align_fields": "align",
     "align_fit": "align",

@@ -1,0 +1,144 @@
+"""Signs, at each pixel, that something was drawn there after the picture was taken.
+
+What a lens shows is blurred, noisy and mixed at its edges; what was drawn is not: its edges are a pixel wide,
+its colours even and rare in the picture, its sides straight. Each sign is a map; none decides alone.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .types import ByteArray, FloatArray
+
+STRONG_GREY = 20.0
+"""Grey levels of one step from which it counts as an edge."""
+NAMES = (
+    *(f"sharp {side}" for side in (5, 11, 23)),
+    *(f"edges {side}" for side in (5, 11, 23)),
+    "run across",
+    "run down",
+    "usual sharpness",
+    "range 3",
+    "range 5",
+    "even 7",
+    "even 15",
+    "rough 5",
+    "rough 15",
+    "rough 45",
+    "bright in 5",
+    "bright in 11",
+    "dark in 5",
+    "dark in 11",
+    "highest band",
+    "lowest band",
+    "apart 31",
+    "colour apart 31",
+    "peak",
+    "rare",
+    "peak near",
+)
+
+
+def signs(rgb: ByteArray) -> FloatArray:
+    """All signs of one part of a picture.
+
+    Parameters
+    ----------
+    rgb : (rows, cols, 3) uint8
+
+    Returns
+    -------
+    (len(NAMES), rows, cols) float32
+    """
+    bands = rgb.astype(np.float32)
+    grey = bands @ np.array([0.299, 0.587, 0.114], np.float32)
+    sharp, strong, runs = _edges(grey)
+    high, low = bands.max(-1), bands.min(-1)
+    widest = np.max([_range(rgb[..., k], 3) for k in range(3)], axis=0)
+    even = (widest <= 6).astype(np.float32)
+    rough = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
+    peak, rare = _colours(rgb)
+    mean = cv2.blur(bands, (31, 31))
+    tone = bands - grey[..., None]
+    maps = [
+        *(_sum(sharp, side) for side in (5, 11, 23)),
+        *(_sum(strong, side) for side in (5, 11, 23)),
+        *runs,
+        np.full(grey.shape, sharp.sum() / max(1.0, float(strong.sum())), np.float32),
+        widest,
+        np.max([_range(rgb[..., k], 5) for k in range(3)], axis=0),
+        _sum(even, 7),
+        _sum(even, 15),
+        *(cv2.blur(rough, (side, side)) for side in (5, 15, 45)),
+        *(_hat(high, cv2.MORPH_TOPHAT, side) for side in (5, 11)),
+        *(_hat(low, cv2.MORPH_BLACKHAT, side) for side in (5, 11)),
+        high,
+        low,
+        np.abs(bands - mean).max(-1),
+        np.abs(tone - cv2.blur(tone, (31, 31))).max(-1),
+        peak,
+        rare,
+        cv2.blur(peak, (7, 7)),
+    ]
+    return np.stack(maps).astype(np.float32)
+
+
+def _edges(grey: FloatArray) -> tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray]]:
+    """Pixels beside steps that are one pixel wide, beside any strong step, and straight runs of the former."""
+    sharp, strong = np.zeros(grey.shape, np.float32), np.zeros(grey.shape, np.float32)
+    runs = []
+    for turned in (False, True):
+        level = grey.T if turned else grey
+        step = np.diff(level, axis=1)
+        middle, left, right = step[:, 1:-1], step[:, :-2], step[:, 2:]
+        size = np.abs(middle)
+        edge = (size >= np.abs(left)) & (size > np.abs(right)) & (size >= STRONG_GREY)
+        whole = np.abs(left + middle + right)
+        even = np.minimum(np.abs(left), np.abs(right)) <= 0.12 * size
+        clean = edge & (size >= 0.75 * whole) & even
+        found = []
+        for flags in (clean, edge):
+            out = np.zeros(level.shape, np.float32)
+            out[:, 1:-2] += flags
+            out[:, 2:-1] += flags
+            found.append(out.T if turned else out)
+        sharp += found[0]
+        strong += found[1]
+        long = (25, 3) if turned else (3, 25)
+        runs.append(cv2.boxFilter(found[0], -1, long, normalize=False))
+    return sharp, strong, (runs[0], runs[1])
+
+
+def _colours(rgb: ByteArray) -> tuple[FloatArray, FloatArray]:
+    """How much a pixel's colour stands out of the colours like it, and how rare those are, in this part."""
+    coarse = rgb.astype(np.int32) // 8
+    counts = np.zeros((34, 34, 34), np.float32)
+    np.add.at(counts, tuple((coarse + 1).reshape(-1, 3).T), 1)
+    near = cv2.blur(counts.reshape(34, -1), (1, 3)).reshape(34, 34, 34)
+    near = np.stack([cv2.blur(plane, (3, 3)) for plane in near]) * 27
+    at = tuple((coarse + 1).reshape(-1, 3).T)
+    own, around = counts[at], near[at]
+    peak = (own + 1) / (around + 27)
+    rare = np.log2((around + 1) / rgb[..., 0].size)
+    return peak.reshape(rgb.shape[:2]).astype(np.float32), rare.reshape(rgb.shape[:2]).astype(np.float32)
+
+
+def _range(band: ByteArray, side: int) -> FloatArray:
+    kernel = np.ones((side, side), np.uint8)
+    return (cv2.dilate(band, kernel).astype(np.float32)) - cv2.erode(band, kernel)
+
+
+def _sum(flags: FloatArray, side: int) -> FloatArray:
+    return np.asarray(cv2.boxFilter(flags, -1, (side, side), normalize=False))
+
+
+def _hat(level: FloatArray, how: int, side: int) -> FloatArray:
+    return np.asarray(cv2.morphologyEx(level, how, np.ones((side, side), np.uint8)))
+
+
+def counts(rgb: ByteArray) -> tuple[int, int]:
+    """Pixels beside steps that are one pixel wide, and beside any strong step, each direction for itself."""
+    grey = rgb.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    sharp, strong, _ = _edges(grey)
+    return int(sharp.sum()), int(strong.sum())
