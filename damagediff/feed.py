@@ -43,7 +43,7 @@ class Feed:
     model: Model | None = None
     """moving_from_reference; None for the reference itself and before anything is known."""
     marks: BoolArray | None = None
-    """(rows, cols) of the file as shown: where something is drawn over it; None: nowhere, or not looked for."""
+    """(rows, cols) of the file as shown: where something is drawn over it; None: nowhere known."""
 
     def aligned(self, model: Model) -> Feed:
         """The same image read through an alignment."""

@@ -1,10 +1,9 @@
-"""Graphics drawn over the pictures of a pair: looked for in the files' own pixels, and left out of all reads."""
+"""Graphics drawn over a pair: looked for in the files' own pixels, and left out of all reads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import replace
 
 import numpy as np
 
@@ -51,11 +50,11 @@ def marks(feed: Feed, executor: Executor) -> BoolArray:
         )
         return overlays.look(rgb, (inner[0], inner[1]))
 
-    odds, parts = np.empty(shape, np.float32), []
+    whole = overlays.Seen(np.empty(shape, np.float32), np.empty(shape, np.uint8), np.empty(shape, np.uint8))
     for core, seen in zip(cores, tiles.map_ordered(one, cores, executor, ahead=16), strict=True):
-        odds[core.row : core.row + core.rows, core.col : core.col + core.cols] = seen.odds
-        parts.append(seen)
-    return overlays.places(odds, overlays.limits(parts))
+        place = np.s_[core.row : core.row + core.rows, core.col : core.col + core.cols]
+        whole.odds[place], whole.sharp[place], whole.strong[place] = seen.odds, seen.sharp, seen.strong
+    return overlays.drawn(whole)
 
 
 def note(scene: Scene) -> Iterator[str]:

@@ -85,9 +85,10 @@ def signs(rgb: ByteArray) -> FloatArray:
 
 
 def _edges(grey: FloatArray) -> tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray]]:
-    """Pixels beside steps that are one pixel wide, beside any strong step, and straight runs of the former."""
-    sharp, strong = np.zeros(grey.shape, np.float32), np.zeros(grey.shape, np.float32)
-    runs = []
+    """Pixels beside steps one pixel wide, beside any strong step, and straight runs of the former."""
+    sharp: FloatArray = np.zeros(grey.shape, np.float32)
+    strong: FloatArray = np.zeros(grey.shape, np.float32)
+    runs: list[FloatArray] = []
     for turned in (False, True):
         level = grey.T if turned else grey
         step = np.diff(level, axis=1)
@@ -106,7 +107,7 @@ def _edges(grey: FloatArray) -> tuple[FloatArray, FloatArray, tuple[FloatArray, 
         sharp += found[0]
         strong += found[1]
         long = (25, 3) if turned else (3, 25)
-        runs.append(cv2.boxFilter(found[0], -1, long, normalize=False))
+        runs.append(np.asarray(cv2.boxFilter(found[0], -1, long, normalize=False)))
     return sharp, strong, (runs[0], runs[1])
 
 
@@ -137,8 +138,8 @@ def _hat(level: FloatArray, how: int, side: int) -> FloatArray:
     return np.asarray(cv2.morphologyEx(level, how, np.ones((side, side), np.uint8)))
 
 
-def counts(rgb: ByteArray) -> tuple[int, int]:
-    """Pixels beside steps that are one pixel wide, and beside any strong step, each direction for itself."""
+def edges(rgb: ByteArray) -> tuple[ByteArray, ByteArray]:
+    """(rows, cols) twice: beside how many steps one pixel wide, and how many strong ones, a pixel lies."""
     grey = rgb.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     sharp, strong, _ = _edges(grey)
-    return int(sharp.sum()), int(strong.sum())
+    return sharp.astype(np.uint8), strong.astype(np.uint8)

@@ -41,15 +41,18 @@ GROW_PX = 5
 
 @dataclass(frozen=True)
 class Seen:
-    """One part of a picture: the odds on its core, and how many of its edges are sharp."""
+    """What was seen of a picture, or of a part of it."""
 
     odds: FloatArray
-    sharp: int
-    strong: int
+    """(rows, cols) log odds that a pixel was drawn."""
+    sharp: ByteArray
+    """(rows, cols): directions, 0 to 2, in which the pixel lies beside a step that is one pixel wide."""
+    strong: ByteArray
+    """The same beside any strong step."""
 
 
 def look(rgb: ByteArray, core: tuple[slice, slice]) -> Seen:
-    """The odds on the core of a part.
+    """What is seen on the core of a part.
 
     Parameters
     ----------
@@ -57,14 +60,20 @@ def look(rgb: ByteArray, core: tuple[slice, slice]) -> Seen:
         The part with `HALO_PX` around it, where there is more of the picture.
     core : (rows, cols) slices of it
     """
-    sharp, strong = overlay_signs.counts(rgb)
-    return Seen(overlay_trees.log_odds(rgb)[core], sharp, strong)
+    sharp, strong = overlay_signs.edges(rgb)
+    return Seen(overlay_trees.log_odds(rgb)[core], sharp[core], strong[core])
 
 
-def limits(parts: list[Seen]) -> Limits:
-    """The limits for a picture, by how sharp its own edges are."""
-    sharp, strong = (sum(getattr(part, name) for part in parts) for name in ("sharp", "strong"))
-    return CRISP if sharp > CRISP_SHARE * max(1, strong) else USUAL
+def drawn(seen: Seen) -> BoolArray:
+    """(rows, cols) bool, True where a whole picture is drawn over and should *not* be used."""
+    usual = places(seen.odds, USUAL)
+    return places(seen.odds, CRISP) if crisp(seen, usual) else usual
+
+
+def crisp(seen: Seen, without: BoolArray) -> bool:
+    """Whether the picture's own edges, those outside of what may be drawn, are as sharp as drawn ones."""
+    sharp, strong = (int(edges[~without].sum()) for edges in (seen.sharp, seen.strong))
+    return sharp > CRISP_SHARE * max(1, strong)
 
 
 def places(odds: FloatArray, asked: Limits) -> BoolArray:

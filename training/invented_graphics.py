@@ -15,7 +15,17 @@ from invented_ground import compressed
 from PIL import Image, ImageDraw, ImageFont
 
 Rng = np.random.Generator
-ALPHABETS = ((0x30, 0x3A), (0x41, 0x5B), (0x61, 0x7B), (0x61, 0x7B), (0x3B1, 0x3CA), (0x430, 0x450), (0x621, 0x64B), (0x5D0, 0x5EB), (0x21, 0x30))
+ALPHABETS = (
+    (0x30, 0x3A),
+    (0x41, 0x5B),
+    (0x61, 0x7B),
+    (0x61, 0x7B),
+    (0x3B1, 0x3CA),
+    (0x430, 0x450),
+    (0x621, 0x64B),
+    (0x5D0, 0x5EB),
+    (0x21, 0x30),
+)
 FONTS = sorted(
     str(path)
     for path in (Path(matplotlib.get_data_path()) / "fonts" / "ttf").glob("DejaVu*.ttf")
@@ -54,7 +64,11 @@ def one(side: int, rng: Rng) -> Image.Image:
     KINDS[kind](draw, side * scale, scale, rng)
     if kind == "text" and rng.random() < 0.25:
         layer = layer.rotate(float(rng.uniform(-90, 90)), resample=Image.Resampling.BICUBIC)
-    return layer if scale == 1 else layer.convert("RGBa").resize((side, side), Image.Resampling.BOX).convert("RGBA")
+    return (
+        layer
+        if scale == 1
+        else layer.convert("RGBa").resize((side, side), Image.Resampling.BOX).convert("RGBA")
+    )
 
 
 def text(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: Rng) -> None:
@@ -66,7 +80,10 @@ def text(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: Rng) -> None:
     for _ in range(int(rng.integers(1, 4))):
         said = words(rng)
         if rng.random() < 0.12:
-            draw.rectangle([v + d for v, d in zip(draw.textbbox((x, y), said, font=font), (-4, -4, 4, 4))], fill=hue(rng))
+            draw.rectangle(
+                [v + d for v, d in zip(draw.textbbox((x, y), said, font=font), (-4, -4, 4, 4), strict=True)],
+                fill=hue(rng),
+            )
         draw.text((x, y), said, fill=ink, font=font, **halo)
         y += 1.3 * size
 
@@ -97,10 +114,18 @@ def arrow(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: Rng) -> None:
     """A shaft and a filled or open head."""
     tip, turn, long = rng.uniform(0.1, 0.9, 2) * side, rng.uniform(0, 2 * np.pi), rng.uniform(12, 110) * scale
     along = np.array([np.cos(turn), np.sin(turn)])
-    across, head, wide = np.array([-along[1], along[0]]), long * rng.uniform(0.15, 0.5), rng.uniform(1, 9) * scale
+    across, head, wide = (
+        np.array([-along[1], along[0]]),
+        long * rng.uniform(0.15, 0.5),
+        rng.uniform(1, 9) * scale,
+    )
     ink, back = hue(rng), tip - along * head
     ends = [tuple(back + across * head * 0.6), tuple(tip), tuple(back - across * head * 0.6)]
-    draw.line([tuple(tip - along * long), tuple(back if rng.random() < 0.7 else tip)], fill=ink, width=max(1, int(wide)))
+    draw.line(
+        [tuple(tip - along * long), tuple(back if rng.random() < 0.7 else tip)],
+        fill=ink,
+        width=max(1, int(wide)),
+    )
     if rng.random() < 0.7:
         draw.polygon(ends, fill=ink, **({"outline": hue(rng)} if rng.random() < 0.2 else {}))
     else:
@@ -115,7 +140,11 @@ def outline(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: Rng) -> None:
         corners = [*a, *(a + (size if rng.random() < 0.6 else size[:1]))]
         fill = {"fill": hue(rng)} if rng.random() < 0.15 else {}
         shape = (draw.rectangle, draw.ellipse, draw.rounded_rectangle)[int(rng.integers(3))]
-        more = {"radius": 0.2 * min(corners[2] - corners[0], corners[3] - corners[1])} if shape == draw.rounded_rectangle else {}
+        more = (
+            {"radius": 0.2 * min(corners[2] - corners[0], corners[3] - corners[1])}
+            if shape == draw.rounded_rectangle
+            else {}
+        )
         shape(corners, outline=hue(rng), width=wide, **fill, **more)
 
 
@@ -128,7 +157,9 @@ def marks(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: Rng) -> None:
         if kind < 2:
             (draw.rectangle, draw.ellipse)[kind]([x, y, x + size, y + size], fill=ink, **edge)
             if rng.random() < 0.3:
-                draw.ellipse([x + 0.35 * size, y + 0.35 * size, x + 0.65 * size, y + 0.65 * size], fill=hue(rng))
+                draw.ellipse(
+                    [x + 0.35 * size, y + 0.35 * size, x + 0.65 * size, y + 0.65 * size], fill=hue(rng)
+                )
         elif kind == 2:
             draw.polygon([(x, y), (x + size, y), (x + size / 2, y + size)], fill=ink, **edge)
         elif kind == 3:
@@ -136,7 +167,10 @@ def marks(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: Rng) -> None:
                 draw.line([a, b], fill=ink, width=max(1, int(size / 6)))
         else:
             turns = np.arange(11) * np.pi / 5
-            spikes = [(x + size * (0.5 if k % 2 else 1) * np.cos(t), y + size * (0.5 if k % 2 else 1) * np.sin(t)) for k, t in enumerate(turns)]
+            spikes = [
+                (x + size * (0.5 if k % 2 else 1) * np.cos(t), y + size * (0.5 if k % 2 else 1) * np.sin(t))
+                for k, t in enumerate(turns)
+            ]
             draw.polygon(spikes, fill=ink, **edge)
 
 
@@ -150,13 +184,25 @@ def filled(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: Rng) -> None:
     (draw.rectangle if rng.random() < 0.75 else draw.ellipse)(corners, fill=hue(rng))
     if rng.random() < 0.75:
         low = max(9 * scale, int(min(0.7 * (corners[3] - corners[1]), 40 * scale)))
-        font = ImageFont.truetype(FONTS[int(rng.integers(len(FONTS)))], int(rng.integers(min(9 * scale, low), low + 1)))
-        draw.text((corners[0] + 4 * scale, corners[1] + rng.uniform(0, 0.4) * (corners[3] - corners[1])), words(rng), fill=hue(rng), font=font)
+        font = ImageFont.truetype(
+            FONTS[int(rng.integers(len(FONTS)))], int(rng.integers(min(9 * scale, low), low + 1))
+        )
+        draw.text(
+            (corners[0] + 4 * scale, corners[1] + rng.uniform(0, 0.4) * (corners[3] - corners[1])),
+            words(rng),
+            fill=hue(rng),
+            font=font,
+        )
 
 
 def bar(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: Rng) -> None:
     """A scale bar with ends or blocks, and its length."""
-    x, y, wide, ink = rng.uniform(0, 0.6) * side, rng.uniform(0.1, 0.95) * side, rng.uniform(30, 140) * scale, hue(rng)
+    x, y, wide, ink = (
+        rng.uniform(0, 0.6) * side,
+        rng.uniform(0.1, 0.95) * side,
+        rng.uniform(30, 140) * scale,
+        hue(rng),
+    )
     thick, high = max(1, int(rng.uniform(1, 4) * scale)), rng.uniform(3, 9) * scale
     if rng.random() < 0.5:
         draw.line([x, y, x + wide, y], fill=ink, width=thick)
@@ -164,17 +210,28 @@ def bar(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: Rng) -> None:
             draw.line([at, y - high, at, y], fill=ink, width=thick)
     else:
         for k in range(4):
-            draw.rectangle([x + k * wide / 4, y, x + (k + 1) * wide / 4, y + high], fill=(ink, (0, 0, 0))[k % 2])
+            draw.rectangle(
+                [x + k * wide / 4, y, x + (k + 1) * wide / 4, y + high], fill=(ink, (0, 0, 0))[k % 2]
+            )
     font = ImageFont.truetype(FONTS[int(rng.integers(len(FONTS)))], int(rng.uniform(9, 16) * scale))
     draw.text((x + wide / 3, y - 18 * scale), f"{int(rng.integers(1, 900))} m", fill=ink, font=font)
 
 
-KINDS = {"text": text, "repeated": repeated, "strokes": strokes, "arrow": arrow, "outline": outline, "marks": marks, "filled": filled, "bar": bar}
+KINDS = {
+    "text": text,
+    "repeated": repeated,
+    "strokes": strokes,
+    "arrow": arrow,
+    "outline": outline,
+    "marks": marks,
+    "filled": filled,
+    "bar": bar,
+}
 WEIGHTS = np.array([0.32, 0.08, 0.12, 0.09, 0.13, 0.1, 0.1, 0.06])
 
 
 def laid(picture: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
-    """(picture uint8, truth uint8: 0 ground, 1 opaque, 2 half-transparent, 255 either) with graphics, or with none."""
+    """(picture uint8, truth uint8: 0 ground, 1 opaque, 2 half-transparent, 255 unclear)."""
     plain, out = picture.astype(np.float32), picture.astype(np.float32)
     truth = np.zeros(picture.shape[:2], np.uint8)
     for _ in range(int(rng.choice([0, 1, 1, 2, 3]))):

@@ -72,7 +72,9 @@ def colour(rng: Rng) -> np.ndarray:
 def leaves(side: int, fields: list[list[np.ndarray]], rng: Rng) -> np.ndarray:
     """(side, side, 3) float32 fine ground."""
     base = cut(fields, side, (1, 2, 3, 4), rng)
-    fine = np.ascontiguousarray(colour(rng) + base[..., None] * rng.uniform(4, 40) * rng.uniform(0.7, 1.3, 3), dtype=np.float32)
+    fine = np.ascontiguousarray(
+        colour(rng) + base[..., None] * rng.uniform(4, 40) * rng.uniform(0.7, 1.3, 3), dtype=np.float32
+    )
     textures = [cut(fields, side, (slope,), rng) for slope in (0, 2)]
     turn = rng.uniform(0, np.pi / 2)
     for _ in range(int(rng.integers(0, 5))):
@@ -108,7 +110,9 @@ def rectangle(centre: np.ndarray, size: tuple[float, float], turn: float) -> np.
     return centre + ends[:, :1] * size[0] * along + ends[:, 1:] * size[1] * across
 
 
-def polygon(fine: np.ndarray, corners: np.ndarray, hue: np.ndarray, textures: list[np.ndarray], rng: Rng) -> None:
+def polygon(
+    fine: np.ndarray, corners: np.ndarray, hue: np.ndarray, textures: list[np.ndarray], rng: Rng
+) -> None:
     """Fill a patch with a colour and its own texture."""
     low = np.maximum(np.floor(corners.min(0)).astype(int), 0)
     high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, fine.shape[0])
@@ -122,13 +126,21 @@ def polygon(fine: np.ndarray, corners: np.ndarray, hue: np.ndarray, textures: li
     if rng.random() < 0.25:
         y, x = np.mgrid[: inside.shape[0], : inside.shape[1]]
         turn, pitch = rng.uniform(0, np.pi), rng.uniform(2, 10) * FINE
-        value = value + (np.sin((x * np.cos(turn) + y * np.sin(turn)) * 2 * np.pi / pitch) * rng.uniform(3, 35))[..., None]
+        value = (
+            value
+            + (np.sin((x * np.cos(turn) + y * np.sin(turn)) * 2 * np.pi / pitch) * rng.uniform(3, 35))[
+                ..., None
+            ]
+        )
     fine[here] = np.where(inside[..., None] > 0, value, fine[here])
 
 
 def house(fine: np.ndarray, size: float, turn: float, textures: list[np.ndarray], rng: Rng) -> None:
     """A shadow, a roof, sometimes its second slope and things on it."""
-    centre, turned = rng.uniform(0, fine.shape[0], 2), turn + (rng.normal(0, 0.3) if rng.random() < 0.3 else 0)
+    centre, turned = (
+        rng.uniform(0, fine.shape[0], 2),
+        turn + (rng.normal(0, 0.3) if rng.random() < 0.3 else 0),
+    )
     sides = (size, size * rng.uniform(0.4, 1.0))
     shape, hue = rectangle(centre, sides, turned), colour(rng)
     shadow = np.array([0.8, 0.6]) * rng.uniform(0, 0.35) * size
@@ -150,13 +162,17 @@ def road(fine: np.ndarray, turn: float, textures: list[np.ndarray], rng: Rng) ->
     """A straight road, sometimes with a broken white line and edges."""
     side, turned = fine.shape[0], turn + float(rng.choice([0, np.pi / 2])) + rng.normal(0, 0.1)
     centre, wide = rng.uniform(0, side, 2), rng.uniform(2, 16) * FINE
-    polygon(fine, rectangle(centre, (3.0 * side, wide), turned), np.full(3, rng.uniform(50, 190)), textures, rng)
+    polygon(
+        fine, rectangle(centre, (3.0 * side, wide), turned), np.full(3, rng.uniform(50, 190)), textures, rng
+    )
     if rng.random() < 0.6:
         paint, length = np.full(3, rng.uniform(150, 255)), rng.uniform(2, 12) * FINE
         along = np.array([np.cos(turned), np.sin(turned)])
         offset = np.array([-along[1], along[0]]) * wide * rng.choice([0, 0.3, 0.45])
         for at in np.arange(-side, side, 2 * length):
-            dash = rectangle(centre + along * at + offset, (length, max(1.0, 0.3 * FINE * rng.uniform(0.5, 3))), turned)
+            dash = rectangle(
+                centre + along * at + offset, (length, max(1.0, 0.3 * FINE * rng.uniform(0.5, 3))), turned
+            )
             cv2.fillPoly(fine, [np.rint(dash).astype(np.int32)], paint.tolist())
 
 
@@ -193,6 +209,11 @@ def sensed(fine: np.ndarray, rng: Rng) -> np.ndarray:
 def compressed(picture: np.ndarray, rng: Rng, least: int = 40) -> np.ndarray:
     """The same after JPEG, as float32."""
     sampling = int(rng.choice([cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420]))
-    options = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(least, 98)), cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        int(rng.integers(least, 98)),
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        sampling,
+    ]
     coded = cv2.imencode(".jpg", np.rint(picture[..., ::-1]).astype(np.uint8), options)[1]
     return cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32)
