@@ -3,9 +3,9 @@
 python benchmarks/overlays.py --data DIR [--scenes 40] [--seed 41] [--out FILE.json]
 
 - ``found``: over real pairs the benchmark draws captions, arrows, boxes, circles, markers, lines, logos,
-  scale bars, panels, and half-transparent watermarks, logos and panels (`_graphics`), in one picture or in both at
-  the same pixels, as PNG or as JPEG of quality 60 to 95; share of the pixels that they cover, and change by
-  at least 8 grey levels, that is left out
+  scale bars, panels, and half-transparent watermarks, logos and panels (`_graphics`), in one picture or in
+  both at the same pixels, as PNG or as JPEG of quality 60 to 95; share of the pixels that they cover, and
+  change by at least 8 grey levels, that is left out
 - ``clean``: share of the real pictures, which carry no graphics, that is left out
 - ``points``: of the published map of Bent Jbail: share of the experts' points within 15 px of a region,
   share of regions within 15 px of a point, and both for the regions thrown at random

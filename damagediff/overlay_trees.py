@@ -2,7 +2,8 @@
 
 Gradient boosting (Friedman 2001, doi:10.1214/aos/1013203451) of trees that ask the same question at all
 places of a level ("oblivious", Prokhorenkova et al. 2018, arXiv:1706.09516), so that a tree is a few
-comparisons of whole maps. Their numbers lie in `overlay_trees.npz`; `training/` holds the commands that made them.
+comparisons of whole maps. Their numbers lie in `overlay_trees.npz`; `training/` holds the commands that
+made them.
 """
 
 from __future__ import annotations
