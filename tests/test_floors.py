@@ -86,16 +86,13 @@ HELPER_OF = {
     "report_pictures": "report",
     "alarm_trials": "pipeline",
     "analysed": "pipeline",
-<<<<<<< HEAD
+    "graphics": "pipeline",
+    "overlay_signs": "overlays",
+    "overlay_trees": "overlays",
     "baselines": "pipeline",
     "measuring": "pipeline",
     "stack_measure": "diff",
     "summary_ordinary": "summary",
-=======
-    "graphics": "pipeline",
-    "overlay_signs": "overlays",
-    "overlay_trees": "overlays",
->>>>>>> 97d8213 (Graphics drawn over one picture are found by symmetric trees learnt from invented pictures)
     "align_candidates": "align",
     "align_fields": "align",
     "align_fit": "align",
