@@ -1,6 +1,8 @@
 """Fit the trees that find graphics to the arrays of make_patches.py, and write damagediff/overlay_trees.npz.
 
 python training/fit_trees.py --patches DIR --out damagediff/overlay_trees.npz [--trees 120] [--seed 3]
+
+The trees that are shipped: make_patches.py --grounds 1100 --times 2 --seed 12, then --trees 64 --each 1000.
 """
 
 from __future__ import annotations
