@@ -41,12 +41,12 @@ class Run:
         return [region for region in self.found.regions if region.tier == "structural"]
 
 
-def compare(before: Path, after: Path) -> Run | None:
-    """The shipped settings on two files; None when the alignment is refused."""
+def compare(before: Path, after: Path, with_settings: settings.Settings | None = None) -> Run | None:
+    """The shipped settings, or others, on two files; None when the alignment is refused."""
     warnings.simplefilter("ignore", NotGeoreferencedWarning)
     case = types.Case(types.Source(before), types.Source(after))
     with tempfile.TemporaryDirectory() as name:
-        found = pipeline.compare(case, settings.Settings(), Path(name))
+        found = pipeline.compare(case, with_settings or settings.Settings(), Path(name))
         if found.change is None:
             return None
         bands = [

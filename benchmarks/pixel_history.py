@@ -31,6 +31,12 @@ ONCE = (50, 60, 70, 75, 80, 85, 90, 93, 95, 97)
 TWICE = ((60, 75), (70, 80), (75, 90), (85, 95), (90, 95), (75, 75), (80, 75), (90, 75), (95, 75))
 TIMES = (1.2, 1.33, 1.5, 1.75, 2.0, 2.6, 3.3, 4.0)
 WAYS = {"repeated": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
+OTHERS: tuple[tuple[str, dict[str, Any]], ...] = (
+    *(("JPEG", {"quality": q}) for q in (30, 60, 85)),
+    *(("WEBP", {"quality": q}) for q in (30, 60, 85)),
+    *(("JPEG2000", {"quality_mode": "rates", "quality_layers": [rate]}) for rate in (20, 60)),
+)
+"""Compressions whose own blocks and steps must not be taken for an enlargement."""
 CUT = (3, 5)
 
 
@@ -75,9 +81,14 @@ def without_history(data: Path, count: int) -> list[Pixels]:
 
 def jpeg(pixels: Pixels, quality: int) -> Pixels:
     """Compressed by libjpeg with colours at half resolution, and decoded."""
+    return encoded(pixels, "JPEG", quality=quality)
+
+
+def encoded(pixels: Pixels, kind: str, **options: Any) -> Pixels:
+    """Saved as such a file, and decoded."""
     target = io.BytesIO()
-    PillowImage.fromarray(pixels).save(target, "JPEG", quality=quality)
-    return np.asarray(PillowImage.open(io.BytesIO(target.getvalue())))
+    PillowImage.fromarray(pixels).save(target, kind, **options)
+    return np.asarray(PillowImage.open(io.BytesIO(target.getvalue())).convert("RGB"))
 
 
 def grey(pixels: Pixels) -> Pixels:
@@ -143,6 +154,12 @@ def enlarged(data: Path) -> dict[str, Any]:
     print(f"of {len(given)} as given, {len(shows)} speak: {shows}", flush=True)
     plain = [p[:512, :512] for name, p in given.items() if name not in shows and name.endswith("png")]
     table: dict[str, Any] = {"as given": {"pictures": len(given), "spoke": shows}}
+    for kind, options in OTHERS:
+        spoke = sum(
+            pixel_grid.resampled(grey(encoded(pixels, kind, **options))) is not None for pixels in plain
+        )
+        table[f"not enlarged, {kind} {options}"] = {"spoke": spoke / len(plain)}
+        print(f"not enlarged, {kind} {options}: {spoke} of {len(plain)} speak", flush=True)
     for times in TIMES:
         for name, way in WAYS.items():
             for quality in (None, 85):

@@ -117,6 +117,10 @@ def exchanged(measures: Measures) -> Measures:
         measures,
         edges_before=measures.edges_after,
         edges_after=measures.edges_before,
+        lines=np.concatenate([measures.lines[2:], measures.lines[:2]]),
+        colours=measures.colours[::-1],
+        darkest=measures.darkest[::-1],
+        full=None if measures.full is None else measures.full[::-1],
         green=measures.green[::-1],
         light=measures.light[::-1],
     )
@@ -201,7 +205,8 @@ def _with_parts(measures: Measures, parts: Iterable[tuple[Window, Measures]]) ->
         row, col = window.row // CELL, window.col // CELL
         place = np.s_[..., row : row + part.shape[0], col : col + part.shape[1]]
         for name in names:
-            whole[name][place] = getattr(part, name)
+            if (values := getattr(part, name)) is not None:  # what only the files say is not measured again
+                whole[name][place] = values
         looked[place] = True
     whole["valid"] &= measures.valid
     return replace(measures, **whole), looked & whole["valid"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import reference_measures, structure
+from . import cells, reference_measures
 from .cells import CELL, IntArray, Measures
 from .structure import HALO
 from .types import FloatArray, Window
@@ -162,7 +162,7 @@ def score(measures: Measures, calibration: Calibration) -> FloatArray:
     total = total / len(calibration.floor)
     if measures.reference is None:
         before, after = (
-            structure.crossing(e, BUILT_SIGMA_CELLS) for e in (measures.edges_before, measures.edges_after)
+            cells.coherence(e, BUILT_SIGMA_CELLS) for e in (measures.edges_before, measures.edges_after)
         )
         total = total + np.float32(BUILT_WEIGHT) * (before - after)
     return np.where(measures.valid, curve(total), np.float32(np.nan)).astype(np.float32)

@@ -42,6 +42,12 @@ class Measures:
     edges_before: IntArray
     """(3, rows, cols) sums of m, re and im m exp(4it); see `structure.gradient_sums`."""
     edges_after: IntArray
+    lines: IntArray
+    """(4, rows, cols) sums of re and im m exp(2it), before and after; see `structure.gradient_sums`."""
+    colours: IntArray
+    """(2, 3, rows, cols) sums of red, green and blue of both images, grey levels; 0 without them."""
+    darkest: ByteArray
+    """(2, rows, cols) the darkest band of the darkest pixel of both images."""
     green: FloatArray
     """(2, rows, cols) excess green of both images: 2g - r - b of chromaticities; `NO_COLOUR` without RGB."""
     light: FloatArray
@@ -51,6 +57,8 @@ class Measures:
     valid: BoolArray
     reference: FloatArray | None = None
     """Another measure in place of the three of structure, in its own unit; None: those three."""
+    full: ByteArray | None = None
+    """(2, rows, cols) pixels of each image at the top of what its file can hold; None: not known."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -82,6 +90,24 @@ def vegetation(measures: Measures) -> tuple[BoolArray, BoolArray]:
     """Cells that are green before, and after."""
     before, after = greenness(measures) > GREEN_EXCESS
     return before, after
+
+
+def coherence(sums: IntArray, sigma_cells: float) -> FloatArray:
+    """How far edges agree in direction: |G(m exp(kit))| / G(m), 0..1.
+
+    For k = 2 they lie along one line, for k = 4 along one line or two perpendicular ones.
+
+    Parameters
+    ----------
+    sums : (3, rows, cols)
+        Cell sums of m, real and imaginary m exp(kit), 0 where not valid; see `structure.gradient_sums`.
+    sigma_cells : float
+        Sigma of the Gaussian G in cells.
+    """
+    m, real, imaginary = (cv2.GaussianBlur(x.astype(np.float32), (0, 0), sigma_cells) for x in sums)
+    # Not np.hypot: its bits may depend on the position in the array.
+    share: FloatArray = np.sqrt(real * real + imaginary * imaginary) / (m + np.float32(0.5 * CELL * CELL))
+    return share
 
 
 def smooth(values: FloatArray, valid: BoolArray, sigma_cells: float) -> FloatArray:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import click
 from . import __version__, cli_evidence, cli_options, cli_values
 from . import settings as options
 from .cli_options import PATH
+from .cut import Wish
 from .errors import AlignmentRefused, DamagediffError, InputError
 from .types import Alignment, Case, Comparison, Source
 
@@ -26,6 +28,7 @@ Examples:
   damagediff compare before.tif after.tif -o run
   damagediff compare before.png after.jpg -o run --before-date 2020-10-04 --after-date 2020-10-13 --gsd 0.5
   damagediff compare before.tif after.tif -o run --footprints buildings.geojson --json
+  damagediff compare composite.jpg -o run --order after-first
 
 """
 
@@ -89,8 +92,9 @@ def main() -> None:
 
 @main.command()
 @click.argument("before", type=PATH)
-@click.argument("after", type=PATH)
+@click.argument("after", type=PATH, required=False)
 @click.option("-o", "--out", required=True, type=PATH, help="Run folder to write.")
+@cli_options.split_options
 @click.option("--sensor", type=click.Choice(["optical", "sar"]), help="What took the images; sar: radar.")
 @click.option(
     "--measure",
@@ -98,6 +102,9 @@ def main() -> None:
     help="What the score is made of; stack tests against --baseline images, the others are references.",
 )
 @click.option("--title", default="", help="What is compared, for the report.")
+@click.option(
+    "--event-date", metavar="DATE", help="When it happened: the report says if the images enclose it."
+)
 @cli_options.place_options
 @cli_options.record_options
 @cli_options.building_options
@@ -111,27 +118,62 @@ def main() -> None:
 @cli_options.output_options
 @cli_options.operator_option
 @cli_options.settings_options
-def compare(before: Path, after: Path, out: Path, **given: Any) -> None:
+def compare(before: Path, after: Path | None, out: Path, **given: Any) -> None:
     """Compare BEFORE with AFTER and write a run folder with report, figure, rasters and tables.
+
+    With one picture that holds both, its two panels are found, cut out and compared; see split.
 
     Exit codes: 0 done, 2 usage or settings, 3 an input cannot be used,
     4 alignment refused (the report says why), 6 an output cannot be written.
     """
+    event, event_precision = cli_values.date("--event-date", given["event_date"])
     case = Case(
         before=cli_values.source("before", before, given),
-        after=cli_values.source("after", after, given),
+        after=cli_values.source("after", after or before, given),
         title=given["title"],
         footprints=given["footprints"],
         tie_points=given["tie_points"],
         exclude=given["exclude"],
         aoi=given["aoi"],
         gsd_m=cli_values.positive("--gsd", given["gsd"]),
+        event=event,
+        event_precision=event_precision,
         scale_bar=cli_values.scale_bar(given["scale_bar"]),
         place=cli_values.place(given["place"]),
         stable=given["stable"],
         baselines=cli_values.baselines(given["baselines"], given["baseline_dates"]),
     )
-    _run(case, cli_values.settings(given), out, given)
+    _run(case, cli_values.settings(given), out, given, cli_values.wish(given, after is None))
+
+
+@main.command()
+@click.argument("picture", type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="Folder to write.")
+@cli_options.split_options
+@cli_options.output_options
+@cli_options.settings_options
+def split(picture: Path, out: Path, **given: Any) -> None:
+    """Find the two panels of one PICTURE, and write before.png, after.png and split.json.
+
+    A picture on which no two panels show the same place is refused with exit code 3; candidates.png then
+    shows what was considered.
+    """
+    from . import evidence, folders, json_text, splitting, versions
+
+    started, settings = datetime.now(UTC), cli_values.settings(given)
+    evidence.created(started)
+    folders.check_apart(out, [picture])
+    with folders.run_folder(out, given["overwrite"]) as folder, _progress(given["quiet"]) as progress:
+        found = splitting.find(Source(picture), cli_values.wish(given, True) or Wish(), settings, progress)
+        content = splitting.write(found, folder)
+        listed = {"inputs": [content["original"]], "versions": versions.versions()}
+        evidence.seal_folder(folder, listed, ["damagediff", *sys.argv[1:]], started)
+    if given["as_json"]:
+        click.echo(json_text.to_json(content), nl=False)
+    if found.refusal is not None:
+        raise InputError(f"{found.refusal}; see {out / 'candidates.png'}")
+    for sentence in content["doubt"]:
+        click.echo(_plain(sentence), err=True)
 
 
 @main.command()
@@ -172,6 +214,7 @@ def demo(out: Path, **given: Any) -> None:
         before=Source(folder / "ganja_before.tif", credit="damagediff (synthetic)"),
         after=Source(folder / "ganja_after.tif", credit="damagediff (synthetic)"),
         title="SYNTHETIC sample: Ganja before and after 11 October",
+        event=datetime(2020, 10, 11, tzinfo=UTC),
         footprints=folder / "ganja_footprints.geojson",
     )
     _run(case, cli_values.settings(given), out, given | {"overwrite": True})
@@ -248,11 +291,16 @@ def _tell(words: str) -> None:
     click.echo(_plain(words), err=True)
 
 
-def _run(case: Case, settings: options.Settings, out: Path, given: dict[str, Any]) -> None:
-    from . import runs
+def _run(
+    case: Case, settings: options.Settings, out: Path, given: dict[str, Any], wish: Wish | None = None
+) -> None:
+    """Compare, write the run folder, say what was found; with a `wish`, both sources name one picture."""
+    from . import runs, splitting
 
     order = runs.Order(("damagediff", *sys.argv[1:]), given["overwrite"], given.get("operator"))
     with _progress(given["quiet"]) as progress:
+        if wish is not None:
+            case = splitting.cut_case(case, wish, settings, progress)
         comparison = runs.make(case, settings, out, order, progress)
     _say(comparison, out, given["as_json"])
 

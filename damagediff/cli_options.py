@@ -30,6 +30,26 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def split_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What the user knows of a picture that holds both images."""
+    orders = click.Choice(["before-first", "after-first"])
+    for option in (
+        click.option(
+            "--order",
+            type=orders,
+            help="Of one picture with two panels: whether the left, upper or first given one is before.",
+        ),
+        click.option(
+            "--panels",
+            nargs=2,
+            metavar="X,Y,W,H X,Y,W,H",
+            help="Of one picture with two panels: where they are, in its pixels as shown; before first.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def align_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How the images may be laid on each other."""
     models = click.Choice(["auto", "translation", "similarity", "affine", "homography"])
@@ -149,7 +169,8 @@ def diff_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--threshold",
             metavar="RULE",
-            help="auto, otsu, triangle, li, kapur, rosin, or a score such as 0.42.",
+            help="auto, otsu, triangle, li, kapur, rosin, far:SHARE for a share of false alarms, or a score "
+            "such as 0.42.",
         ),
     ):
         command = option(command)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from . import settings as options
+from .cut import Wish
 from .errors import SettingsError
 from .provenance import ScaleBar, SourceRecord
-from .types import DatePrecision, Source
+from .types import DatePrecision, Source, Window
 
 
 def settings(given: dict[str, Any]) -> options.Settings:
@@ -24,10 +25,10 @@ def settings(given: dict[str, Any]) -> options.Settings:
         "cell": "summary.cell_m",
         "measure": "diff.measure",
         "sensor": "sensor",
-        "threshold": "diff.threshold",
         "hysteresis": "diff.hysteresis",
     }
     named = [f"{key}={given[name]}" for name, key in keys.items() if given.get(name) is not None]
+    named += threshold(given.get("threshold"))
     named += min_region(given.get("min_region"))
     if given.get("no_local"):
         named.append("align.local=false")
@@ -38,6 +39,18 @@ def settings(given: dict[str, Any]) -> options.Settings:
     if given.get("no_selftest"):
         named.append("trust.selftest=false")
     return options.load(given["settings_file"], (*given["overrides"], *named))
+
+
+def threshold(text: str | None) -> list[str]:
+    """Settings that say the same as a rule, ``far:0.02`` or a score."""
+    if text is None:
+        return []
+    rule, colon, share = text.partition(":")
+    if not colon:
+        return [f"diff.threshold={rule}"]
+    if rule != "far":
+        raise SettingsError(f"--threshold {text}: only far takes a share, as in far:0.02")
+    return ["diff.threshold=far", f"diff.false_alarm_share={share}"]
 
 
 def min_region(text: str | None) -> list[str]:
@@ -83,6 +96,24 @@ def baselines(paths: tuple[Path, ...], dates: tuple[str, ...]) -> tuple[Source, 
         return tuple(Source(path) for path in paths)
     told = [date("--baseline-date", text) for text in dates]
     return tuple(Source(path, *when) for path, when in zip(paths, told, strict=True))
+
+
+def wish(given: dict[str, Any], one_picture: bool) -> Wish | None:
+    """What was said of a picture that holds both images; None when there are two files."""
+    texts = given["panels"] or None
+    if not one_picture:
+        if texts or given["order"]:
+            raise SettingsError("--panels and --order are for one picture with two panels: give one file")
+        return None
+    return Wish(None if texts is None else (_rectangle(texts[0]), _rectangle(texts[1])), given["order"])
+
+
+def _rectangle(text: str) -> Window:
+    numbers = re.fullmatch(r"\s*(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})\s*", text, re.ASCII)
+    if numbers is None:
+        raise SettingsError(f"--panels {text}: give x,y,w,h in whole pixels, such as 14,58,760,760")
+    x, y, w, h = map(int, numbers.groups())
+    return Window(y, x, h, w)
 
 
 def date(option: str, text: str | None) -> tuple[datetime | None, DatePrecision]:

@@ -135,6 +135,22 @@ class Writer:
         os.replace(cog, self.path)
 
 
+def write_png(path: Path, pixels: np.ndarray[Any, Any]) -> None:
+    """Write (bands, rows, cols) uint8 or uint16, of 1 to 4 bands, as a PNG: without loss or metadata.
+
+    Raises
+    ------
+    OutputError
+        The disk is full, the folder is missing or may not be written.
+    """
+    bands, rows, cols = pixels.shape
+    with _output_errors(path), door.quiet():
+        with rasterio.open(
+            path, "w", driver="PNG", height=rows, width=cols, count=bands, dtype=pixels.dtype.name
+        ) as out:
+            out.write(pixels)
+
+
 def _check_same(tiled: Path, cog: Path) -> None:
     """Read back what was written: GDAL 3.10 says nothing when the disk is full at a COG's last bytes."""
     with door.quiet():

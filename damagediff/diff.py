@@ -11,6 +11,7 @@ The story, in the order in which the pipeline calls it:
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
@@ -20,17 +21,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from . import cells, displaced, reference_measures, structure, thresholds
+from . import cells, displaced, reference_measures, structure, thresholds, tiers
 from .calibration import (
-    BUILT_SIGMA_CELLS,
     MIN_GAP,
     SCORED,
     Calibration,
     calibrate,
     ceiling_windows,
     curve,
-    histogram,
-    quantile,
     score,
 )
 from .cells import CELL, IntArray, Measures
@@ -80,22 +78,12 @@ USUAL_SHARE = 0.95
 CLEARANCE = 0.1
 """Where this share of a scene stays clear of the threshold by this much, a lower one shows more and costs
 nothing: undamaged scenes of dense cities keep .5, very alike pairs come down to .3 (docs/method.md)."""
-SMOOTH_CELLS = 2.0
-"""Sigma of the blur before a region may start: 8 px."""
+FALSE_ALARM_THRESHOLDS = (0.3, 0.9)
+"""Least and greatest threshold from a share of false alarms."""
+MIN_FALSE_CELLS = 12
+"""Cells that must lie above such a threshold, or it rests on the chance of one place."""
 MIN_RESOLVED_PX = 200
 """Smaller regions lie below the measures' windows, whatever the ground sample distance."""
-MIN_BUILT = 0.10
-"""Share of edges on two perpendicular directions, sigma 10 px, from which there was built structure."""
-RUIN_WEIGHTS = {"rougher": 1.0, "lost": 2.5, "green": -20.0, "changed": 2.25}
-"""What tells ruins from gardens, shadows and traffic: a linear discriminant, rounded, of planted rubble
-and a tornado track against undamaged cities and floods, each host judged by the others (docs/method.md)."""
-RUIN_LEVEL = 1.45
-ROUGHNESS_NOISE = 20.0
-"""Mean gradient, Sobel units, below which a ratio of roughness says nothing."""
-COLOUR_SPREADS = 8.0
-"""Colour differences stand out when they exceed the median by this many robust spreads ..."""
-MIN_COLOUR_GREY = 15.0
-"""... and this many grey levels."""
 Cell = TypeVar("Cell", bound=np.generic)
 RGB = ("red", "green", "blue")
 
@@ -141,17 +129,23 @@ def measure(
     loss, pattern, texture = structure.decorrelation(a[near(1)], b[near(1)])
     edges_near = edges[0][near(CELL)], edges[1][near(CELL)]
     usable = _usable_cells(valid[near(1)])
-    built = (slice(0, 1), slice(3, 5))
-    kept = [np.concatenate([_core(e[k]) for k in built]) * usable for e in edges_near]
+    built, along = (slice(0, 1), slice(3, 5)), (slice(1, 3),)
+    kept, lines = ([_kept(e, parts, usable) for e in edges_near] for parts in (built, along))
+    bands = [x[near(1)] for x in (before8, after8)]
+    sums = [np.stack([structure.cell_sums(band.astype(np.float32)) for band in x]) for x in bands]
+    colours = _colours(sums, roles)
     found = Measures(
         structure=loss,
         pattern=pattern,
         orientation=structure.orientation_distance(*edges_near),
         texture=texture,
-        colour=_colour_difference(before8[near(1)], after8[near(1)]),
-        edges_before=kept[0].astype(np.int16),
-        edges_after=kept[1].astype(np.int16),
-        green=_green(before8[near(1)], after8[near(1)], roles),
+        colour=_colour_difference(*sums),
+        edges_before=kept[0],
+        edges_after=kept[1],
+        lines=np.concatenate(lines),
+        colours=colours,
+        darkest=np.stack([_core(_cell_minima(x)) for x in bands]),
+        green=_green(colours, roles),
         light=np.stack([_core(structure.cell_sums(x[near(1)].astype(np.float32))) for x in (a, b)]) / CELL**2,
         leaning=np.zeros(usable.shape, np.uint8),
         valid=usable,
@@ -207,17 +201,18 @@ def _usable_cells(valid: BoolArray) -> BoolArray:
     return _core(inner) > 0
 
 
-def _cell_means(bands: ByteArray) -> FloatArray:
-    """(bands, rows, cols) means over windows of cells, exact up to the last division."""
-    sums = [structure.cell_sums(band.astype(np.float32)) for band in bands]
-    weights = structure.SMALL_WINDOW.astype(np.float32)
-    total = np.stack([cv2.sepFilter2D(x, cv2.CV_32F, weights, weights) for x in sums])
-    return total / np.float32((CELL * weights.sum()) ** 2)
+def _kept(edges: FloatArray, parts: tuple[slice, ...], usable: BoolArray) -> IntArray:
+    """Some channels of `structure.gradient_sums`, 0 where not usable."""
+    chosen = np.concatenate([_core(edges[k]) for k in parts]) * usable
+    return chosen.astype(np.int16)
 
 
-def _colour_difference(before8: ByteArray, after8: ByteArray) -> FloatArray:
-    """Root mean square over bands of the difference of means, the smallest of five displacements."""
-    a, b = _core(_cell_means(before8)), _cell_means(after8)
+def _colour_difference(before: FloatArray, after: FloatArray) -> FloatArray:
+    """Root mean square over bands of the difference of means, the smallest of five displacements.
+
+    From (bands, rows, cols) sums over cells; exact up to the last division.
+    """
+    a, b = _core(_window_means(before)), _window_means(after)
     best: FloatArray | None = None
     for dy, dx in structure.CROSS:
         d = a - _core(np.roll(b, (-dy, -dx), (1, 2)))  # what rolls over the edge stays in the margin
@@ -227,16 +222,31 @@ def _colour_difference(before8: ByteArray, after8: ByteArray) -> FloatArray:
     return np.sqrt(best)
 
 
-def _green(before8: ByteArray, after8: ByteArray, roles: tuple[str, ...]) -> FloatArray:
+def _window_means(sums: FloatArray) -> FloatArray:
+    return np.stack([structure.window_means(x) for x in sums])
+
+
+def _cell_minima(bands: ByteArray) -> ByteArray:
+    """The darkest band of the darkest pixel of each cell."""
+    darkest = functools.reduce(cv2.min, bands)
+    rows = functools.reduce(cv2.min, (darkest[k::CELL] for k in range(CELL)))
+    return np.asarray(functools.reduce(np.minimum, (rows[:, k::CELL] for k in range(CELL))), np.uint8)
+
+
+def _colours(sums: list[FloatArray], roles: tuple[str, ...]) -> IntArray:
+    """(2, 3, rows, cols) sums of red, green and blue over cells; 0 without them."""
+    if not set(RGB) <= set(roles):
+        return np.zeros((2, 3, *_core(sums[0]).shape[1:]), np.uint16)
+    chosen = [roles.index(role) for role in RGB]
+    return np.stack([_core(x[chosen]) for x in sums]).astype(np.uint16)
+
+
+def _green(colours: IntArray, roles: tuple[str, ...]) -> FloatArray:
     """(2, rows, cols) excess green of each image, exact up to the division."""
     if not set(RGB) <= set(roles):
-        shape = [n // CELL - 2 * structure.MARGIN for n in before8.shape[1:]]
-        return np.full((2, *shape), cells.NO_COLOUR, np.float32)
-    found = []
-    for bands in (before8, after8):
-        red, green, blue = (_core(structure.cell_sums(bands[roles.index(k)].astype(np.float32))) for k in RGB)
-        found.append((2 * green - red - blue) / np.maximum(red + green + blue, 1))
-    return np.stack(found)
+        return np.full((2, *colours.shape[2:]), cells.NO_COLOUR, np.float32)
+    red, green, blue = (colours[:, k].astype(np.float32) for k in range(3))
+    return (2 * green - red - blue) / np.maximum(red + green + blue, 1)
 
 
 def assemble(shape: tuple[int, int], parts: Iterable[tuple[Window, Measures]]) -> Measures:
@@ -305,13 +315,13 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
         On cells of `CELL` px.
     """
     values = score(measures, calibration)
-    smooth = cells.smooth(values, measures.valid, SMOOTH_CELLS)
-    threshold, rule = _threshold(measures, calibration, smooth, settings.diff)
+    smooth = cells.smooth(values, measures.valid, tiers.SMOOTH_CELLS)
     analysed = measures.valid & (calibration.comparability >= settings.diff.min_comparability)
     least_px, least_rule = min_region(grid, settings)
     least = math.ceil(least_px / CELL**2)
+    threshold, rule = _threshold(measures, calibration, smooth, least, settings.diff)
     begun = thresholds.above(smooth, measures.valid, threshold, threshold * settings.diff.hysteresis)
-    structural, other = _tiers(measures, smooth, begun, least)
+    structural, other = tiers.split(measures, smooth, begun, least)
     changed = np.full(measures.shape, NO_CHANGE, np.uint8)
     changed[other] = OTHER_CHANGE
     changed[structural] = STRUCTURAL_CHANGE
@@ -341,9 +351,11 @@ OTSU_RULE = "Otsu's, on the cells of the measure; the score is blurred by 8 px b
 
 
 def _threshold(
-    measures: Measures, calibration: Calibration, smooth: FloatArray, settings: DiffSettings
+    measures: Measures, calibration: Calibration, smooth: FloatArray, least: int, settings: DiffSettings
 ) -> tuple[float, str]:
     """The threshold on the score, and its rule."""
+    if settings.threshold == "far":
+        return _with_hysteresis(*_false_alarm_threshold(measures, smooth, least, settings), settings)
     if measures.reference is None or settings.threshold != "auto":
         return threshold_of(smooth[measures.valid], settings)
     at = reference_measures.otsu(measures.reference[measures.valid])
@@ -363,76 +375,36 @@ def threshold_of(smooth: FloatArray, settings: DiffSettings) -> tuple[float, str
         words = f"{thresholds.WORDS[asked]}, on {thresholds.BINS} steps of the score, blurred by 8 px"
         threshold = automatic_threshold(smooth) if found is None else found
         rule = f"automatic: all scores are alike, so there is none by {words}" if found is None else words
+    return _with_hysteresis(threshold, rule, settings)
+
+
+def _with_hysteresis(threshold: float, rule: str, settings: DiffSettings) -> tuple[float, str]:
     if settings.hysteresis < 1:
         rule += f"; regions grow from there down to {threshold * settings.hysteresis:.3g} (hysteresis)"
     return threshold, rule
+
+
+def _false_alarm_threshold(
+    measures: Measures, smooth: FloatArray, least: int, settings: DiffSettings
+) -> tuple[float, str]:
+    """The score that a stated share of the pair's own unchanged structure exceeds, and the rule in words."""
+    start, share = automatic_threshold(smooth[measures.valid]), settings.false_alarm_share
+    null = smooth[tiers.quiet(measures, smooth, start, least)]
+    if len(null) * share < MIN_FALSE_CELLS:
+        return start, f"automatic: too little unchanged structure for a share of {share:g}; {AUTOMATIC_RULE}"
+    at = float(np.clip(float(np.quantile(null, 1 - share)), *FALSE_ALARM_THRESHOLDS))
+    return at, (
+        f"what {share:.3g} of the pair's own unchanged structure exceed, within "
+        f"{FALSE_ALARM_THRESHOLDS[0]:g} and {FALSE_ALARM_THRESHOLDS[1]:g}; unchanged is what was built "
+        "before, 12 px and more from structural change by the automatic rule; the score is blurred by 8 px "
+        "before it is compared"
+    )
 
 
 def automatic_threshold(smooth: FloatArray) -> float:
     """The threshold on the smoothed scores of a scene's valid cells, by `AUTOMATIC_RULE`."""
     usual = float(np.quantile(smooth, USUAL_SHARE)) if len(smooth) else 0.0
     return float(np.clip(usual + CLEARANCE, *THRESHOLDS))
-
-
-def _tiers(
-    measures: Measures, smooth: FloatArray, begun: BoolArray, least: int
-) -> tuple[BoolArray, BoolArray]:
-    """Cells of structural change, and of other change, from those above the threshold."""
-    labels, count = cells.components(cells.keep_large(begun, least))
-    lost = _structure_was_lost(measures, smooth, labels, count)[labels]
-    recoloured = cells.keep_large(_colour_stands_out(measures), least)
-    return lost, cells.keep_large(((labels > 0) | recoloured) & ~lost, least)
-
-
-def _structure_was_lost(measures: Measures, smooth: FloatArray, labels: IntArray, count: int) -> BoolArray:
-    """(count + 1,) whether built structure stood in each component and was lost; False for background.
-
-    Built structure stood where edges lay on two perpendicular directions. That it was lost is weighed from
-    four things: how much rougher the component has become than the scene (log of the ratio of gradients, less
-    the scene's median), how much of its right angles it lost, how green it is afterwards, and how high its
-    score rises.
-    """
-
-    def mean(values: npt.NDArray[Any]) -> FloatArray:
-        return cells.component_means(labels, count, values)
-
-    before, after = (
-        structure.crossing(e, BUILT_SIGMA_CELLS) for e in (measures.edges_before, measures.edges_after)
-    )
-    rougher = _log_ratio(*(_roughness(measures, e[0]) for e in (measures.edges_before, measures.edges_after)))
-    usual = float(np.median(rougher[measures.valid])) if measures.valid.any() else 0.0
-    evidence = {
-        "rougher": mean(rougher) - usual,
-        "lost": mean(before - after),
-        "green": mean(cells.greenness(measures)[1]),
-        "changed": cells.component_peaks(labels, count, smooth),
-    }
-    total = sum(weight * evidence[name] for name, weight in RUIN_WEIGHTS.items())
-    stood, fell = mean(before) >= MIN_BUILT, evidence["lost"] >= 0  # new buildings are other change
-    verdict: BoolArray = stood & fell & (total >= RUIN_LEVEL)
-    verdict[0] = False
-    return verdict
-
-
-def _roughness(measures: Measures, edges: IntArray) -> FloatArray:
-    """Mean gradient around each cell."""
-    return cells.smooth(edges.astype(np.float32) / np.float32(CELL * CELL), measures.valid, 1.0)
-
-
-def _log_ratio(before: FloatArray, after: FloatArray) -> FloatArray:
-    noise = np.float32(ROUGHNESS_NOISE)
-    return np.asarray(np.log((after + noise) / (before + noise)))
-
-
-def _colour_stands_out(measures: Measures) -> BoolArray:
-    """Cells whose smoothed colour difference is large in grey levels and against the rest of the scene."""
-    if not measures.valid.any():
-        return measures.valid
-    colour = cells.smooth(measures.colour, measures.valid, SMOOTH_CELLS)
-    counts = histogram(colour[measures.valid], 256.0)
-    middle = quantile(counts, 0.5, 256.0)
-    spread = 1.4826 * quantile(histogram(np.abs(colour - middle)[measures.valid], 256.0), 0.5, 256.0)
-    return (colour > max(MIN_COLOUR_GREY, middle + COLOUR_SPREADS * spread)) & measures.valid
 
 
 def to_pixels(values: npt.NDArray[Cell], window: Window) -> npt.NDArray[Cell]:

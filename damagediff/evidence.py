@@ -6,11 +6,12 @@ Beside it lie ``SHA256SUMS``, which every system can check, and the custody log.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from . import case_files, custody, digests, environment, folders, json_text, outputs
+from . import case_files, custody, cut, digests, environment, folders, json_text, outputs
 from .errors import InputError, SettingsError
 from .provenance import FileFacts
 from .types import Case, Comparison, Image
@@ -42,20 +43,34 @@ def write_manifest(
     SettingsError
         ``SOURCE_DATE_EPOCH`` is not a number of seconds.
     """
-    listed = [digests.entry(path) for path in sorted(folder.iterdir()) if path.name not in digests.BESIDE]
-    manifest = {
-        "format": outputs.FORMAT,
-        "created": created(started),
+    content = {
         "evidence_id": outputs.evidence_id(comparison),
-        "command": [public(argument) for argument in telling(command)],
         "case": json_text.Exact(case_files.to_values(comparison.case)),
         "inputs": _inputs(comparison),
-        "outputs": listed,
+        "transformations": list(_transformations(comparison)),
         "settings": json_text.Exact(outputs.result_settings(comparison.settings)),
         "versions": comparison.versions,
-        "environment": environment.describe(),
-        digests.OWN_DIGEST: digests.NO_DIGEST,
-    } | ({} if operator is None else {"operator": operator})
+    }
+    seal_folder(folder, content, command, started, operator)
+
+
+def seal_folder(
+    folder: Path, content: dict[str, Any], command: list[str], started: datetime, operator: str | None = None
+) -> None:
+    """Write manifest.json with `content` and what every manifest has; see `write_manifest`."""
+    listed = [digests.entry(path) for path in sorted(folder.iterdir()) if path.name not in digests.BESIDE]
+    manifest = (
+        content
+        | {
+            "format": outputs.FORMAT,
+            "created": created(started),
+            "command": [public(argument) for argument in telling(command)],
+            "outputs": listed,
+            "environment": environment.describe(),
+            digests.OWN_DIGEST: digests.NO_DIGEST,
+        }
+        | ({} if operator is None else {"operator": operator})
+    )
     text = json_text.to_json(manifest)
     text = text.replace(
         f'"{digests.OWN_DIGEST}": "{digests.NO_DIGEST}"',
@@ -162,6 +177,20 @@ def check_unchanged(comparison: Comparison, sealed: Seal) -> None:
             raise InputError(
                 f"{path.name}: changed while it was read. Run again on a copy that stays as it is"
             )
+
+
+def _transformations(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """What was done to the files before they were compared, in order; empty when nothing was."""
+    split = comparison.case.split
+    for role, image in (("before", comparison.pair.before), ("after", comparison.pair.after)):
+        if image.crop is not None:
+            told = {} if split is None else split.facts()
+            yield {
+                "what": "crop",
+                "role": role,
+                "of_sha256": image.sha256,
+                "crop": cut.xywh(image.crop),
+            } | told
 
 
 def _image(role: str, image: Image, facts: FileFacts | None) -> list[dict[str, Any]]:

@@ -31,6 +31,27 @@ class Reduced:
 
 
 @dataclass(frozen=True)
+class Patch:
+    """Pixels that a self-test puts in place of those of the file."""
+
+    window: Window
+    """In the file as shown."""
+    data: FloatArray
+    """(bands, rows, cols) in the file's units."""
+
+    def put(self, data: FloatArray, window: Window) -> None:
+        """Write into what was read of a window, in place; nothing where both do not meet."""
+        own, there = self.window, window
+        top, left = max(own.row, there.row), max(own.col, there.col)
+        bottom = min(own.row + own.rows, there.row + there.rows)
+        right = min(own.col + own.cols, there.col + there.cols)
+        if bottom > top and right > left:
+            size = bottom - top, right - left
+            to = Window(top - there.row, left - there.col, *size).slices
+            data[:, *to] = self.data[:, *Window(top - own.row, left - own.col, *size).slices]
+
+
+@dataclass(frozen=True)
 class Feed:
     """Reads one image on the working grid."""
 
@@ -44,6 +65,8 @@ class Feed:
     """moving_from_reference; None for the reference itself and before anything is known."""
     marks: BoolArray | None = None
     """(rows, cols) of the file as shown: where something is drawn over it; None: nowhere known."""
+    planted: tuple[Patch, ...] = ()
+    """What `read` gives in place of the file's pixels: for self-tests only, never for what is written."""
 
     def aligned(self, model: Model) -> Feed:
         """The same image read through an alignment."""
@@ -65,7 +88,7 @@ class Feed:
         if needed is None:
             empty = np.zeros((len(self.reader.roles), window.rows, window.cols), np.float32)
             return empty, np.zeros((window.rows, window.cols), bool)
-        data, valid = self.reader.read(needed)
+        data, valid = self._pixels(needed)
         valid = valid & self._not_excluded(needed)
         at = resample.positions(node_rc, window)
         exact = self.reduction == 1 and bool((at == np.round(at)).all())
@@ -104,8 +127,19 @@ class Feed:
     ) -> tuple[FloatArray, BoolArray]:
         """What the file holds, for a window that needs no resampling."""
         there = window._replace(row=window.row + shift[0], col=window.col + shift[1])
-        data, valid = self.reader.read(there, mix)
+        data, valid = self._pixels(there) if mix is None else self.reader.read(there, mix)
         return data, valid & self._not_excluded(there)
+
+    def _pixels(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        """What the file holds in a window of its own, and what was planted there."""
+        data, valid = self.reader.read(window)
+        for patch in self.planted:
+            patch.put(data, window)
+        return data, valid
+
+    def read_file(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        """Bands and validity of a window of the file as shown, not of the grid."""
+        return self._stored(window, (0, 0), None)
 
     def _not_excluded(self, window: Window) -> BoolArray:
         usable = self._not_excluded_blocks(window)

@@ -13,7 +13,7 @@ from io import BytesIO
 
 import numpy as np
 
-from . import exif_fields, file_blocks, iptc, jpeg_history, pixel_grid, raster, wording, xmp
+from . import exif_fields, file_blocks, iptc, jpeg_history, part, pixel_grid, raster, wording, xmp
 from .file_blocks import Blocks
 from .provenance import FileFacts
 from .types import FloatArray, Image, Window
@@ -82,6 +82,9 @@ def examine(image: Image, show_private: bool = False) -> FileFacts:
     tables = jpeg_history.tables(blocks.of("quantisation"))
     quality, standard = jpeg_history.quality(tables) if tables else (None, None)
     grey, valid = _middle(image)
+    inside = raster.stored_as_jpeg(image)
+    if inside:
+        blocks.unread.append("the steps of the JPEG inside the TIFF; an earlier one was not looked for")
     return FileFacts(
         fields=tuple(kept[:MAX_FIELDS]),
         withheld=tuple(list(withheld)[:MAX_FIELDS]),
@@ -90,13 +93,14 @@ def examine(image: Image, show_private: bool = False) -> FileFacts:
         jpeg_quality=quality,
         jpeg_standard=standard,
         pixels_asked=valid,
-        earlier_jpeg=jpeg_history.earlier(grey, tables.get(0)) if valid else None,
+        earlier_jpeg=jpeg_history.earlier(grey, tables.get(0)) if valid and not inside else None,
         resampled=pixel_grid.resampled(grey) if valid else None,
     )
 
 
 def _middle(image: Image) -> tuple[FloatArray, bool]:
     """Grey 0..255 of the middle as delivered, from a corner of the 8 x 8 px grid; whether it can be asked."""
+    image = part.whole(image)  # the blocks of a JPEG count from the file's corner, not a panel's
     turned = image.orientation > 4
     shape = image.shape[::-1] if turned else image.shape
     delivered = replace(image, shape=shape, orientation=1)

@@ -6,11 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import analysed, diff, radar, regions, summary, tiles
+from . import analysed, cells, diff, radar, regions, summary, tiles
 from .cells import Measures
 from .radiometry import Radiometry
 from .scene import Scene
-from .types import NOT_ANALYSED, ChangeMap, Region, Window
+from .types import (
+    NO_CHANGE,
+    NOT_ANALYSED,
+    OTHER_CHANGE,
+    STRUCTURAL_CHANGE,
+    BoolArray,
+    ChangeMap,
+    Region,
+    Window,
+)
 
 SENSITIVITY = (0.8, 1.0, 1.2)
 """Multiples of the threshold at which the result is counted again."""
@@ -23,6 +32,26 @@ def find(
     scene: Scene, measures: Measures, scale: Scale, radiometry: Radiometry
 ) -> tuple[ChangeMap, tuple[Region, ...]]:
     """The change map and its regions, at the threshold of the scene's settings."""
+    change, measures = _change(scene, measures, scale)
+    return _without_lean(scene, change, regions.find(change, measures, scene.pair.grid), radiometry)
+
+
+def find_at(
+    scene: Scene, measures: Measures, scale: Scale, radiometry: Radiometry, where: BoolArray
+) -> ChangeMap:
+    """The same change map with only the regions that touch `where`, (rows, cols) on cells."""
+    change, measures = _change(scene, measures, scale)
+    changed = change.changed.copy()
+    for code in (STRUCTURAL_CHANGE, OTHER_CHANGE):
+        labels, count = cells.components(changed == code)
+        touched = np.bincount(labels[where], minlength=count + 1) > 0
+        changed[~touched[labels] & (labels > 0)] = NO_CHANGE
+    change = replace(change, changed=changed)
+    return _without_lean(scene, change, regions.find(change, measures, scene.pair.grid), radiometry)[0]
+
+
+def _change(scene: Scene, measures: Measures, scale: Scale) -> tuple[ChangeMap, Measures]:
+    """The change map before anything leans, and the measures that its regions are flagged by."""
     on, settings = scene.pair.grid, scene.settings
     if isinstance(scale, list):
         least_px, rule = diff.min_region(on, settings)
@@ -30,8 +59,7 @@ def find(
         measures = radar.without_optics(measures)
     else:
         change = diff.change_map(measures, scale, on, settings)
-    change = analysed.within(change, scene.areas.asked_cells())
-    return _without_lean(scene, change, regions.find(change, measures, on), radiometry)
+    return analysed.within(change, scene.areas.asked_cells()), measures
 
 
 def with_sensitivity(

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import footprint_files, grid
 from .errors import InputError
-from .types import Grid, Outline
+from .types import FootprintCount, Grid, Outline
 
 MAX_DEPTH = 16
 """Lists in lists in properties; none means anything to a reader."""
@@ -34,13 +34,16 @@ class Footprint:
 
 
 def read(path: Path, on: Grid, every: bool = False) -> tuple[Footprint, ...]:
-    """All polygons of a file that touch the grid, in the order of the file.
+    """`read_counted` without the counts. `every`: a feature that cannot be used is an error, not left out."""
+    return read_counted(path, on, every)[0]
+
+
+def read_counted(path: Path, on: Grid, every: bool = False) -> tuple[tuple[Footprint, ...], FootprintCount]:
+    """All polygons of a file that touch the grid, in the order of the file, and how many features do not.
 
     A geometry and, if there is one, an id are all that is used: OpenStreetMap, Microsoft, Google and Overture
     can be given as they come. Coordinates are those that the file names (GeoPackage), else longitude and
     latitude when the grid is georeferenced (RFC 7946), else pixels (x = col, y = row) of the before image.
-
-    `every`: a feature that cannot be used is an error, not left out.
 
     Raises
     ------
@@ -49,37 +52,38 @@ def read(path: Path, on: Grid, every: bool = False) -> tuple[Footprint, ...]:
     """
     crs, features = footprint_files.features(path, on)
     _check_crs(crs, on, path)
-    found, total = [], 0
+    found: list[Footprint] = []
+    total = not_polygons = 0
     for number, feature in enumerate(features, start=1):
         total = number
-        parts = tuple(
-            tuple(_on_grid(ring, (on, crs), path, number) for ring in polygon)
-            for polygon in _polygons(feature, path, number)
-        )
+        parts = _parts(feature, (on, crs), path, number)
         placed = tuple(part for part in parts if all(_placed(ring) for ring in part))
         if every and len(placed) < max(len(parts), 1):
             why = "reaches too far from the images to be placed on them: cut it to their surroundings"
             raise InputError(f"{path.name}: feature {number} {why if parts else 'is no polygon'}")
-        parts = placed
-        if any(_touches(part, on) for part in parts):
+        not_polygons += not parts
+        if any(_touches(part, on) for part in placed):
             properties = _properties(feature, path, number)
-            found.append(Footprint(_identity(feature, properties, number), parts, properties))
+            found.append(Footprint(_identity(feature, properties, number), placed, properties))
         if len(found) > MAX_FOUND:
             raise InputError(f"{path.name}: more than {MAX_FOUND:,} polygons on the images. Cut the images")
     if not found:
-        asked = (
-            "pixels x, y of the before image"
-            if on.crs is None
-            else crs
-            if crs != footprint_files.LONLAT
-            else ""
-        )
+        map_crs = crs if crs != footprint_files.LONLAT else "longitude, latitude"
+        asked = "pixels x, y of the before image" if on.crs is None else map_crs
         raise InputError(
             f"{path.name}: none of its {total} features is a polygon on the images. "
-            f"Coordinates must be {asked or 'longitude, latitude'}"
+            f"Coordinates must be {asked}"
         )
     _check_frame(found, on, path)
-    return tuple(found)
+    return tuple(found), FootprintCount(len(found), not_polygons, total - not_polygons - len(found))
+
+
+def _parts(feature: dict[str, Any], frame: tuple[Grid, str | None], path: Path, number: int) -> Outline:
+    """The polygons of a feature on the grid; none of anything else."""
+    return tuple(
+        tuple(_on_grid(ring, frame, path, number) for ring in polygon)
+        for polygon in _polygons(feature, path, number)
+    )
 
 
 def _check_crs(crs: str | None, on: Grid, path: Path) -> None:

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from . import grid as grids
 from . import summary, wording
 from .scene import Scene
-from .types import ChangeMap, Pair
+from .types import ChangeMap, Pair, Split, Trust
+
+CLOUDED = 0.01
+"""Share that looks like cloud from which readers are told: clear pairs reached .002 (docs/method.md)."""
 
 
 def of_areas(scene: Scene) -> Iterator[str]:
@@ -22,6 +25,13 @@ def of_areas(scene: Scene) -> Iterator[str]:
             f"Only an area of interest was asked about: {share} of the scene, by "
             f"{wording.plain(case.aoi.name)}. Nothing is said about the rest."
         )
+
+
+def of_event(trust: Trust) -> Iterator[str]:
+    """That the stated event was not between the two images."""
+    for check in trust.checks:
+        if check.name == "event date" and check.passed is False:
+            yield f"The event was not between the two images: {check.detail}."
 
 
 def of_sources(scene: Scene) -> Iterator[str]:
@@ -45,7 +55,7 @@ def _of_place(place: tuple[float, float], pair: Pair) -> str:
     latitude, longitude = place
     said = f"The place {latitude:g}, {longitude:g} (latitude, longitude) is as stated by the user"
     if pair.grid.crs is None:
-        return f"{said}: nothing was measured by it."
+        return f"{said}: the sun is computed by it, nothing is measured."
     apart_m = grids.distance_m(pair.grid, longitude, latitude)
     if apart_m == 0:
         return f"{said}: it lies within the scene."
@@ -82,7 +92,7 @@ def of_copies(scene: Scene) -> Iterator[str]:
         )
 
 
-def of_pair(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:
+def of_pair(pair: Pair, change: ChangeMap | None = None, split: Split | None = None) -> tuple[str, ...]:
     """What every reader must see: what both files have in common is said once, all of a date in one note."""
     said: dict[tuple[str, str], list[str]] = {}
     for image in (pair.before, pair.after):
@@ -92,8 +102,29 @@ def of_pair(pair: Pair, change: ChangeMap | None = None) -> tuple[str, ...]:
             topic = "date" if image.acquisition.source in note else note
             said.setdefault((whose, topic), []).append(note)
     notes = [f"{whose}: {' '.join(dict.fromkeys(parts))}" for (whose, _), parts in said.items()]
+    notes += [] if change is None else list(_of_sight(pair, change))
     chosen = summary.measure_line(change)
+    notes = _of_split(pair, split) + notes
     notes = notes if chosen is None else [chosen, *notes]
     if pair.identical:
         notes.insert(0, "both files are identical, byte for byte: there is nothing to compare")
     return tuple(notes)
+
+
+def _of_sight(pair: Pair, change: ChangeMap) -> Iterator[str]:
+    """Cloud that hides part of the ground, of which every reader must know."""
+    for image, share in ((pair.before, change.sight.cloud_before), (pair.after, change.sight.cloud_after)):
+        if share is not None and share >= CLOUDED:
+            yield (
+                f"{image.name}: {wording.share(share)} of it looks like cloud or haze, and more may be. "
+                "What is under it cannot be told from change; nothing was left out for it."
+            )
+
+
+def _of_split(pair: Pair, split: Split | None) -> list[str]:
+    """That both images were cut from one picture, and who says which of them is before."""
+    if split is None:
+        return []
+    return [
+        f"Both images were cut from one picture, {wording.plain(pair.before.name)}: {' '.join(split.doubt)}"
+    ]

@@ -55,3 +55,15 @@ class SamePicture:
     mirrored: str | None = None
     """How the copy is mirrored: ``left to right``, ``top to bottom``, or None."""
     repeated: tuple[Repeated, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Share of what could be measured, 0..1, that each picture may not show; None: not told."""
+
+    cloud_before: float | None = None
+    """Likely under cloud or haze, at least; None without colour."""
+    cloud_after: float | None = None
+    saturated_before: float | None = None
+    """At the top of what an 8-bit file can hold; None for other files."""
+    saturated_after: float | None = None

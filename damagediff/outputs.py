@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from . import json_text, summary, tables, wording
+from . import cut, json_text, summary, tables, wording
 from .provenance import FileFacts, HandGeoreference
-from .types import Alignment, Comparison, Grid, Image, Shift
+from .types import Alignment, Comparison, Grid, Image, Shift, Trust
 
 FORMAT = 1
 """Version of results.json and manifest.json: raised when a key that is relied upon changes its meaning."""
@@ -66,15 +66,25 @@ def results(comparison: Comparison) -> dict[str, Any]:
             tables.building_fields(building, comparison.pair.grid) for building in comparison.buildings
         ],
         "building_classes": summary.building_counts(comparison.buildings),
+        "footprints": None
+        if comparison.footprint_count is None
+        else json_text.fields(comparison.footprint_count),
         "footprint_fit": _footprint_fit(comparison),
         "grid_summary": _grid_summary(comparison),
-        "trust": json_text.fields(comparison.trust)
-        | {"checks": [json_text.fields(check) for check in comparison.trust.checks]}
-        | {"ordinary": _ordinary(comparison)},
+        "trust": _trust(comparison.trust)
+        | {"ordinary": _ordinary(comparison)}
+        | {"detection": tables.detection_fields(comparison.trust.detection, comparison.pair.grid)},
         "settings": result_settings(comparison.settings),
         "versions": comparison.versions,
         "notes": list(comparison.notes),
     }
+
+
+def _trust(trust: Trust) -> dict[str, Any]:
+    """Checks by the keys that others rely on; what lies behind their numbers beside them, by name."""
+    checks = [json_text.fields(check) for check in trust.checks]
+    details = {check["name"]: detail for check in checks if (detail := check.pop("detail"))}
+    return json_text.fields(trust) | {"checks": checks, "details": details}
 
 
 def result_settings(settings: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +111,10 @@ def _pair(comparison: Comparison) -> dict[str, Any]:
         "bands_compared": pair.roles,
         "identical": pair.identical,
         "place": _place(comparison.case.place),
+        "split": None if comparison.case.split is None else comparison.case.split.facts(),
         "between": summary.bracket(comparison),
+        "event_utc": comparison.case.event,
+        "event_precision": comparison.case.event_precision if comparison.case.event else None,
     }
 
 
@@ -124,7 +137,10 @@ def _image(image: Image) -> dict[str, Any]:
         "acquired_precision": image.acquisition.precision if acquired else None,
         "acquired_source": image.acquisition.source,
         "credit": image.credit,
+        "jpeg_quality": image.jpeg_quality,
+        "off_nadir_deg": image.off_nadir_deg,
         "world_file_sha256": image.world_file_sha256,
+        "crop": None if image.crop is None else cut.xywh(image.crop),
         "notes": image.notes,
         "source": source_fields(image),
         "georeference_by_hand": _by_hand(image.placed_by_hand),
@@ -226,6 +242,10 @@ def _change(comparison: Comparison) -> dict[str, Any] | None:
         "min_region_px": change.min_region_px,
         "min_region_m2": summary.min_region_m2(change, comparison.pair.grid),
         "min_region_rule": change.min_region_rule,
+        "cloud_share_before": change.sight.cloud_before,
+        "cloud_share_after": change.sight.cloud_after,
+        "saturated_share_before": change.sight.saturated_before,
+        "saturated_share_after": change.sight.saturated_after,
         "analysed_share": seen.analysed_share,
         "not_analysed": {reason: px / seen.total_px for reason, px in seen.not_analysed_px.items()},
         "changed_share_of_analysed": seen.share_of_analysed(seen.changed_px),

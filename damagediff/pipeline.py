@@ -28,6 +28,7 @@ from . import (
     footprint_fit,
     footprints,
     graphics,
+    looking,
     measuring,
     notes,
     pictures,
@@ -36,6 +37,9 @@ from . import (
     rasters_out,
     registration,
     scale,
+    selftest,
+    sheet,
+    sight,
     squares,
     summary,
     tiles,
@@ -59,6 +63,7 @@ from .types import (
     Comparison,
     Crop,
     FloatArray,
+    FootprintCount,
     FootprintFit,
     Lean,
     Pair,
@@ -98,7 +103,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         A raster cannot be written.
     """
     with open_scene(case, settings, progress) as scene:
-        outlines = _outlines(scene)
+        outlines, counted = _outlines(scene)
         squares.side_px(scene.pair.grid, settings.summary)  # what cannot be asked for is told now
         diff.min_region(scene.pair.grid, settings)  # whether it can be met is told now, not after an hour
         scene = replace(scene, older=baselines.let_in(case, scene.pair, settings))
@@ -109,7 +114,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
             return _refused(scene, alignment)
         if settings.sensor == "optical":
             alignment = replace(alignment, lean=registration.lean(scene))
-        return _compare_aligned(scene, alignment, outlines, folder)
+        return replace(_compare_aligned(scene, alignment, outlines, folder), footprint_count=counted)
 
 
 def align(case: Case, settings: Settings, out: Path, progress: Progress = silent) -> tuple[Pair, Alignment]:
@@ -209,6 +214,8 @@ def _compare_aligned(
     change, found = copies.unless_one(scene, *finding.find(scene, measures, scale, radiometry))
     change = finding.with_sensitivity(scene, measures, scale, radiometry, (change, found))
     change = analysed.with_reasons(scene, change, measured, supported)
+    if scene.settings.sensor == "optical":
+        change = replace(change, sight=sight.shares(measures))
     of = alarm_trials.Measured(scene, (radiometry, reference), alignment.lean, measures, scale, change, found)
     measures = radar.without_optics(measures) if scene.settings.sensor == "sar" else measures
     rasters_out.write_change(scene, change, folder)
@@ -217,6 +224,9 @@ def _compare_aligned(
     crops = _crops(scene, found, radiometry, drawn)
     table, fitted = _buildings(scene, outlines, change, measures, radiometry)
     comparison = _comparison(scene, alignment, change, found, table, replace(drawn, crops=crops))
+    stages = selftest.Stages(radiometry, reference, alignment.lean, scale)
+    detection = selftest.run(scene, stages, measures, change, table)
+    comparison = replace(comparison, trust=trust.with_detection(comparison.trust, detection, scene.pair.grid))
     comparison = baselines.with_ordinary(comparison, of, told)
     counted = squares.count(change, table, scene.pair.grid, scene.settings.summary)
     return replace(comparison, footprint_fit=fitted, grid_summary=counted)
@@ -258,9 +268,9 @@ def _fit_footprints(
     return footprint_fit.fit([place for place, _ in used], [surface for _, surface in used], on)
 
 
-def _outlines(scene: Scene) -> tuple[footprints.Footprint, ...]:
+def _outlines(scene: Scene) -> tuple[tuple[footprints.Footprint, ...], FootprintCount | None]:
     path = scene.case.footprints
-    return () if path is None else footprints.read(path, scene.pair.grid)
+    return ((), None) if path is None else footprints.read_counted(path, scene.pair.grid)
 
 
 def _measure_and_write(
@@ -270,7 +280,7 @@ def _measure_and_write(
     grid_, settings, (radiometry, reference) = scene.pair.grid, scene.settings, learnt
     canvas = pictures.Canvas(grid_, settings.report.picture_px, settings.tile_px, len(scene.pair.roles))
     windows = tiles.plan(grid_.shape, settings.tile_px)
-    halo = diff.halo(lean)
+    halo, dtypes = diff.halo(lean), (scene.pair.before.dtype, scene.pair.after.dtype)
 
     with (
         rasters_out.image_writer(folder / "before.tif", scene.pair.before, scene) as before_out,
@@ -290,6 +300,8 @@ def _measure_and_write(
             both = before_valid & after_valid
             usable = both & scene.areas.usable(core.padded(halo))
             found = diff.measure(before8, after8, usable, scene.pair.roles, lean, reference)
+            full = sight.full_pixels((before[inner], after[inner]), dtypes, found.shape)
+            found = replace(found, full=full)
             return core, found, before8[inner], after8[inner], both[inner[1:]]
 
         parts = []
@@ -334,6 +346,8 @@ def _comparison(
     seen = None if change is None else summary.amounts(change, scene.pair.grid)
     asked = None if seen is None else min(1.0, seen.share_of_asked / analysed.pictured_share(scene.pair))
     limit = scene.settings.diff.min_comparability
+    facts = looking.facts(scene, change is not None)
+    judged = trust.judge(scene.pair, alignment, change, asked, limit, facts)
     return Comparison(
         case=scene.case,
         pair=scene.pair,
@@ -341,14 +355,15 @@ def _comparison(
         change=change,
         regions=found,
         buildings=table,
-        trust=trust.judge(scene.pair, alignment, change, asked, limit, scene.same),
-        pictures=drawn,
+        trust=judged,
+        pictures=replace(drawn, sheet=sheet.of_pair(scene.pair)),
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
         baselines=scene.older,
         file_facts=_file_facts(scene),
         notes=(
-            *notes.of_pair(scene.pair, change),
+            *notes.of_event(judged),
+            *notes.of_pair(scene.pair, change, scene.case.split),
             *notes.of_copies(scene),
             *notes.of_areas(scene),
             *notes.of_sources(scene),

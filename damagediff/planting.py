@@ -18,6 +18,21 @@ Kind = Literal["rubble", "roof loss", "crater", "burn", "repaint", "shadow"]
 """What `plant` can plant; repaint and shadow are harmless controls."""
 
 
+MAX_PALETTE = 2048
+"""Pixels of the palette: more give no other colours, only more to blur."""
+MAX_CONTEXT = 64
+"""Rows and columns of the surroundings that are looked at for colours: of larger ones every n-th."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Sharpness and noise of an image, which what is planted must share."""
+
+    blur_px: float
+    noise: FloatArray
+    """(bands,) standard deviation."""
+
+
 @dataclass(frozen=True)
 class _Neighbourhood:
     """What a planted object must share with its surroundings."""
@@ -35,6 +50,7 @@ def plant(
     place_rc: tuple[float, float],
     size_px: float,
     rng: np.random.Generator,
+    like: Likeness | None = None,
 ) -> tuple[npt.NDArray[np.generic], BoolArray]:
     """Put a known change into an image, with the values, the sharpness and the noise of that image.
 
@@ -55,6 +71,8 @@ def plant(
         Its diameter or longer side, >= 2.
     rng : numpy.random.Generator
         The same state, the same object.
+    like : Likeness, optional
+        Measured before, where many objects are planted into one image; by default around the place.
 
     Returns
     -------
@@ -80,12 +98,12 @@ def plant(
     context = bands[(slice(None), *around)].astype(np.float64)
     if not np.isfinite(context).all(0).sum() > 50:
         return out, planted
-    like = _neighbourhood(context)
+    around_it = _neighbourhood(context, likeness(context) if like is None else like)
     local = bands[(slice(None), *here)].astype(np.float64)
     rows, cols = np.indices(local.shape[1:], np.float64)
     offset = np.stack([rows + here[0].start - place_rc[0], cols + here[1].start - place_rc[1]])
-    pattern, cover = _PATTERNS[kind](_Spot(local, offset, size_px, like, rng))
-    soft = cv2.GaussianBlur(cover.astype(np.float64), (0, 0), like.blur_px)
+    pattern, cover = _PATTERNS[kind](_Spot(local, offset, size_px, around_it, rng))
+    soft = cv2.GaussianBlur(cover.astype(np.float64), (0, 0), around_it.blur_px)
     mixed = local * (1 - soft) + pattern * soft
     out[(slice(None), *here)] = _as(mixed, bands.dtype)
     planted[here] = soft >= 0.5
@@ -108,18 +126,30 @@ def _cut_out(shape: tuple[int, ...], place_rc: tuple[float, float], reach: float
     return slice(low[0], high[0]), slice(low[1], high[1])
 
 
-def _neighbourhood(context: FloatArray) -> _Neighbourhood:
-    """Palette, sharpness and noise around a place."""
-    pixels = context[:, np.isfinite(context).all(0)].T
+def likeness(image: npt.NDArray[np.generic]) -> Likeness:
+    """Sharpness and noise of an image, or of a part of it.
+
+    Parameters
+    ----------
+    image : ndarray, shape (bands, rows, cols)
+        NaN where not valid; at least 16 px a side.
+    """
+    bands = np.asarray(image, np.float64)
+    filled = np.where(np.isfinite(bands), bands, np.nanmedian(bands))
+    noise = np.array([_noise_of(band) for band in filled])
+    return Likeness(_blur_like(filled.mean(0), float(noise.mean()) / math.sqrt(len(noise))), noise)
+
+
+def _neighbourhood(context: FloatArray, like: Likeness) -> _Neighbourhood:
+    """Palette around a place, and the sharpness and noise given."""
+    step = [-(-n // MAX_CONTEXT) for n in context.shape[1:]]
+    thinned = context[:, :: step[0], :: step[1]]
+    pixels = thinned[:, np.isfinite(thinned).all(0)].T
     grey = pixels.mean(1)
     strength = (pixels.max(1) - pixels.min(1)) / (np.abs(grey) + 1e-9)
     pale = pixels[strength <= np.quantile(strength, 0.5)]
     palette = pale[np.argsort(pale.mean(1), kind="stable")]
-    filled = np.where(np.isfinite(context), context, np.nanmedian(context))
-    noise = np.array([_noise_of(band) for band in filled])
-    return _Neighbourhood(
-        palette, _blur_like(filled.mean(0), float(noise.mean()) / math.sqrt(len(noise))), noise
-    )
+    return _Neighbourhood(palette[:: -(-len(palette) // MAX_PALETTE)], like.blur_px, like.noise)
 
 
 def _noise_of(band: FloatArray) -> float:
@@ -154,17 +184,31 @@ def _slabs(shape: tuple[int, int], cover: FloatArray, rng: np.random.Generator) 
     base = np.clip(0.72 + 0.12 * clouds(rng, shape, 5, 2), 0, 1)
     tone = np.repeat(np.repeat(base, fine, 0), fine, 1).astype(np.float32)
     places = np.argwhere(cover > 0.3)
-    for at in places[rng.choice(len(places), max(3, int(len(places) * 0.35)))] if len(places) else []:
-        side = np.clip(rng.lognormal(0.65, 0.5), 1.0, 6.0) * fine
-        centre = (at + rng.uniform(-0.5, 0.5, 2)) * fine
-        ring = cv2.boxPoints(
-            (centre[::-1].tolist(), (side, side * rng.uniform(0.25, 0.9)), rng.uniform(0, 180))
-        )
-        rank = rng.uniform(0.02, 0.3) if rng.random() < 0.14 else 1 - 0.55 * rng.beta(1.1, 1.9)
-        cv2.fillConvexPoly(tone, np.round(ring * 16).astype(np.int32), float(rank), shift=4)
-        edge = ring[[0, 1]] + [0.4 * fine, 0.4 * fine]  # the shadow that a raised edge throws
-        cv2.polylines(tone, [np.round(edge * 16).astype(np.int32)], False, 0.12, 1, shift=4)
+    if not len(places):
+        return cv2.resize(tone, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float64)
+    count = max(3, int(len(places) * 0.35))
+    centres = (places[rng.choice(len(places), count)] + rng.uniform(-0.5, 0.5, (count, 2))) * fine
+    rings = _pieces(centres, fine, rng)
+    dark = rng.random(count) < 0.14
+    ranks = np.where(dark, rng.uniform(0.02, 0.3, count), 1 - 0.55 * rng.beta(1.1, 1.9, count))
+    edges = np.round((rings[:, :2] + 0.4 * fine) * 16).astype(np.int32)
+    rings = np.round(rings * 16).astype(np.int32)
+    for ring, edge, rank in zip(rings, edges, ranks.tolist(), strict=True):
+        cv2.fillConvexPoly(tone, ring, rank, shift=4)
+        cv2.polylines(tone, [edge], False, 0.12, 1, shift=4)  # the shadow that a raised edge throws
     return cv2.resize(tone, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float64)
+
+
+def _pieces(centres: FloatArray, fine: int, rng: np.random.Generator) -> FloatArray:
+    """(N, 4, 2) corners (x, y) of turned rectangles around (N, 2) centres (row, col), 1 to 6 px long."""
+    count = len(centres)
+    long = np.clip(rng.lognormal(0.65, 0.5, count), 1.0, 6.0) * fine / 2
+    across = long * rng.uniform(0.25, 0.9, count)
+    turn = rng.uniform(0, math.pi, count)
+    along = np.stack([np.cos(turn), np.sin(turn)], -1) * long[:, None]
+    aside = np.stack([-np.sin(turn), np.cos(turn)], -1) * across[:, None]
+    corners = [-along + aside, -along - aside, along - aside, along + aside]
+    return np.asarray(np.stack(corners, 1) + centres[:, None, ::-1])
 
 
 def _paint(rank: FloatArray, like: _Neighbourhood, rng: np.random.Generator) -> FloatArray:

@@ -17,13 +17,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from . import cog, door, map_points, tags
+from . import block_means, cog, door, jpeg_tables, map_points, part, tags
 from . import grid as grids
 from .errors import InputError
 from .settings import ReadSettings
 from .types import BoolArray, FloatArray, Image, Source, Window
 
 Writer = cog.Writer
+write_png = cog.write_png
 """Part of this room; see `cog`."""
 
 MIN_SIDE_PX = 64
@@ -72,6 +73,7 @@ def inspect(source: Source, settings: ReadSettings) -> Image:
         dataset.close()
     with door.header(path, driver, name) as dataset:
         image = _described(dataset, source, path, digest)
+    image = image if source.crop is None else part.of(image, source.crop)
     return image if source.map_points is None else map_points.place(image, source.map_points)
 
 
@@ -111,10 +113,21 @@ def _described(dataset: Any, source: Source, path: Path, digest: str) -> Image:
         orientation=orientation,
         acquisition=acquired,
         credit=source.credit,
+        jpeg_quality=_jpeg_quality(dataset, path),
+        off_nadir_deg=tags.off_nadir_deg(said),
         notes=tuple(note for note in notes if note),
         world_file_sha256=place.world_file_sha256,
         record=record,
     )
+
+
+def _jpeg_quality(dataset: Any, path: Path) -> int | None:
+    """Of a JPEG by its tables; of a TIFF packed as JPEG as GDAL tells it."""
+    if dataset.driver == "JPEG":
+        return jpeg_tables.quality(path)
+    packed = dataset.tags(ns="IMAGE_STRUCTURE")
+    told = packed.get("JPEG_QUALITY", "") if "JPEG" in packed.get("COMPRESSION", "").upper() else ""
+    return int(told) if told.isdecimal() and 1 <= int(told) <= 100 else None
 
 
 def _said(dataset: Any) -> dict[str, str]:
@@ -127,6 +140,12 @@ def said(image: Image) -> dict[str, str]:
     """Tags of the file as GDAL names them, in capitals."""
     with door.header(image.path, image.driver, image.name) as dataset:
         return _said(dataset)
+
+
+def stored_as_jpeg(image: Image) -> bool:
+    """Whether the pixels of a GeoTIFF are JPEG inside."""
+    with door.header(image.path, image.driver, image.name) as dataset:
+        return image.driver == "GTiff" and "JPEG" in str(dataset.compression).upper()
 
 
 def xmp_packets(image: Image) -> list[bytes]:
@@ -211,7 +230,9 @@ def describe(image: Image) -> dict[str, Any]:
 
 def delivered_from_shown(image: Image, rc: FloatArray) -> FloatArray:
     """(..., 2) pixels (row, col) as shown to those of the file as delivered, before its EXIF turn."""
-    return tags.delivered_rc(rc, image.shape, image.orientation)
+    if image.crop is not None:
+        rc = rc + np.array([image.crop.row, image.crop.col], np.float64)
+    return tags.delivered_rc(rc, image.whole_shape or image.shape, image.orientation)
 
 
 def common_roles(before: Image, after: Image) -> tuple[str, ...]:
@@ -310,7 +331,7 @@ class Reader:
         dataset = door.open_one(image.path, image.driver, image.name)
         with self._lock, door.input_errors(image.name):
             self._opened.append(dataset)
-            if tags.shown_shape(dataset.shape, image.orientation) != image.shape:
+            if tags.shown_shape(dataset.shape, image.orientation) != (image.whole_shape or image.shape):
                 raise InputError(f"{image.name}: changed while it was being used. Run again")
             if self._absent is None:
                 self._absent = door.absent_blocks(dataset)
@@ -358,7 +379,9 @@ class Reader:
 
     def _read_inside(self, window: Window, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
         image, dataset = self.image, self._dataset()
-        delivered = tags.delivered_window(window, image.shape, image.orientation)
+        if image.crop is not None:
+            window = window._replace(row=window.row + image.crop.row, col=window.col + image.crop.col)
+        delivered = tags.delivered_window(window, image.whole_shape or image.shape, image.orientation)
         bands = [*self._bands, self._alpha] if self._alpha else self._bands
         raw = door.read_pixels(dataset, bands, delivered, image.name)
         raw, alpha = (raw[:-1], raw[-1]) if self._alpha else (raw, None)
@@ -405,7 +428,7 @@ class Reader:
         valid = np.zeros(shape, np.bool_)
         for strip in self._strips(k):
             place = Window(strip.row // k, strip.col // k, strip.rows // k, strip.cols // k).slices
-            data[:, *place], valid[place] = _block_means(*self.read(strip), k)
+            data[:, *place], valid[place] = block_means.block_means(*self.read(strip), k)
         return data, valid, k
 
     def _strips(self, k: int) -> Iterator[Window]:
@@ -471,16 +494,3 @@ def _mixed(raw: np.ndarray[Any, Any], weights: FloatArray, valid: BoolArray) -> 
         for other in others:
             out += raw[other] * shares[other]
     return data
-
-
-def _block_means(data: FloatArray, valid: BoolArray, k: int) -> tuple[FloatArray, BoolArray]:
-    """Means of valid pixels over k x k blocks; `data` is 0 where not valid."""
-    if k == 1:
-        return data, valid
-    size = (data.shape[2] // k, data.shape[1] // k)
-    means = np.stack([cv2.resize(band, size, interpolation=cv2.INTER_AREA) for band in data])
-    if valid.all():
-        return means, np.ones(means.shape[1:], np.bool_)
-    share = cv2.resize(valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    enough = share > 0.5 - 0.1 / k**2  # half a block counts, however it was rounded
-    return np.where(enough, means / np.maximum(share, 0.25), np.float32(0)), enough

@@ -11,7 +11,7 @@ import rasterio.features
 import shapely
 from affine import Affine
 
-from . import cells
+from . import cells, sight
 from .cells import IntArray, Measures
 from .types import (
     NOT_ANALYSED,
@@ -29,6 +29,10 @@ from .types import (
 FLAGS: dict[str, str] = {
     "vegetation": "More than half of the region is green in the before or the after image.",
     "lean": "The same structure is found again some pixels away: another view angle, not a loss.",
+    "cloud or haze?": "Most of it is bright, white and smooth in one picture only, as cloud and haze are.",
+    "glint or water?": "Most of it is smooth and not green in one picture: water, glint, mud or bare ground.",
+    "ploughed field?": "Lines of one direction with nothing built: furrows, rows of plants, dunes or waves.",
+    "saturated": "Most of it is as bright as the file allows in one picture: what is there cannot be told.",
     "shadow moved": "Most of it is dark in one picture only: a shadow at another hour, or what it hid.",
     "vehicle-sized": "It is no larger than a lorry and what the measure blurs around it.",
     "at image edge": "The region touches the edge of the image or of what could be analysed.",
@@ -94,13 +98,22 @@ def _hints(change: ChangeMap, measures: Measures) -> dict[str, tuple[BoolArray, 
     """Cells to which each flag applies, and the share of a region that must be exceeded."""
     blind = np.pad(change.changed == NOT_ANALYSED, 1, constant_values=True).astype(np.uint8)
     beside = cv2.dilate(blind, np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
-    return {
-        "vegetation": (np.logical_or(*cells.vegetation(measures)), FLAG_SHARE),
-        "lean": (measures.leaning > 0, FLAG_SHARE),
-        "shadow moved": (np.not_equal(*cells.shadow(measures)) & (change.measure != "log_ratio"), FLAG_SHARE),
+    radar = change.measure == "log_ratio"
+    clouds = sight.cloud(measures)
+    seen = {
+        "vegetation": np.logical_or(*cells.vegetation(measures)),
+        "lean": measures.leaning > 0,
+        "cloud or haze?": np.logical_or(*clouds),
+        "glint or water?": sight.water(measures, clouds),
+        "ploughed field?": sight.furrows(measures),
+        "saturated": np.logical_or(*sight.saturated(measures)),
+        "shadow moved": np.not_equal(*cells.shadow(measures)),
+        "low texture": measures.texture < LOW_TEXTURE_GREY2,
+    }
+    hints = {} if radar else {name: (where, FLAG_SHARE) for name, where in seen.items()}
+    return hints | {
         "at image edge": (beside, 0.0),
-        "low texture": (measures.texture < LOW_TEXTURE_GREY2, FLAG_SHARE),
-        "backscatter": (np.full(measures.shape, change.measure == "log_ratio"), FLAG_SHARE),
+        "backscatter": (np.full(measures.shape, radar), FLAG_SHARE),
         "colour only": (np.nan_to_num(change.score) < change.threshold, FLAG_SHARE),
     }
 

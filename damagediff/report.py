@@ -22,7 +22,9 @@ from . import (
     regions,
     report_alignment,
     report_buildings,
+    report_card,
     report_change,
+    report_detection,
     report_pictures,
     report_sources,
     summary,
@@ -32,7 +34,7 @@ from . import (
 from . import grid as grids
 from .report_buildings import MAX_LISTED
 from .settings import Settings, to_dict
-from .types import ByteArray, Check, Comparison, Crop, Image, Pictures, Region
+from .types import ByteArray, Comparison, Crop, Image, Pictures, Region
 
 PICTURE_QUALITY, CROP_QUALITY = 86, 92
 """JPEG qualities: what is looked at here is not what was measured; before.tif and after_aligned.tif are."""
@@ -73,8 +75,9 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "cards": list(_cards(comparison)),
         "flags": _flags(comparison),
         "tiers": report_change.tiers(comparison),
-        "checks": [_check(check) for check in comparison.trust.checks],
+        "card": report_card.card(comparison),
         "measured": report_change.measured(comparison),
+        "detection": _detection(comparison),
         "ordinary": report_change.ordinary(comparison),
         "buildings": report_buildings.buildings(comparison),
         "squares": report_buildings.squares(comparison),
@@ -88,7 +91,13 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "images": report_sources.images(comparison),
         "by_hand": report_sources.placed_by_hand(comparison),
         "versions": comparison.versions,
+        "split": _split(comparison),
     }
+
+
+def _detection(comparison: Comparison) -> dict[str, Any] | None:
+    found = report_detection.detection(comparison)
+    return found and {**found, "figure": report_pictures.png(found["png"]) if found["png"] else None}
 
 
 def _page() -> dict[str, Any]:
@@ -108,14 +117,12 @@ def _source_hash(text: str) -> str:
 
 
 def _headline(comparison: Comparison) -> dict[str, Any]:
-    failed = [check for check in comparison.trust.checks if check.passed is False]
     return {
         "title": summary.title(comparison),
         "bracket": summary.bracket(comparison),
         "verdict": comparison.verdict,
         "verdict_class": comparison.verdict.replace(" ", "-"),
         "verdict_meaning": wording.VERDICT_MEANING[comparison.verdict],
-        "failed": [wording.plain(check.question) for check in failed],
         "evidence_id": outputs.evidence_id(comparison),
         "finding": summary.finding(comparison),
         "limits": summary.limits(comparison),
@@ -261,27 +268,6 @@ def _card(comparison: Comparison, region: Region, crop: Crop) -> dict[str, Any]:
     return {"region": _region(comparison, region), "halves": halves}
 
 
-def _check(check: Check) -> dict[str, str]:
-    result = {True: "passed", False: "not passed", None: "could not be asked"}[check.passed]
-    return {
-        "name": check.name,
-        "question": check.question,
-        "measured": _value(check.measured, "not known"),
-        "limit": _value(check.limit, "–"),
-        "unit": check.unit or "–",
-        "result": result,
-        "class": result.replace(" ", "-"),
-    }
-
-
-def _value(value: float | str | None, missing: str) -> str:
-    if value is None:
-        return missing
-    if isinstance(value, str):
-        return wording.plain(value)
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
 def _settings(given: dict[str, Any]) -> Iterator[dict[str, str | bool]]:
     """Each setting that bears on the result, with its default."""
     defaults = dict(_flat(to_dict(Settings())))
@@ -305,3 +291,20 @@ def _flat(values: dict[str, Any], stage: str = "") -> Iterator[tuple[str, Any]]:
 
 def _setting(value: Any) -> str:
     return "not set" if value is None else str(value)
+
+
+def _split(comparison: Comparison) -> dict[str, Any] | None:
+    """The picture that both images were cut from, with the two rectangles drawn; None for two files."""
+    split = comparison.case.split
+    sheet = comparison.pictures.sheet
+    if split is None or sheet is None:
+        return None
+    rows, cols = sheet.shape[:2]
+    return {
+        "name": wording.plain(comparison.pair.before.name),
+        "data": report_pictures.jpeg(sheet, PICTURE_QUALITY),
+        "rows": rows,
+        "cols": cols,
+        "doubt": split.doubt,
+        "found_by": split.found_by,
+    }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import summary, wording
-from .types import Building, Comparison
+from . import missed, summary, wording
+from .types import Building, Comparison, FootprintCount
 
 MAX_LISTED = 500
 """Regions, buildings or squares in a table of the page; all are in the files beside it."""
@@ -25,22 +25,43 @@ def buildings(comparison: Comparison) -> dict[str, Any] | None:
                 label,
                 n,
                 wording.share(n / len(ranked)) if ranked else "–",
-                wording.BUILDING_CLASSES.get(label, ""),
+                _meaning(label, comparison),
             )
             for label, n in counts.items()
         ],
         "placed": list(_placed(comparison)),
+        "left_out": _left_out(comparison.footprint_count),
         "scale": summary.grade_scale(comparison),
-        "rows": [_building(building) for building in ranked[:MAX_LISTED]],
+        "rows": [_building(building, comparison) for building in ranked[:MAX_LISTED]],
         "unlisted": max(0, len(ranked) - MAX_LISTED),
     }
 
 
-def _building(building: Building) -> dict[str, str]:
+def _meaning(label: str, comparison: Comparison) -> str:
+    """What a class means; of no visible change, also what could have been missed."""
+    meaning = wording.BUILDING_CLASSES.get(label, "")
+    if label != wording.NO_CHANGE:
+        return meaning
+    return f"{meaning}; {missed.beside(comparison.trust, comparison.pair.grid)}"
+
+
+def _left_out(count: FootprintCount | None) -> str | None:
+    """How many features of the file are no footprint on the images; None when all are."""
+    if count is None or not (count.not_polygons or count.off_images):
+        return None
+    why = (count.not_polygons, "without a polygon"), (count.off_images, "off the images")
+    told = " and ".join(f"{wording.count(n, 'feature')} {words}" for n, words in why if n)
+    return f"Not counted: {told}."
+
+
+def _building(building: Building, comparison: Comparison) -> dict[str, str]:
     p_value, area_m2 = building.p_value, building.area_m2
     return {
         "id": wording.plain(building.id, 80),
         "label": building.label,
+        "missed": missed.beside(comparison.trust, comparison.pair.grid)
+        if building.label == wording.NO_CHANGE
+        else "",
         "score": "not known" if building.score is None else wording.score(building.score),
         "p_value": "not known" if p_value is None else wording.number(p_value),
         "analysed": wording.share(building.analysed_share),

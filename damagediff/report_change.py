@@ -6,22 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from . import summary, summary_ordinary, wording
+from . import missed, summary, summary_ordinary, wording
+from .outcome import Sight
 from .types import Comparison
 
 
 def measured(comparison: Comparison) -> list[tuple[str, str]]:
     """The detection limit, or plainly that it was not measured."""
     trust, grid = comparison.trust, comparison.pair.grid
-    rows = [
-        (
-            "Smallest change found with 90 % probability",
-            wording.NOT_MEASURED
-            if trust.detection_limit_px is None
-            else wording.error(trust.detection_limit_px, grid),
-        )
-    ]
-    return rows
+    return [("What could have been missed", missed.headline(trust, grid))]
 
 
 def ordinary(comparison: Comparison) -> dict[str, Any]:
@@ -89,6 +82,7 @@ def change_part(comparison: Comparison) -> list[tuple[str, str]]:
             f"{'log-ratio' if change.measure == 'log_ratio' else 'structure measure'} "
             "(0: as different as unrelated pictures)",
         ),
+        *_sight(change.sight),
         *summary.sensitivity_lines(change, comparison.pair.grid),
         (
             "Smallest region reported",
@@ -104,6 +98,23 @@ def change_part(comparison: Comparison) -> list[tuple[str, str]]:
             for name, value in sorted(change.calibration.items())
         ),
     ]
+
+
+def _sight(sight: Sight) -> list[tuple[str, str]]:
+    """What looks like cloud or is saturated in each picture, where that is told."""
+    rows = []
+    for name, *both in (
+        ("Looks like cloud or haze, at least", sight.cloud_before, sight.cloud_after),
+        ("As bright as the file allows", sight.saturated_before, sight.saturated_after),
+    ):
+        told = [
+            f"{wording.share(share)} of the {when} image"
+            for when, share in zip(("before", "after"), both, strict=True)
+            if share is not None
+        ]
+        if told:
+            rows.append((name, f"{', '.join(told)}; nothing was left out for it"))
+    return rows
 
 
 def _part(seen: summary.Amounts, part_px: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import summary, wording
 from .provenance import SOURCE_FIELDS
-from .types import Acquisition, Comparison, Image
+from .types import Acquisition, Comparison, Image, Window
 
 
 def images(comparison: Comparison) -> list[dict[str, Any]]:
@@ -31,6 +31,7 @@ def _file(image: Image) -> list[tuple[str, str]]:
     rows, cols = image.shape
     return [
         ("File", wording.plain(image.name)),
+        *(() if image.crop is None else (("Part of it", _part(image.crop)),)),
         ("SHA-256", image.sha256),
         ("Size", f"{image.size_bytes:,} bytes, {cols:,} × {rows:,} px, {image.driver}, {image.dtype}"),
         ("Bands", ", ".join(image.roles)),
@@ -42,6 +43,15 @@ def _file(image: Image) -> list[tuple[str, str]]:
         ("Credit", summary.credit(image.credit)),
         *(("Note", wording.plain(note, 1000)) for note in image.notes),
     ]
+
+
+def _part(crop: Window) -> str:
+    """The rectangle that was cut out of a picture, in words."""
+    last_col, last_row = crop.col + crop.cols - 1, crop.row + crop.rows - 1
+    return (
+        f"columns {crop.col:,} to {last_col:,}, rows {crop.row:,} to {last_row:,} of the picture as shown, "
+        "counted from 0"
+    )
 
 
 def _crs(image: Image) -> str:

@@ -59,8 +59,10 @@ class DiffSettings:
 
     min_comparability: float = 0.08
     """1 - median / ceiling below which nothing can be said (unaligned pairs .003-.02, flooded .005-.065)."""
-    threshold: float | Literal["auto", "otsu", "triangle", "li", "kapur", "rosin"] = "auto"
+    threshold: float | Literal["auto", "otsu", "triangle", "li", "kapur", "rosin", "far"] = "auto"
     """Score above which a region starts: a number, or a rule; auto is the pair's own, see docs/method.md."""
+    false_alarm_share: float = 0.03
+    """With threshold = far: share of the pair's unchanged structure that may lie above the threshold."""
     hysteresis: float = 1.0
     """Regions grow down to this share of the threshold once they hold a place above it; 1: they do not."""
     measure: Literal["structure", "ssim", "cva", "irmad", "stack"] = "structure"
@@ -103,7 +105,7 @@ class BuildingSettings:
     """The same where it is not."""
     false_discovery_rate: float = 0.1
     """Share of false ones among the buildings below the threshold that are called possible change."""
-    grade_scale: Literal["copernicus", "unosat", "xbd"] = "copernicus"
+    grade_scale: Literal["copernicus", "unosat", "xbd"] | None = None
     """Scale of the empty column in which an analyst grades the buildings; the tool gives no grade."""
 
 
@@ -122,7 +124,8 @@ class TrustSettings:
     """Self-tests of a run; see docs/method.md."""
 
     selftest: bool = True
-    """Whether a run measures on its own pair what it can find and how much ordinary change it lists."""
+    """Whether a run measures on its own pair what it can find and how much ordinary change it lists; without
+    it the report says that neither was measured."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,7 @@ RANGE: dict[str, tuple[float, float]] = {
     "align.min_coverage": (0, 1),
     "diff.min_comparability": (0, 1),
     "diff.threshold": (0, 1),
+    "diff.false_alarm_share": (1e-4, 0.5),
     "radar.false_alarm_rate": (1e-12, 0.5),
     "diff.hysteresis": (0.1, 1),
     "regions.min_region_m2": (0, 1e9),

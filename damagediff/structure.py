@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .cells import CELL, IntArray
+from .cells import CELL
 from .types import ByteArray, FloatArray
 
 HALO = 20
@@ -220,18 +220,3 @@ def orientation_distance(before: FloatArray, after: FloatArray) -> FloatArray:
 
 def _length(x: FloatArray, y: FloatArray) -> FloatArray:
     return np.sqrt(x * x + y * y)  # not np.hypot: its bits may depend on the position in the array
-
-
-def crossing(sums: IntArray, sigma_cells: float) -> FloatArray:
-    """How far edges lie on two perpendicular directions: |G(m exp(4it))| / G(m), 0..1.
-
-    Parameters
-    ----------
-    sums : (3, rows, cols)
-        Cell sums of m, real and imaginary m exp(4it), 0 where not valid.
-    sigma_cells : float
-        Sigma of the Gaussian G in cells.
-    """
-    m, real, imaginary = (cv2.GaussianBlur(x.astype(np.float32), (0, 0), sigma_cells) for x in sums)
-    share: FloatArray = _length(real, imaginary) / (m + np.float32(0.5 * CELL * CELL))
-    return share

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import align_points, summary_ordinary, wording
+from . import align_points, missed, summary_ordinary, wording
+from .doubt import WEIGHT
 from .ordinary import Ordinary
 from .outcome import REASONS, Reason, Sensitivity
 from .provenance import SOURCE_FIELDS, EarlierJpeg, FileFacts, Resampled, SourceRecord
@@ -228,11 +229,12 @@ def square_buildings(square: Square) -> tuple[int, int]:
 
 
 def grade_scale(comparison: Comparison) -> str:
-    """The scale in which an analyst may grade the buildings; none where pixels are too coarse for it."""
+    """The scale that the analyst chose for grades of buildings; none where pixels are too coarse for it."""
     gsd_m = comparison.pair.grid.gsd_m
     if gsd_m is not None and gsd_m > wording.GRADES_TO_GSD_M:
         return wording.NO_GRADES
-    return wording.GRADE_SCALES[comparison.settings["buildings"]["grade_scale"]]
+    chosen = comparison.settings["buildings"]["grade_scale"]
+    return wording.NO_GRADE_SCALE if chosen is None else wording.GRADE_SCALES[chosen]
 
 
 def shift(found: Shift, grid: Grid) -> str:
@@ -259,7 +261,11 @@ def verdict_line(comparison: Comparison) -> str | None:
     """What a figure must say of the verdict: nothing when the pair is comparable without reservations."""
     if comparison.verdict == "comparable":
         return None
-    failed = [check.name for check in comparison.trust.checks if check.passed is False]
+    failed = [
+        check.name
+        for check in comparison.trust.checks
+        if check.passed is False and WEIGHT.get(check.name) != "information"
+    ]
     named = f": {', '.join(failed)}" if failed else ""
     return f"{comparison.verdict.upper()}{named}"
 
@@ -360,6 +366,8 @@ def placed(comparison: Comparison) -> bool:
 
 def finding(comparison: Comparison) -> str:
     """One sentence of what was found, with numbers and their doubt."""
+    if comparison.pair.identical:
+        return wording.IDENTICAL
     if comparison.change is None or not told(comparison):
         why = _why_not(comparison)
         return f"The two pictures are not comparable, so nothing is said about change: {why}."
@@ -417,18 +425,10 @@ def _extent(seen: Amounts, part_px: int) -> str:
 def doubt(comparison: Comparison) -> str:
     """One sentence: what could have been missed, and how many regions may be false."""
     trust = comparison.trust
-    limit, false = trust.detection_limit_px, trust.false_alarms_per_megapixel
-    if limit is None and false is None and trust.ordinary == Ordinary():
-        return (
-            f"How small a change could have been missed, and how many regions may be false, "
-            f"was {wording.NOT_MEASURED}."
-        )
-    missed = (
-        "what could have been missed was not measured"
-        if limit is None
-        else (f"changes under {wording.error(limit, comparison.pair.grid)} could not have been seen")
-    )
-    return f"{missed[0].upper()}{missed[1:]}. {summary_ordinary.brief(trust.ordinary)}"
+    words = missed.headline(trust, comparison.pair.grid)
+    if trust.ordinary == Ordinary():
+        return f"{words} How many regions may be false was {wording.NOT_MEASURED}."
+    return f"{words} {summary_ordinary.brief(trust.ordinary)}"
 
 
 def limits(comparison: Comparison) -> tuple[str, ...]:

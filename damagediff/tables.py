@@ -13,6 +13,7 @@ import numpy as np
 
 from . import grid as grids
 from . import json_text, summary, wording
+from .detection import Detection, Recall
 from .types import Building, Comparison, Grid, Region, Square, TiePoints
 
 LONLAT_DECIMALS = 7  # 1 cm
@@ -42,6 +43,39 @@ def building_fields(building: Building, grid: Grid) -> dict[str, Any]:
 def shift_m(shift_rc: tuple[float, float], grid: Grid) -> float | None:
     """Length of a shift in metres; None without a ground sample distance."""
     return None if grid.gsd_m is None else math.hypot(*shift_rc) * grid.gsd_m
+
+
+def detection_fields(found: Detection, grid: Grid) -> dict[str, Any]:
+    """The self-test in results.json: counts, fits and reasons; none of its pictures."""
+    return {
+        "reason": found.reason or None,
+        "places": found.places or None,
+        "curves": [
+            {
+                "kind": curve.kind,
+                "harmless": curve.harmless,
+                "tallies": [json_text.fields(tally) for tally in curve.tallies],
+            }
+            | {
+                name: _recall(getattr(curve, name), grid)
+                for name in ("found", "structural", "outlined")
+                if not curve.harmless
+            }
+            for curve in found.curves
+        ],
+    }
+
+
+def _recall(found: Recall, grid: Grid) -> dict[str, Any]:
+    size, metre = found.size_90_px, grid.gsd_m
+    names = ("size_px", "share", "share_low", "share_high")
+    return {
+        "size_90_px": size,
+        "size_90_m": None if size is None or metre is None else size * metre,
+        "interval_90_px": found.interval_px,
+        "reason": found.reason or None,
+        "curve": [dict(zip(names, point, strict=True)) for point in found.curve[::4]],
+    }
 
 
 def square_fields(square: Square, grid: Grid) -> dict[str, Any]:

@@ -191,6 +191,27 @@ def _disagreement(stated: Acquisition, tag: str | None, when: datetime | None) -
     return (f"{said}: the command line is believed.",)
 
 
+_OFF_NADIR = re.compile(
+    r"(MEAN|SATELLITE|VIEW|NITF|CSEXRA|[_:. ])*OFF[_ -]?NADIR([_ ]?(VIEW)?[_ ]?(ANGLE)?)?(_DEG)?"
+)
+"""Names by which providers tell the angle of view from straight down, without what stands around them."""
+
+
+def off_nadir_deg(said: Mapping[str, str]) -> float | None:
+    """Angle of view from straight down in degrees, 0 to 90; None where no tag tells it.
+
+    Parameters
+    ----------
+    said : mapping
+        Tags of the file by name in capitals.
+    """
+    for name in sorted(said):
+        if _OFF_NADIR.fullmatch(name) and re.fullmatch(r"\s*[+-]?\d{1,3}(\.\d{1,20})?\s*", said[name]):
+            angle = abs(float(said[name]))
+            return angle if angle <= 90 else None
+    return None
+
+
 def synthetic(said: Mapping[str, str]) -> str | None:
     """What a made-up image says of itself, None for all others."""
     if said.get("DAMAGEDIFF_SYNTHETIC"):

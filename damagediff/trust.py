@@ -1,15 +1,17 @@
 """How far the result can be trusted on this very pair: checks with their limits, and the verdict they give.
 
-In this version the detection limit is not measured; the report says so. The false-alarm rate: `false_alarms`.
+The detection limit comes from `selftest`, the false-alarm rate from `false_alarms`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from . import align_points, grid, same_picture, wording
-from .outcome import SamePicture
-from .types import Alignment, ChangeMap, Check, Pair, Trust, Verdict
+from . import align_points, card, grid, same_picture, wording
+from .detection import Detection, DetectionCurve
+from .doubt import WEIGHT
+from .types import Alignment, ChangeMap, Check, Grid, Pair, Trust, Verdict
 
 MIN_ANALYSED = 0.5
 """Share of the overlap below which what was seen may not stand for the place."""
@@ -27,17 +29,14 @@ MIN_CHECKING = 8
 MIN_AGREEING = 0.7
 """Share of the held-out points that should lie near the model; the others are not in its RMSE and CE90."""
 
-DECIDING = ("alignment", "comparability", "two pictures")
-"""Checks without which nothing may be said; failing any other one is a reservation."""
 
-
-def judge(  # noqa: PLR0913
+def judge(
     pair: Pair,
     alignment: Alignment,
     change: ChangeMap | None,
     overlap_share: float | None,
     limit: float,
-    same: SamePicture | None = None,
+    facts: card.Facts | None = None,
 ) -> Trust:
     """Ask every question that can be asked of this pair.
 
@@ -47,8 +46,8 @@ def judge(  # noqa: PLR0913
         Share of the working grid on which the change was analysed.
     limit : float
         Comparability below which nothing can be said.
-    same : SamePicture, optional
-        Whether both files are one picture.
+    facts : Facts or None
+        What the comparability card holds against its limits; None: nothing beyond the files' own word.
     """
     checks = (
         _alignment(alignment),
@@ -62,17 +61,46 @@ def judge(  # noqa: PLR0913
         _resolution(pair, alignment),
         _dates(pair),
         _different(pair),
-        *same_picture.checks(same),
+        *same_picture.checks(facts.same if facts else None),
+        *card.checks(pair, change, facts or card.Facts()),
     )
     return Trust(verdict=verdict(checks), checks=checks)
 
 
+def with_detection(found: Trust, detection: Detection, on: Grid) -> Trust:
+    """The same with what the self-test found: the limit is that of rubble, of a collapsed building."""
+    curve = detection.curve("rubble")
+    size = None if curve is None else curve.found.size_90_px
+    size_m = None if size is None or on.gsd_m is None else size * on.gsd_m
+    checks = (*found.checks, _planted(curve))
+    return replace(
+        found,
+        verdict=verdict(checks),
+        checks=checks,
+        detection_limit_px=size,
+        detection_limit_m=size_m,
+        detection=detection,
+    )
+
+
+def _planted(curve: DetectionCurve | None) -> Check:
+    question = (
+        "Would a building turned to rubble be found with nine tenths of probability at any size tested?"
+    )
+    if curve is None or not curve.found.curve:
+        return Check("planted change", question, None, None, "px", None)
+    size = curve.found.size_90_px
+    largest = float(curve.tallies[-1].size_px)
+    measured: float | str = "at none" if size is None else size
+    return Check("planted change", question, measured, largest, "px", size is not None)
+
+
 def verdict(checks: Iterable[Check]) -> Verdict:
-    """Not comparable if a deciding check failed, with reservations if any other did."""
-    failed = {check.name for check in checks if check.passed is False}
-    if failed & set(DECIDING):
+    """By `WEIGHT` of the checks that did not pass; a check that could not be asked changes nothing."""
+    failed = {WEIGHT[check.name] for check in checks if check.passed is False}
+    if "deciding" in failed:
         return "not comparable"
-    return "comparable with reservations" if failed else "comparable"
+    return "comparable with reservations" if "reservation" in failed else "comparable"
 
 
 def _alignment(alignment: Alignment) -> Check:

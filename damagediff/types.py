@@ -14,18 +14,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from affine import Affine
 
+from .cut import Split as Split
+from .cut import Window as Window
 from .doubt import Check as Check
 from .doubt import Trust as Trust
 from .doubt import Verdict as Verdict
-from .outcome import Sensitivity
+from .outcome import Sensitivity, Sight
 from .provenance import FileFacts, HandGeoreference, Precision, ScaleBar, SourceRecord
 from .zones import Building as Building
+from .zones import FootprintCount as FootprintCount
 from .zones import FootprintFit as FootprintFit
 from .zones import GridSummary as GridSummary
 from .zones import Outline as Outline
@@ -45,24 +48,6 @@ GsdSource = Literal["file", "stated", "scale bar", "analyst's georeference"]
 
 NO_CHANGE, STRUCTURAL_CHANGE, OTHER_CHANGE, NOT_ANALYSED = 0, 1, 2, 255
 """Values of ``change_mask.tif``."""
-
-
-class Window(NamedTuple):
-    """A rectangle of pixels: first row and column, and how many of each; may reach outside the image."""
-
-    row: int
-    col: int
-    rows: int
-    cols: int
-
-    def padded(self, margin: int) -> Window:
-        """The same rectangle with `margin` px more on every side."""
-        return Window(self.row - margin, self.col - margin, self.rows + 2 * margin, self.cols + 2 * margin)
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Index of this rectangle in an array of the whole."""
-        return slice(self.row, self.row + self.rows), slice(self.col, self.col + self.cols)
 
 
 @dataclass(frozen=True)
@@ -111,6 +96,8 @@ class Source:
     """CSV of pixels and what longitudes and latitudes an analyst found for them."""
     record: SourceRecord = SourceRecord()
     """Where it was found, as stated."""
+    crop: Window | None = None
+    """The part of the picture as shown that is the image: one panel of a composite; None: all of it."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +117,9 @@ class Case:
     """Polygons or raster of the area of interest: nothing is reported outside it."""
     gsd_m: float | None = None
     """Ground sample distance of the *before* image, stated by the user for pictures without georeference."""
+    event: datetime | None = None
+    """When what is asked about happened, as the user states it; UTC, aware."""
+    event_precision: DatePrecision = "day"
     scale_bar: ScaleBar | None = None
     """The same by two points on it and the distance between them."""
     place: tuple[float, float] | None = None
@@ -138,6 +128,8 @@ class Case:
     """Polygons or raster of places where nothing but ordinary change can have happened."""
     baselines: tuple[Source, ...] = ()
     """Further images of the place, taken before the before image."""
+    split: Split | None = None
+    """How both images were cut from one picture; None when they are two files."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +165,10 @@ class Image:
     """EXIF orientation, 1 (as delivered) to 8."""
     acquisition: Acquisition
     credit: str | None = None
+    jpeg_quality: int | None = None
+    """1 to 100, by the tables of a JPEG or of a TIFF packed as JPEG; None: not packed so, or not told."""
+    off_nadir_deg: float | None = None
+    """Angle of view from straight down, where a tag tells it."""
     notes: tuple[str, ...] = ()
     """Oddities worth telling the reader, each a sentence."""
     world_file_sha256: str | None = None
@@ -180,6 +176,10 @@ class Image:
     """How `transform` and `crs` came about, when an analyst stated them; None: by the file, or not at all."""
     record: SourceRecord = SourceRecord()
     """Where the file was found, as stated."""
+    crop: Window | None = None
+    """The part of the file's picture as shown that this image is; None: all of it."""
+    whole_shape: tuple[int, int] | None = None
+    """Rows and columns as shown of the picture that it is a part of; None when it is all of it."""
 
     @property
     def georeferenced(self) -> bool:
@@ -202,8 +202,8 @@ class Pair:
 
     @property
     def identical(self) -> bool:
-        """Whether both files hold the same bytes."""
-        return self.before.sha256 == self.after.sha256
+        """Whether both images are the same pixels of files that hold the same bytes."""
+        return (self.before.sha256, self.before.crop) == (self.after.sha256, self.after.crop)
 
 
 @dataclass(frozen=True)
@@ -341,6 +341,8 @@ class ChangeMap:
     """The same scene at multiples of the threshold, 1 among them; empty when nothing is said about change."""
     why: ByteArray | None = None
     """(cell rows, cell cols) 0 where analysed, else 1 + the position in `REASONS`; None: not told."""
+    sight: Sight = Sight()
+    """What each picture may not show."""
 
 
 @dataclass(frozen=True)
@@ -390,6 +392,8 @@ class Pictures:
     stretch: tuple[tuple[float, float], ...]
     """Per band shown: values drawn black and white, in the before image's units (p2 and p98)."""
     crops: tuple[Crop, ...] = ()
+    sheet: ByteArray | None = None
+    """(rows, cols, 3) RGB of the picture both images were cut from, with the rectangles; None: two files."""
     after_reduction: float | None = None
     """Pixels of the after image per picture pixel where it is drawn by itself; None: the same `reduction`."""
 
@@ -415,6 +419,8 @@ class Comparison:
     """Shares in squares; None when not asked for, or when there is no change map."""
     footprint_fit: FootprintFit | None = None
     """How the footprints were laid on the before image; None without footprints or when switched off."""
+    footprint_count: FootprintCount | None = None
+    """None without footprints."""
     file_facts: tuple[FileFacts, FileFacts] | None = None
     """What the before and the after file tell of themselves; None: not looked at."""
     baselines: tuple[Image, ...] = ()

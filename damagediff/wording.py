@@ -79,6 +79,10 @@ GRADE_SCALES: dict[str, str] = {
     "xbd": "xBD Joint Damage Scale: Destroyed | Major damage | Minor damage | No damage",
 }
 """Scales in which an analyst may grade buildings; the tool never does."""
+NO_GRADE_SCALE = "none chosen"
+IDENTICAL = (
+    "Both files are identical, byte for byte: it is one picture twice, so nothing is said about change."
+)
 GRADES_TO_GSD_M = 1.0
 NO_GRADES = "none: pixels of more than 1 m show no grades of damage to buildings"
 
@@ -176,6 +180,11 @@ def area(area_px: float, area_m2: float | None) -> str:
 def count(n: int, one: str, many: str | None = None) -> str:
     """``1 region``, ``3 regions``, ``no regions``."""
     return f"{n:,} {one}" if n == 1 else f"{n:,} {many or one + 's'}" if n else f"no {many or one + 's'}"
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital letter and a full stop."""
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def error(px: float | None, grid: Grid) -> str:

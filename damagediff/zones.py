@@ -45,6 +45,17 @@ class FootprintFit:
 
 
 @dataclass(frozen=True)
+class FootprintCount:
+    """How many features of the footprints' file were used, and why others were not."""
+
+    used: int
+    not_polygons: int
+    """Points, lines, and features without a geometry."""
+    off_images: int
+    """Polygons that do not touch the working grid; a GeoPackage does not count those it need not read."""
+
+
+@dataclass(frozen=True)
 class Building:
     """One building footprint and the change measured inside it."""
 

@@ -247,3 +247,10 @@ def test_pixels_that_cannot_be_asked_are_said_not_to_be(tmp_path: Path, make_ras
         assert ("Earlier compression, resampling", "not looked for: pixels not of 8 bits, or too few") in (
             summary.file_lines(found)
         )
+
+
+def test_jpeg_inside_a_tiff_is_not_an_earlier_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    picture().save(path, compression="jpeg", quality=75)
+    found = facts(path)
+    assert found.earlier_jpeg is None and any("inside the TIFF" in line for line in found.unread)

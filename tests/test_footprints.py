@@ -116,3 +116,12 @@ def test_a_missing_file_is_named(tmp_path):
 def test_what_is_no_regular_file_is_not_read(tmp_path):
     with pytest.raises(InputError, match="not a regular file"):
         footprints.read(tmp_path, PLAIN)
+
+
+def test_features_that_are_no_polygons_are_counted(tmp_path):
+    here, far = ([[x, 1], [x + 4, 1], [x + 4, 9], [x, 1]] for x in (2, 900))
+    point = {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [3, 3]}}
+    nothing = {"type": "Feature", "properties": {}, "geometry": None}
+    features = [polygon(here), point, polygon(far), nothing, polygon(here)]
+    found, count = footprints.read_counted(write(tmp_path / "f.json", features), Grid((20, 20)))
+    assert len(found) == count.used == 2 and count.not_polygons == 2 and count.off_images == 1

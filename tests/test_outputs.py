@@ -211,9 +211,13 @@ def test_results_keep_their_contract() -> None:
     }
     assert alignment["moving_from_reference"] == [[1, 0, 2], [0, 1, -1.5], [0, 0, 1]]
     assert alignment["ce90_m"] == pytest.approx(alignment["ce90_px"] * scenes.GSD_M)
-    assert {"threshold", "changed_share_of_analysed", "analysed_share", "changed_area_m2"} <= set(
-        found["change"]
-    )
+    assert {
+        "threshold",
+        "changed_share_of_analysed",
+        "analysed_share",
+        "changed_area_m2",
+        "cloud_share_after",
+    } <= set(found["change"])
     assert found["change"]["calibration"]["unset"] is None
     keys = {"id", "tier", "area_px", "area_m2", "score_mean", "score_max", "flags", "bbox_rc"}
     assert all(keys <= set(region) and "outline_rc" not in region for region in found["regions"])
@@ -315,7 +319,9 @@ def test_buildings_are_safe_in_a_spreadsheet(tmp_path: Path) -> None:
     assert (
         rows[0]["p_value"] == "0.002" and rows[0]["shift_row_px"] == "1.5" and rows[0]["why"] == "it was seen"
     )
-    assert {row["analyst_grade"] for row in rows} == {""} and "Copernicus EMS" in rows[0]["grade_scale"]
+    assert {row["analyst_grade"] for row in rows} == {""} and {row["grade_scale"] for row in rows} == {
+        "none chosen"
+    }
     features = json.loads((tmp_path / "buildings.geojson").read_text())["features"]
     assert features[0]["properties"]["analyst_grade"] is None
     assert features[1]["properties"]["id"] == "=2+3" and features[2]["properties"]["score"] is None

@@ -32,6 +32,12 @@ def jpeg(pixels: Pixels, quality: int) -> Pixels:
     return np.asarray(PillowImage.open(io.BytesIO(target.getvalue())))
 
 
+def encoded(pixels: Pixels, kind: str, **options: Any) -> Pixels:
+    target = io.BytesIO()
+    PillowImage.fromarray(pixels).convert("RGB").save(target, kind, **options)
+    return np.asarray(PillowImage.open(io.BytesIO(target.getvalue())).convert("L"))
+
+
 def steps(quality: int) -> Pixels:
     return jpeg_history.standard(quality)
 
@@ -106,3 +112,18 @@ def test_broken_tables_tell_nothing() -> None:
     assert jpeg_history.tables([b"", b"\0" * 10, b"\x10" + b"\1" * 100]) == {}
     (table,) = jpeg_history.tables([b"\0" + bytes([0] * 64)]).values()
     assert (table == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("WEBP", {"quality": 40}),
+        ("WEBP", {"quality": 80}),
+        ("JPEG2000", {"quality_mode": "rates", "quality_layers": [20]}),
+    ],
+)
+def test_other_compressions_are_neither(scene: Pixels, kind: str, options: dict[str, Any]) -> None:
+    """WebP repeats every 4 px, and JPEG 2000 every 2."""
+    pixels = encoded(scene, kind, **options)
+    assert pixel_grid.resampled(pixels.astype(np.float32)) is None
+    assert jpeg_history.earlier(pixels, None) is None

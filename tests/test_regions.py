@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import shapely
@@ -40,6 +42,9 @@ def measures(shape: tuple[int, int], **given: np.ndarray) -> Measures:
         "colour": flat,
         "edges_before": edges,
         "edges_after": edges,
+        "lines": np.zeros((4, *shape), np.int16),
+        "colours": np.zeros((2, 3, *shape), np.uint16),
+        "darkest": np.zeros((2, *shape), np.uint8),
         "green": np.zeros((2, *shape), np.float32),
         "light": np.full((2, *shape), 100, np.float32),
         "leaning": np.zeros(shape, np.uint8),
@@ -207,3 +212,24 @@ def test_leaning_regions_move_to_the_other_tier() -> None:
     assert (moved.changed[changed == STRUCTURAL] == OTHER).sum() == 17
     assert (moved.changed[2:4, 3:5] == STRUCTURAL).all()
     assert (drawn.changed == changed).all()
+
+
+@pytest.mark.parametrize("picture", [0, 1])
+def test_a_saturated_region_is_flagged(picture: int) -> None:
+    changed = blank()
+    changed[2:6, 5:9] = OTHER
+    full = np.zeros((2, *changed.shape), np.uint8)
+    full[picture, 2:5, 5:9] = 12
+    grid = types.Grid((changed.shape[0] * 4, changed.shape[1] * 4))
+    (region,) = regions.find(change(changed), measures(changed.shape, full=full), grid)
+    assert region.flags == ("saturated",)
+
+
+def test_radar_is_not_read_as_light() -> None:
+    changed = blank()
+    changed[2:6, 5:9] = OTHER
+    full = np.full((2, *changed.shape), 16, np.uint8)
+    radar = dataclasses.replace(change(changed), measure="log_ratio")
+    grid = types.Grid((changed.shape[0] * 4, changed.shape[1] * 4))
+    (region,) = regions.find(radar, measures(changed.shape, full=full), grid)
+    assert region.flags == ("backscatter",)

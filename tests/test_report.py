@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +15,19 @@ import numpy as np
 import pytest
 import scenes
 
-from damagediff import figures, notes, outputs, regions, report, types
+from damagediff import (
+    detection,
+    detection_fit,
+    figures,
+    notes,
+    outcome,
+    outputs,
+    regions,
+    report,
+    report_change,
+    types,
+)
+from damagediff import trust as trust_room
 from damagediff.ordinary import Null, NullName, Ordinary
 
 HOSTILE = (
@@ -308,7 +321,8 @@ def test_doubt_is_written_once_it_is_measured() -> None:
     )
     told = tuple(dataclasses.replace(region, ordinary_chance=0.12) for region in good.regions)
     words = page(dataclasses.replace(good, trust=trust, regions=told)).words
-    assert "Changes under 12 px (6.0 m) could not have been seen. About 3 (1 to 6) of the 9 regions" in words
+    assert "12 px (6.0 m) across or more, nine in ten would be found" in words
+    assert "About 3 (1 to 6) of the 9 regions" in words
     assert "2.4 (1.1 to 4.9)" in words and "not measured" not in words
     assert "In an area of this size ordinary change alone gives about 3 (1 to 6) regions" in words
     assert "the one that this report goes by" in words and "older.tif" in words
@@ -339,7 +353,7 @@ def test_buildings_are_counted_and_listed() -> None:
         "Of 3 footprints: 1 visible change, 0 possible change, 1 no visible change above the limit, "
         "1 not analysed. No grade is given" in words
     )
-    assert "taken where their file puts them" in words and "Copernicus EMS: Destroyed" in words
+    assert "taken where their file puts them" in words and "(scale: none chosen)" in words
     assert "it was seen" in words
     assert "Buildings" not in page(comparison).words
 
@@ -355,3 +369,86 @@ def test_changed_settings_stand_out() -> None:
 def test_the_page_repeats_byte_for_byte(tmp_path: Path) -> None:
     report.write(scenes.comparison(), tmp_path)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == report.html(scenes.comparison())
+
+
+def test_cloud_is_told_to_every_reader() -> None:
+    found = scenes.comparison()
+    change = dataclasses.replace(
+        found.change, sight=outcome.Sight(cloud_before=0.004, cloud_after=0.13, saturated_after=0.0)
+    )
+    assert not notes.of_pair(found.pair, found.change)
+    (told,) = notes.of_pair(found.pair, change)
+    assert told.startswith(f"{found.pair.after.name}: 13 % of it looks like cloud")
+    rows = dict(report_change.change_part(dataclasses.replace(found, change=change)))
+    assert rows["Looks like cloud or haze, at least"].startswith("0.4 % of the before image, 13 % of the")
+    assert "0 % of the after image" in rows["As bright as the file allows"]
+
+
+def test_two_identical_files_say_so_first() -> None:
+    found = scenes.comparison()
+    same = dataclasses.replace(found.pair, after=found.pair.before)
+    words = page(dataclasses.replace(found, pair=same)).words
+    assert "one picture twice" in words and "regions of visible change" not in words
+
+
+def test_features_that_are_no_footprints_are_told() -> None:
+    count = types.FootprintCount(used=3, not_polygons=2, off_images=1)
+    found = scenes.comparison(buildings=scenes.buildings((320, 480)), footprint_count=count)
+    found = dataclasses.replace(found, case=dataclasses.replace(found.case, footprints=Path("b.geojson")))
+    told = "Not counted: 2 features without a polygon and 1 feature off the images."
+    assert told in page(found).words
+    assert json.loads(outputs.results_json(found))["footprints"]["not_polygons"] == 2
+    all_used = dataclasses.replace(found, footprint_count=types.FootprintCount(3, 0, 0))
+    assert "Not counted" not in page(all_used).words
+
+
+def detection_of(found: int, places: str = "anywhere") -> detection.Detection:
+    """Eight sizes of rubble and of repaint, `found` of each ten found, with an example."""
+    tallies = tuple(detection.Tally(size, 10, found, found // 2, 0) for size in (8, 16, 24, 32, 64))
+    fit = detection_fit.fit([t.size_px for t in tallies], [10] * 5, [t.found for t in tallies])
+    picture = np.zeros((3, 96, 96), np.uint8)
+    example = detection.PlantedExample("rubble", 24, True, picture, picture + 200)
+    curves = tuple(
+        detection.DetectionCurve(kind, kind == "repaint", tallies, fit, fit, fit)
+        for kind in ("rubble", "repaint")
+    )
+    return detection.Detection(curves, "", places, (example,))
+
+
+def with_detection(found: detection.Detection) -> types.Comparison:
+    good = scenes.comparison()
+    trust = trust_room.with_detection(good.trust, found, good.pair.grid)
+    return dataclasses.replace(good, trust=trust, buildings=scenes.buildings(good.pair.grid.shape))
+
+
+def test_the_detection_limit_is_told_with_counts_and_a_figure() -> None:
+    comparison = with_detection(detection_of(10, "<b>anywhere</b>"))
+    told = page(comparison)
+    assert "10 buildings turned to rubble of 64 px (32 m) across that were drawn, 10 were found" in told.words
+    assert "SYNTHETIC: none of it is real" in told.words and "<b>anywhere</b>" in told.words
+    assert "which are harmless" in told.words and "planted change" in told.words
+    assert not NEVER_SAID.search(told.words.replace(" on 2020", ""))
+    assert comparison.verdict == "comparable"
+
+
+def test_a_pair_on_which_nothing_is_found_says_so_everywhere() -> None:
+    case = dataclasses.replace(scenes.comparison().case, footprints=Path("footprints.geojson"))
+    comparison = dataclasses.replace(with_detection(detection_of(1)), case=case)
+    words = page(comparison).words
+    assert "Change of any size can be missed here" in words
+    assert "a building of any size turned to rubble can be missed" in words
+    assert "cannot be said: even of the largest, 64 px, 1 of 10 were found" in words
+    assert comparison.verdict == "comparable with reservations"
+    told = outputs.results(comparison)["trust"]
+    assert (
+        told["detection_limit_px"] is None and told["detection"]["curves"][0]["tallies"][0]["planted"] == 10
+    )
+    assert "examples" not in told["detection"]
+
+
+def test_a_skipped_self_test_is_told_as_skipped() -> None:
+    words = page(
+        with_detection(detection.Detection(reason="skipped at the user's wish (--no-selftest)"))
+    ).words
+    assert "was not measured: skipped at the user's wish (--no-selftest)" in words
+    assert "Not measured: skipped" in words

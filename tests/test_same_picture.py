@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from damagediff import (
+    card,
     copies,
     notes,
     pipeline,
@@ -199,7 +200,9 @@ def test_of_copies_nothing_is_said_about_change(written, tmp_path):
 
 def judged(same):
     comparison = scenes.comparison()
-    found = trust.judge(comparison.pair, comparison.alignment, comparison.change, 0.9, 0.08, same)
+    found = trust.judge(
+        comparison.pair, comparison.alignment, comparison.change, 0.9, 0.08, card.Facts(same=same)
+    )
     return found.verdict, {check.name: check for check in found.checks}
 
 

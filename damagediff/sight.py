@@ -1,0 +1,189 @@
+"""What may keep one of two pictures from showing the ground: cloud, haze, water, glint, saturation, furrows.
+
+Nothing here hides anything: every answer is a doubt on a region, and a share of the scene that is told. A
+mask of cloud that takes a destroyed street for one would be worse than none (docs/method.md).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from . import cells
+from .cells import CELL, Measures
+from .outcome import Sight
+from .types import BoolArray, ByteArray, FloatArray
+
+NEAR_CELLS = 5
+"""Side of the neighbourhood of 20 px in which something must be dark if the air is clear."""
+CLOUD_RISE_GREY = 25.0
+"""Grey levels by which the darkest of a neighbourhood must be brighter than in the other picture."""
+CLOUD_CHROMA = (0.15, 0.2)
+"""Most colour, (max - min) / max of the bands, of cloud that stands out, and of what hangs with it."""
+CLOUD_SMOOTH = (0.7, 0.8)
+"""The same for the gradient, as a multiple of the picture's median."""
+CLOUD_DIMMED = 0.7
+"""Gradient left under cloud, of what the other picture has, each relative to its own median: bright ground
+that was cleared or built on has no less."""
+CLOUD_LEAST_CELLS = (11, 7)
+"""Diameter of 44 px below which bright smooth things are roofs; of 28 px for what hangs together with one."""
+CLOUD_KNOWN = 0.1
+"""Share of such a patch that must stand out by itself: fields and squares that touch a cloud do not count."""
+SMOOTH = 0.4
+"""Gradient of water, as a multiple of the picture's median."""
+BLUISH = 1.2
+"""Blue over red from which something green is deep water, not plants."""
+SATURATED_GREY = 254
+"""Of 255: bicubic resampling takes a level from what was full."""
+FURROWS_SIGMA_CELLS = 6.0
+FURROWS_SHARE = 0.3
+"""Share of edges along one line, sigma 24 px, from which ground is furrowed ..."""
+FURROWS_BUILT = 0.1
+"""... unless this share beyond what one line explains lies on two perpendicular lines, in either picture."""
+
+
+def cloud(measures: Measures) -> tuple[BoolArray, BoolArray]:
+    """Cells over which cloud or haze is likely in the before, and in the after image; nothing without colour.
+
+    The darkest channel nearby, which is near black on clear ground [1]_, is bright where it was dark in the
+    other picture, *and* the place is white, smooth, dimmer in its detail than in the other picture, and wider
+    than roofs. What is bright, white and smooth beside it and hangs together with it is cloud as well, also
+    where the other picture is clouded. A haze that lies evenly over all of a picture is not found: a picture
+    stretched for print looks the same.
+
+    References
+    ----------
+    .. [1] He, Sun and Tang, "Single image haze removal using dark channel prior", IEEE Trans. Pattern Anal.
+           Mach. Intell. 33(12), 2011. :DOI:`10.1109/TPAMI.2010.168`
+    """
+    nothing = np.zeros(measures.shape, bool)
+    if not measures.colours.any() or not measures.valid.any():
+        return nothing, nothing
+    dark, chroma, detail = _dark(measures), _chroma(measures), _detail(measures)
+    return (
+        _cloud(measures.valid, dark, chroma[0], detail),
+        _cloud(measures.valid, dark[::-1], chroma[1], detail[::-1]),
+    )
+
+
+def _cloud(valid: BoolArray, dark: FloatArray, chroma: FloatArray, detail: FloatArray) -> BoolArray:
+    """Cloud in the first of two pictures; `dark` and `detail` are (2, rows, cols), that picture first."""
+    clear = float(np.median(dark.min(0)[valid]))
+
+    def bright_and_plain(over: FloatArray, level: int) -> BoolArray:
+        found = (dark[0] - over > CLOUD_RISE_GREY) & (chroma < CLOUD_CHROMA[level])
+        return found & (detail[0] < CLOUD_SMOOTH[level]) & valid
+
+    certain = bright_and_plain(dark[1], 0) & (detail[0] < CLOUD_DIMMED * detail[1])
+    certain = _wide(certain, CLOUD_LEAST_CELLS[0])
+    patch = certain | _wide(bright_and_plain(np.minimum(dark[1], clear), 1), CLOUD_LEAST_CELLS[1])
+    labels, count = cells.components(patch)
+    known = cells.component_means(labels, count, certain) >= CLOUD_KNOWN
+    known[0] = False
+    return np.asarray(known[labels] | certain)
+
+
+def _wide(found: BoolArray, diameter_cells: int) -> BoolArray:
+    """What a disc of that diameter fits into."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter_cells, diameter_cells))
+    return np.asarray(cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0)
+
+
+def _dark(measures: Measures) -> FloatArray:
+    """(2, rows, cols) the darkest band of the darkest pixel within 20 px, grey levels."""
+    near = np.ones((NEAR_CELLS, NEAR_CELLS), np.uint8)
+    seen = np.where(measures.valid, measures.darkest, np.uint8(255))
+    return np.stack([cv2.erode(x, near) for x in seen]).astype(np.float32)
+
+
+def _chroma(measures: Measures) -> FloatArray:
+    """(2, rows, cols) colour of the surroundings, 0 grey to 1."""
+    found = []
+    for colours in measures.colours:
+        mean = np.stack([_mean(band.astype(np.float32)) for band in colours])
+        found.append((mean.max(0) - mean.min(0)) / np.maximum(mean.max(0), np.float32(CELL**2)))
+    return np.stack(found)
+
+
+def _detail(measures: Measures) -> FloatArray:
+    """(2, rows, cols) mean gradient of the surroundings over the median of its picture; 1 without that."""
+    weight = np.maximum(_mean(measures.valid.astype(np.float32)), np.float32(1e-3))
+    found = []
+    for edges in (measures.edges_before, measures.edges_after):
+        detail = _mean(edges[0].astype(np.float32) * measures.valid) / weight
+        usual = float(np.median(detail[measures.valid])) if measures.valid.any() else 0.0
+        found.append(detail / np.float32(usual) if usual > 0 else np.ones_like(detail))
+    return np.stack(found)
+
+
+def _mean(x: FloatArray) -> FloatArray:
+    return np.asarray(cv2.blur(x, (NEAR_CELLS, NEAR_CELLS)))
+
+
+def water(measures: Measures, clouds: tuple[BoolArray, BoolArray]) -> BoolArray:
+    """Cells that are smooth and not green in one picture at least: water, glint, mud, bare ground.
+
+    Outside of `clouds`, as `cloud` finds them. Colour does not tell these apart. Deep
+    water is green for its excess, but bluer than it is red.
+    """
+    red, blue = (measures.colours[:, k].astype(np.float32) for k in (0, 2))
+    green = np.stack(cells.vegetation(measures)) & (blue <= BLUISH * red)
+    plain = (_detail(measures) < SMOOTH) & ~green & ~np.stack(clouds)
+    return np.asarray(plain.any(0) & measures.valid)
+
+
+def furrows(measures: Measures) -> BoolArray:
+    """Cells in a wide texture of parallel lines in one picture, with nothing built in either."""
+    lined, built = np.zeros(measures.shape, bool), np.zeros(measures.shape, bool)
+    edges, along = (measures.edges_before, measures.edges_after), (measures.lines[:2], measures.lines[2:])
+    for cross, line, detail in zip(edges, along, _detail(measures), strict=True):
+        parallel = cells.coherence(np.stack([cross[0], *line]), FURROWS_SIGMA_CELLS)
+        lined |= (parallel > FURROWS_SHARE) & (detail >= SMOOTH)
+        # Lines that scatter around one direction keep the fourth power of that share at twice the angle.
+        built |= cells.coherence(cross, FURROWS_SIGMA_CELLS) - parallel**4 >= FURROWS_BUILT
+    return np.asarray(lined & ~built & measures.valid)
+
+
+def saturated(measures: Measures) -> BoolArray:
+    """(2, rows, cols) cells of which half the pixels are full in all bands; False where that is not known."""
+    if measures.full is None:
+        return np.zeros((2, *measures.shape), bool)
+    return np.asarray((measures.full >= CELL * CELL // 2) & measures.valid)
+
+
+def full_pixels(
+    pictures: tuple[FloatArray, FloatArray], dtypes: tuple[str, str], shape: tuple[int, int]
+) -> ByteArray | None:
+    """(2, *shape) pixels of each cell, 0 to 16, at the top of what 8 bits can hold, in all bands.
+
+    Parameters
+    ----------
+    pictures : two of (bands, rows, cols)
+        Before and after, as read.
+    dtypes : two of str
+        Of the files. What other types than 8 bits can hold says nothing about the sensor: None.
+    shape : (rows, cols)
+        Cells to fill; what lies beyond the pixels counts nothing.
+    """
+    if set(dtypes) != {"uint8"}:
+        return None
+    return np.stack([_full(bands, shape) for bands in pictures])
+
+
+def _full(bands: FloatArray, shape: tuple[int, int]) -> ByteArray:
+    full = (bands >= SATURATED_GREY).all(0)
+    short = [(0, n * CELL - have) for n, have in zip(shape, full.shape, strict=True)]
+    whole: ByteArray = np.pad(full, short).reshape(shape[0], CELL, shape[1], CELL).sum((1, 3), dtype=np.uint8)
+    return whole
+
+
+def shares(measures: Measures) -> Sight:
+    """How much of what could be measured each picture may not show."""
+    looked = max(int(measures.valid.sum()), 1)
+
+    def share(found: BoolArray) -> float:
+        return float(found.sum() / looked)
+
+    clouds = [share(x) for x in cloud(measures)] if measures.colours.any() else [None, None]
+    white = [None, None] if measures.full is None else [share(x) for x in saturated(measures)]
+    return Sight(*clouds, *white)
