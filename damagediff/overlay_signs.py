@@ -6,6 +6,9 @@ its colours even and rare in the picture, its sides straight. Each sign is a map
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -54,8 +57,9 @@ def signs(rgb: ByteArray) -> FloatArray:
     bands = rgb.astype(np.float32)
     grey = bands @ np.array([0.299, 0.587, 0.114], np.float32)
     sharp, strong, runs = _edges(grey)
-    high, low = bands.max(-1), bands.min(-1)
-    widest = np.max([_range(rgb[..., k], 3) for k in range(3)], axis=0)
+    planes = cv2.split(rgb)
+    high, low = (functools.reduce(of, planes).astype(np.float32) for of in (cv2.max, cv2.min))
+    widest = _widest(planes, 3)
     even = (widest <= 6).astype(np.float32)
     rough = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
     peak, rare = _colours(rgb)
@@ -67,7 +71,7 @@ def signs(rgb: ByteArray) -> FloatArray:
         *runs,
         np.full(grey.shape, sharp.sum() / max(1.0, float(strong.sum())), np.float32),
         widest,
-        np.max([_range(rgb[..., k], 5) for k in range(3)], axis=0),
+        _widest(planes, 5),
         _sum(even, 7),
         _sum(even, 15),
         *(cv2.blur(rough, (side, side)) for side in (5, 15, 45)),
@@ -75,8 +79,8 @@ def signs(rgb: ByteArray) -> FloatArray:
         *(_hat(low, cv2.MORPH_BLACKHAT, side) for side in (5, 11)),
         high,
         low,
-        np.abs(bands - mean).max(-1),
-        np.abs(tone - cv2.blur(tone, (31, 31))).max(-1),
+        _greatest(np.abs(bands - mean)),
+        _greatest(np.abs(tone - cv2.blur(tone, (31, 31)))),
         peak,
         rare,
         cv2.blur(peak, (7, 7)),
@@ -114,20 +118,25 @@ def _edges(grey: FloatArray) -> tuple[FloatArray, FloatArray, tuple[FloatArray, 
 def _colours(rgb: ByteArray) -> tuple[FloatArray, FloatArray]:
     """How much a pixel's colour stands out of the colours like it, and how rare those are, in this part."""
     coarse = rgb.astype(np.int32) // 8
-    counts = np.zeros((34, 34, 34), np.float32)
-    np.add.at(counts, tuple((coarse + 1).reshape(-1, 3).T), 1)
+    at = ((coarse + 1) @ np.array([34 * 34, 34, 1], np.int32)).ravel()
+    counts = np.bincount(at, minlength=34**3).astype(np.float32)
     near = cv2.blur(counts.reshape(34, -1), (1, 3)).reshape(34, 34, 34)
     near = np.stack([cv2.blur(plane, (3, 3)) for plane in near]) * 27
-    at = tuple((coarse + 1).reshape(-1, 3).T)
-    own, around = counts[at], near[at]
+    own, around = counts[at], near.ravel()[at]
     peak = (own + 1) / (around + 27)
     rare = np.log2((around + 1) / rgb[..., 0].size)
     return peak.reshape(rgb.shape[:2]).astype(np.float32), rare.reshape(rgb.shape[:2]).astype(np.float32)
 
 
-def _range(band: ByteArray, side: int) -> FloatArray:
+def _widest(planes: Sequence[ByteArray], side: int) -> FloatArray:
+    """The greatest range of any band in a window."""
     kernel = np.ones((side, side), np.uint8)
-    return (cv2.dilate(band, kernel).astype(np.float32)) - cv2.erode(band, kernel)
+    ranges = [cv2.subtract(cv2.dilate(band, kernel), cv2.erode(band, kernel)) for band in planes]
+    return functools.reduce(cv2.max, ranges).astype(np.float32)
+
+
+def _greatest(bands: FloatArray) -> FloatArray:
+    return np.asarray(functools.reduce(cv2.max, cv2.split(bands)))
 
 
 def _sum(flags: FloatArray, side: int) -> FloatArray:

@@ -20,32 +20,34 @@ from . import overlay_signs
 from .types import ByteArray, FloatArray
 
 
+CHUNK = 16384
+"""Pixels at a time: what fits a processor's cache."""
+
+
 @dataclass(frozen=True)
 class Trees:
-    """A sum of trees; `signs` are coded to 8 bits by `borders` first."""
+    """A sum of trees."""
 
     borders: FloatArray
-    """(signs, borders): how many of them a value exceeds is its code."""
+    """(signs, borders): the values that a sign may be asked about, in order."""
     asked: npt.NDArray[np.uint8]
     """(trees, depth): the sign asked about."""
     above: npt.NDArray[np.uint8]
-    """(trees, depth): the question is whether its code is greater."""
+    """(trees, depth): the question is whether it is greater than this border of its own."""
     leaves: FloatArray
     """(trees, 2 ** depth): what is added, by the answers as a binary number."""
 
-    def code(self, signs: FloatArray) -> ByteArray:
-        """(signs, n) uint8 of (signs, n)."""
-        pairs = zip(self.borders, signs, strict=True)
-        return np.stack([np.searchsorted(border, sign).astype(np.uint8) for border, sign in pairs])
-
-    def total(self, codes: ByteArray) -> FloatArray:
-        """(n,) log odds of (signs, n) codes."""
-        out = np.zeros(codes.shape[1], np.float32)
-        for asked, above, leaves in zip(self.asked, self.above, self.leaves, strict=True):
-            leaf = np.zeros(codes.shape[1], np.uint8)
-            for level, (sign, border) in enumerate(zip(asked, above, strict=True)):
-                leaf |= (codes[sign] > border).view(np.uint8) << level
-            out += leaves[leaf]
+    def total(self, signs: FloatArray) -> FloatArray:
+        """(n,) log odds of (signs, n)."""
+        out = np.zeros(signs.shape[1], np.float32)
+        limits = self.borders[self.asked, self.above]
+        for first in range(0, signs.shape[1], CHUNK):
+            part = np.ascontiguousarray(signs[:, first : first + CHUNK])
+            for asked, limit, leaves in zip(self.asked, limits, self.leaves, strict=True):
+                leaf = np.zeros(part.shape[1], np.uint8)
+                for level, (sign, border) in enumerate(zip(asked, limit, strict=True)):
+                    leaf |= (part[sign] > border).view(np.uint8) << level
+                out[first : first + CHUNK] += leaves[leaf]
         return out
 
 
@@ -59,9 +61,15 @@ def stages() -> tuple[Trees, Trees]:
     return found[0], found[1]
 
 
-PART_PX = 160
+PART_PX = 480
 HALO_PX = 32
 """Around each part: what the signs and the second trees look at."""
+LATTICE = 2
+"""The first trees are asked at every other pixel of every other row: what they say is smoothed anyway."""
+LIKELY = -1.0
+"""Log odds of the first trees beside which the second ones are asked; elsewhere nothing was drawn."""
+NEAR_PX = 5
+UNLIKELY = -6.0
 
 
 def log_odds(rgb: ByteArray) -> FloatArray:
@@ -74,14 +82,21 @@ def log_odds(rgb: ByteArray) -> FloatArray:
 
     Returns
     -------
-    (rows, cols) float32
+    (rows, cols) float32, `UNLIKELY` where the first trees see nothing
     """
+    shape = rgb.shape[:2]
     signs = overlay_signs.signs(rgb)
     first, second = stages()
-    flat = signs.reshape(len(signs), -1)
-    said = first.total(first.code(flat)).reshape(rgb.shape[:2])
-    both = np.concatenate([flat, around(said).reshape(-1, said.size)])
-    return second.total(second.code(both)).reshape(rgb.shape[:2])
+    coarse = signs[:, ::LATTICE, ::LATTICE]
+    said = first.total(coarse.reshape(len(signs), -1)).reshape(coarse.shape[1:])
+    said = said.repeat(LATTICE, 0).repeat(LATTICE, 1)[: shape[0], : shape[1]]
+    near = np.ones((NEAR_PX, NEAR_PX), np.uint8)
+    asked = cv2.dilate((said > LIKELY).astype(np.uint8), near) > 0
+    odds = np.full(shape, UNLIKELY, np.float32)
+    if asked.any():
+        both = np.concatenate([signs[:, asked], around(said)[:, asked]])
+        odds[asked] = second.total(both)
+    return odds
 
 
 def around(said: FloatArray) -> FloatArray:

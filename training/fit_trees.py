@@ -65,7 +65,7 @@ def sampled(
         maps = overlay_signs.signs(np.ascontiguousarray(pictures[at]))
         flat = maps.reshape(len(maps), -1)
         if before:
-            said = before[0].total(before[0].code(flat)).reshape(maps.shape[1:])
+            said = before[0].total(flat).reshape(maps.shape[1:])
             flat = np.concatenate([flat, overlay_trees.around(said).reshape(-1, said.size)])
         kind = truth[at].ravel()
         for which, most in TAKEN.items():
@@ -79,7 +79,8 @@ def sampled(
 def fit(signs: np.ndarray, kinds: np.ndarray, count: int, rng: np.random.Generator) -> Trees:
     """Boost symmetric trees on the log loss."""
     borders = np.quantile(signs, np.linspace(0, 1, BORDERS + 2)[1:-1], axis=1).T.astype(np.float32)
-    codes = Trees(borders, *(np.zeros(0),) * 3).code(signs)
+    pairs = zip(borders, signs, strict=True)
+    codes = np.stack([np.searchsorted(border, sign).astype(np.uint8) for border, sign in pairs])
     wanted, weight = (kinds > 0).astype(np.float32), np.where(kinds == GROUND, GROUND_WEIGHT, 1.0)
     said = np.zeros(len(kinds))
     grown = []
@@ -121,7 +122,7 @@ def grow(codes: np.ndarray, pull: np.ndarray, bend: np.ndarray) -> tuple[list[in
 
 def judge(found: list[Trees], signs: np.ndarray, kinds: np.ndarray) -> None:
     """Print what is found of each class at some shares of ground taken for graphics."""
-    said = found[-1].total(found[-1].code(signs))
+    said = found[-1].total(signs)
     for share in (0.02, 0.01, 0.005):
         limit = np.quantile(said[kinds == GROUND], 1 - share)
         recall = [round(float((said[kinds == which] > limit).mean()), 3) for which in (OPAQUE, HALF)]
