@@ -32,6 +32,8 @@ def settings(given: dict[str, Any]) -> options.Settings:
     named += min_region(given.get("min_region"))
     if given.get("no_local"):
         named.append("align.local=false")
+    if given.get("no_graphics"):
+        named.append("masks.graphics=false")
     if given.get("show_private"):
         named.append("report.show_private=true")
     if given.get("no_footprint_fit"):

@@ -210,6 +210,15 @@ class Feed:
         """The same image with what is drawn over its reduced picture taken as not valid, in all reads."""
         return replace(self, reduced=replace(self.reduced, valid=self.reduced.valid & ~drawn, drawn=drawn))
 
+    def bare(self) -> Feed:
+        """The same image with what is drawn over it taken as picture."""
+        drawn = self.reduced.drawn
+        if drawn is None:
+            return self
+        return replace(
+            self, reduced=replace(self.reduced, valid=self.reduced.valid | drawn, drawn=None), marks=None
+        )
+
     def without_marks(self, marks: BoolArray) -> Feed:
         """The same image with what is drawn over it, (rows, cols) of the file as shown, taken as not valid.
 

@@ -10,7 +10,7 @@ import numpy as np
 from . import copies, masks, overlays, tiles, wording
 from .feed import Feed
 from .scene import Scene
-from .types import BoolArray, Window
+from .types import Window
 
 MOST_PX = 40_000_000
 """Pixels beyond which no single picture is searched: no screen and no press picture is that large."""
@@ -18,11 +18,18 @@ MOST_PX = 40_000_000
 
 def left_out(feeds: list[Feed], executor: Executor) -> list[Feed]:
     """The same feeds without what is drawn over either picture, and over both at the same pixels."""
-    alike = feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape
+    seen = [_look(feed, executor) if _searched(feed) else None for feed in feeds]
+    found = [None if one is None else overlays.drawn(one) for one in seen]
+    alike = feeds[0].image.shape == feeds[1].image.shape
     if alike and not copies.at_once(*feeds):  # in copies of one picture everything would look drawn
-        both = masks.overlaid(feeds[0].grey(), feeds[1].grey())
-        feeds = [feed.without(both) for feed in feeds]
-    return [feed.without_marks(marks(feed, executor)) if _searched(feed) else feed for feed in feeds]
+        lines = masks.overlaid(feeds[0].grey(), feeds[1].grey())
+        feeds = [feed.without(lines) for feed in feeds]
+        if seen[0] is not None and seen[1] is not None:
+            either = overlays.drawn(seen[0]) | overlays.drawn(seen[1])
+            both = overlays.drawn_over_both(seen[0], seen[1], either)
+            found = [None if own is None else own | both for own in found]
+    pairs = zip(feeds, found, strict=True)
+    return [feed if own is None else feed.without_marks(own) for feed, own in pairs]
 
 
 def _searched(feed: Feed) -> bool:
@@ -30,8 +37,8 @@ def _searched(feed: Feed) -> bool:
     return image.dtype == "uint8" and image.shape[0] * image.shape[1] <= MOST_PX
 
 
-def marks(feed: Feed, executor: Executor) -> BoolArray:
-    """(rows, cols) of the file as shown: where something is drawn over it."""
+def _look(feed: Feed, executor: Executor) -> overlays.Seen:
+    """What is seen of the whole file as shown, part by part."""
     shape, part, halo = feed.image.shape, overlays.PART_PX, overlays.HALO_PX
     shown = (0, 1, 2) if len(feed.reader.roles) >= 3 else (0, 0, 0)
     cores = tiles.plan(shape, part)
@@ -50,15 +57,19 @@ def marks(feed: Feed, executor: Executor) -> BoolArray:
         )
         return overlays.look(rgb, (inner[0], inner[1]))
 
-    whole = overlays.Seen(np.empty(shape, np.float32), np.empty(shape, np.uint8), np.empty(shape, np.uint8))
-    for core, seen in zip(cores, tiles.map_ordered(one, cores, executor, ahead=16), strict=True):
-        place = np.s_[core.row : core.row + core.rows, core.col : core.col + core.cols]
-        whole.odds[place], whole.sharp[place], whole.strong[place] = seen.odds, seen.sharp, seen.strong
-    return overlays.drawn(whole)
+    whole = overlays.unseen(shape)
+    for core, part_seen in zip(cores, tiles.map_ordered(one, cores, executor, ahead=16), strict=True):
+        for name in ("rgb", "odds", "sharp", "strong"):
+            getattr(whole, name)[core.slices] = getattr(part_seen, name)
+    return whole
 
 
 def note(scene: Scene) -> Iterator[str]:
     """What share of each picture is drawn over, and so not compared."""
+    plain = scene.settings.sensor == "optical" and scene.pair.moving_is_file
+    if plain and not scene.settings.masks.graphics:
+        yield "Graphics drawn over the pictures were not looked for: they may be reported as change."
+        return
     shares = []
     for feed in (scene.before, scene.after):
         drawn = feed.reduced.drawn if feed.marks is None else feed.marks

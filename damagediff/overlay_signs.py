@@ -57,7 +57,7 @@ def signs(rgb: ByteArray) -> FloatArray:
     bands = rgb.astype(np.float32)
     grey = bands @ np.array([0.299, 0.587, 0.114], np.float32)
     sharp, strong, runs = _edges(grey)
-    planes = cv2.split(rgb)
+    planes = [np.ascontiguousarray(rgb[..., band]) for band in range(3)]
     high, low = (functools.reduce(of, planes).astype(np.float32) for of in (cv2.max, cv2.min))
     widest = _widest(planes, 3)
     even = (widest <= 6).astype(np.float32)

@@ -19,7 +19,6 @@ import numpy.typing as npt
 from . import overlay_signs
 from .types import ByteArray, FloatArray
 
-
 CHUNK = 16384
 """Pixels at a time: what fits a processor's cache."""
 

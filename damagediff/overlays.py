@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +102,7 @@ def drawn(seen: Seen) -> BoolArray:
     found = _objects(seen, CRISP if crisp(seen) else PLAIN) | _objects(seen, VIVID)
     likely = cv2.dilate((seen.odds > GROWN_ODDS).astype(np.uint8), np.ones((3, 3), np.uint8))
     beside = cv2.dilate(found.astype(np.uint8), np.ones((GROWN_PX, GROWN_PX), np.uint8))
-    return _smoothed(found | ((likely & beside) > 0))
+    return _smoothed(found | ((likely > 0) & (beside > 0)))
 
 
 def drawn_over_both(before: Seen, after: Seen, either: BoolArray) -> BoolArray:
@@ -120,7 +119,7 @@ def drawn_over_both(before: Seen, after: Seen, either: BoolArray) -> BoolArray:
     -------
     (rows, cols) bool, True where neither picture should be used
     """
-    apart = functools.reduce(cv2.max, cv2.split(cv2.absdiff(before.rgb, after.rgb)))
+    apart = np.asarray(cv2.absdiff(before.rgb, after.rgb).max(-1), np.uint8)
     edges = [np.minimum(*pair) for pair in ((before.sharp, after.sharp), (before.strong, after.strong))]
     together = Seen(before.rgb, before.odds + after.odds, edges[0], edges[1])
     found = _smoothed(_objects(together, SHARED, apart <= SAME[0][0])) | _mostly(either, apart, SAME[1])
@@ -131,7 +130,9 @@ def drawn_over_both(before: Seen, after: Seen, either: BoolArray) -> BoolArray:
 def _mostly(places: BoolArray, apart: ByteArray, asked: tuple[int, float]) -> BoolArray:
     """The connected places that are mostly the same in both pictures."""
     count, label = cv2.connectedComponents(places.astype(np.uint8), connectivity=8)
-    size, same = (np.bincount(label[where], minlength=count) for where in (places, places & (apart <= asked[0])))
+    size, same = (
+        np.bincount(label[where], minlength=count) for where in (places, places & (apart <= asked[0]))
+    )
     kept = same >= asked[1] * np.maximum(size, 1)
     kept[0] = False
     return np.asarray(kept[label], bool)
@@ -150,7 +151,7 @@ def _candidates(odds: FloatArray, asked: Limits) -> tuple[IntArray, IntArray]:
     near = cv2.dilate((odds > asked.edge).astype(np.uint8), np.ones((3, 3), np.uint8))
     count, label = cv2.connectedComponents(near, connectivity=8)
     enough = np.bincount(label[odds > asked.core], minlength=count) >= asked.core_px
-    return label, np.flatnonzero(enough[1:]) + 1
+    return np.asarray(label), np.flatnonzero(enough[1:]) + 1
 
 
 def _objects(seen: Seen, asked: Limits, same: BoolArray | None = None) -> BoolArray:
@@ -184,6 +185,6 @@ def _commonest(colours: ByteArray) -> FloatArray:
 def _smoothed(found: BoolArray) -> BoolArray:
     """Small gaps closed, and grown by what compression smeared around."""
     room = np.pad(found.astype(np.uint8), CLOSE_PX)
-    room = cv2.morphologyEx(room, cv2.MORPH_CLOSE, np.ones((CLOSE_PX, CLOSE_PX), np.uint8))
-    grown = cv2.dilate(room[CLOSE_PX:-CLOSE_PX, CLOSE_PX:-CLOSE_PX], np.ones((GROW_PX, GROW_PX), np.uint8))
+    closed = cv2.morphologyEx(room, cv2.MORPH_CLOSE, np.ones((CLOSE_PX, CLOSE_PX), np.uint8))
+    grown = cv2.dilate(closed[CLOSE_PX:-CLOSE_PX, CLOSE_PX:-CLOSE_PX], np.ones((GROW_PX, GROW_PX), np.uint8))
     return np.asarray(grown, bool)

@@ -163,7 +163,7 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
         feeds = [first.result()]
         progress("reading", 0.5)
         feeds.append(second.result())
-        if optical and pair.moving_is_file:
+        if optical and pair.moving_is_file and settings.masks.graphics:
             feeds = graphics.left_out(feeds, executor)
         yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress, where)
 
@@ -201,6 +201,7 @@ def _compare_aligned(
     scene: Scene, alignment: Alignment, outlines: tuple[footprints.Footprint, ...], folder: Path
 ) -> Comparison:
     radiometry, reference = measuring.learn(scene)
+    scene = measuring.with_filling(scene, radiometry)
     measures, drawn = _measure_and_write(scene, (radiometry, reference), alignment.lean, folder)
     measured, supported = measures.valid, analysed.supported(measures, alignment)
     measures = replace(measures, valid=measured & supported)
@@ -298,8 +299,7 @@ def _measure_and_write(
             )
             before8, after8 = radiometry.before_8bit(before), radiometry.after_8bit(after)
             both = before_valid & after_valid
-            usable = both & scene.areas.usable(core.padded(halo))
-            found = diff.measure(before8, after8, usable, scene.pair.roles, lean, reference)
+            found = measuring.measured(scene, core, (before8, after8), both, (reference, lean))
             full = sight.full_pixels((before[inner], after[inner]), dtypes, found.shape)
             found = replace(found, full=full)
             return core, found, before8[inner], after8[inner], both[inner[1:]]
