@@ -58,7 +58,8 @@ def signs(rgb: ByteArray) -> FloatArray:
     grey = bands @ np.array([0.299, 0.587, 0.114], np.float32)
     sharp, strong, runs = _edges(grey)
     planes = [np.ascontiguousarray(rgb[..., band]) for band in range(3)]
-    high, low = (functools.reduce(of, planes).astype(np.float32) for of in (cv2.max, cv2.min))
+    high = np.maximum(np.maximum(*planes[:2]), planes[2]).astype(np.float32)
+    low = np.minimum(np.minimum(*planes[:2]), planes[2]).astype(np.float32)
     widest = _widest(planes, 3)
     even = (widest <= 6).astype(np.float32)
     rough = np.abs(cv2.Laplacian(grey, cv2.CV_32F))

@@ -33,16 +33,18 @@ class Limits:
     """Log odds that a tenth of those must exceed."""
     evidence: float = 0.0
     """What those of all of them must sum up to."""
+    sharp: float = 0.0
+    """Share of its pixels that must lie beside a step one pixel wide."""
     range_grey: int = 0
     """Grey levels between the highest and the lowest band of its commonest colour."""
 
 
-PLAIN = Limits(1.0, 1.5, 25, 2.0, 150.0)
+PLAIN = Limits(1.0, 1.5, 25, 2.5, 150.0, 0.1)
 """A place of any colour. Chosen so that of clean pictures hardly anything is lost: a mask that hides what it
 compares is worse than one that misses a letter."""
-CRISP = Limits(1.0, 1.5, 25, 3.0, 250.0)
+CRISP = Limits(1.0, 1.5, 25, 3.0, 250.0, 0.1)
 """The same in a picture whose own edges are as sharp as drawn ones, where bright even roofs look painted."""
-VIVID = Limits(0.0, 0.5, 12, range_grey=100)
+VIVID = Limits(0.0, 0.5, 12, 0.75, sharp=0.03, range_grey=110)
 """A place of a colour that hardly any ground has, as pure red or yellow."""
 LIKELY = Limits(0.25, 1.5, 25)
 """Places that do not count as the picture's own edges."""
@@ -162,8 +164,8 @@ def _objects(seen: Seen, asked: Limits, same: BoolArray | None = None) -> BoolAr
     for number in kept:
         at = boxes[number - 1]
         member = label[at] == number
-        if not (seen.strong[at][member].any() or seen.sharp[at][member].any()):
-            continue  # an even place without any edge is a roof that the sensor could not hold
+        if np.count_nonzero(seen.sharp[at][member]) < asked.sharp * np.count_nonzero(member):
+            continue  # an even place without edges is a roof that the sensor could not hold
         core = member & (seen.odds[at] > asked.core)
         if same is not None and same[at][core].mean() < SAME[0][1]:
             continue
