@@ -30,7 +30,7 @@ from PIL import Image
 
 from damagediff import settings
 
-OWN_GRAPHICS = ("ge_", "turkey2023_", "unosat_", "sar_")
+OWN_GRAPHICS = ("ge_", "turkey2023_", "unosat_", "sar_", "iran_")
 LARGEST_PX = 1100
 NEAR_PX = 15
 AT_RANDOM = 100

@@ -53,6 +53,8 @@ SHARED = Limits(-4.0, -2.0, 12)
 SAME = ((16, 0.5), (24, 0.4), (16, 0.8))
 """(grey levels by which pixels may differ, share that must not differ by more): of such a place, of one found
 in either picture, and of what lines found so enclose. Compression and half-transparency set them apart."""
+MOST_SAME = 0.5
+"""Share of all pixels that are the same from which being the same says nothing: pictures alike anyway."""
 CRISP_SHARE = 0.2
 """Share of one-pixel steps among the strong edges of a picture from which it is such a one. Of satellite
 pictures .03 to .2, of sharpened aerial ones .3 to .4."""
@@ -122,6 +124,8 @@ def drawn_over_both(before: Seen, after: Seen, either: BoolArray) -> BoolArray:
     (rows, cols) bool, True where neither picture should be used
     """
     apart = np.asarray(cv2.absdiff(before.rgb, after.rgb).max(-1), np.uint8)
+    if (apart <= SAME[0][0])[~either].mean() > MOST_SAME:
+        return np.zeros(either.shape, bool)
     edges = [np.minimum(*pair) for pair in ((before.sharp, after.sharp), (before.strong, after.strong))]
     together = Seen(before.rgb, before.odds + after.odds, edges[0], edges[1])
     found = _smoothed(_objects(together, SHARED, apart <= SAME[0][0])) | _mostly(either, apart, SAME[1])

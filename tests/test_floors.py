@@ -110,6 +110,7 @@ HELPER_OF = {
     "alarm_trials": "pipeline",
     "analysed": "pipeline",
     "graphics": "pipeline",
+    "filling": "pipeline",
     "overlay_signs": "overlays",
     "overlay_trees": "overlays",
     "baselines": "pipeline",
