@@ -15,11 +15,11 @@ from typing import Any
 
 import click
 
-from . import __version__, cli_evidence, cli_options, cli_values
+from . import __version__, case_file, cli_cases, cli_evidence, cli_options, cli_values
 from . import settings as options
 from .cli_options import PATH
 from .cut import Wish
-from .errors import AlignmentRefused, DamagediffError, InputError
+from .errors import AlignmentRefused, DamagediffError, InputError, SettingsError
 from .types import Alignment, Case, Comparison, Source
 
 EXAMPLES = """
@@ -93,7 +93,7 @@ def main() -> None:
 @main.command()
 @click.argument("before", type=PATH)
 @click.argument("after", type=PATH, required=False)
-@click.option("-o", "--out", required=True, type=PATH, help="Run folder to write.")
+@click.option("-o", "--out", type=PATH, help="Run folder to write.")
 @cli_options.split_options
 @click.option("--sensor", type=click.Choice(["optical", "sar"]), help="What took the images; sar: radar.")
 @click.option(
@@ -118,32 +118,56 @@ def main() -> None:
 @cli_options.output_options
 @cli_options.operator_option
 @cli_options.settings_options
-def compare(before: Path, after: Path | None, out: Path, **given: Any) -> None:
+def compare(before: Path, after: Path | None, out: Path | None, **given: Any) -> None:
     """Compare BEFORE with AFTER and write a run folder with report, figure, rasters and tables.
 
-    With one picture that holds both, its two panels are found, cut out and compared; see split.
+    With one picture that holds both, its two panels are found, cut out and compared; see split. With a case
+    file (see init), everything is as written there.
 
     Exit codes: 0 done, 2 usage or settings, 3 an input cannot be used,
     4 alignment refused (the report says why), 6 an output cannot be written.
     """
-    event, event_precision = cli_values.date("--event-date", given["event_date"])
-    case = Case(
-        before=cli_values.source("before", before, given),
-        after=cli_values.source("after", after or before, given),
-        title=given["title"],
-        footprints=given["footprints"],
-        tie_points=given["tie_points"],
-        exclude=given["exclude"],
-        aoi=given["aoi"],
-        gsd_m=cli_values.positive("--gsd", given["gsd"]),
-        event=event,
-        event_precision=event_precision,
-        scale_bar=cli_values.scale_bar(given["scale_bar"]),
-        place=cli_values.place(given["place"]),
-        stable=given["stable"],
-        baselines=cli_values.baselines(given["baselines"], given["baseline_dates"]),
-    )
-    _run(case, cli_values.settings(given), out, given, cli_values.wish(given, after is None))
+    if after is None and before.suffix.lower() == case_file.SUFFIX:
+        case, settings, given = cli_cases.load(before, given | {"out": out})
+        out, wish = given["out"], cli_values.wish(given, given["one_picture"])
+    else:
+        case, settings = cli_values.case(before, after or before, given), cli_values.settings(given)
+        wish = cli_values.wish(given, after is None)
+    if out is None:
+        raise SettingsError("-o: name the run folder, or write output into the case file")
+    _run(case, settings, out, given, wish)
+
+
+@main.command()
+@click.argument("folder", type=PATH)
+@click.option("--sample", is_flag=True, help="The case of the shipped sample pair, with its images.")
+def init(folder: Path, sample: bool) -> None:
+    """Write a commented case file, FOLDER/case.toml: name your images in it, then compare it.
+
+    Exit codes: 0 done, 6 it exists already or cannot be written.
+    """
+    from . import case_template
+
+    path = case_template.write(folder, _samples() if sample else None)
+    _tell(f"{path}: edit it, then: damagediff compare {path}")
+
+
+@main.command()
+@click.argument("cases", nargs=-1, required=True, type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="Folder for the runs and the summary.")
+@click.option("--workers", type=click.IntRange(1), help="Cases at once; without it, one for each core.")
+@click.option("--json", "as_json", is_flag=True, help="Print summary.json on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing of single cases.")
+@cli_options.batch_settings_options
+def batch(cases: tuple[Path, ...], out: Path, **given: Any) -> None:
+    """Compare many CASES: case files, and CSV tables with a line for each pair of images.
+
+    A case that fails never stops the others. Finished ones are verified and not made again. Writes a run
+    folder for each, index.html, summary.json and summary.csv.
+
+    Exit codes: 0 all done, 1 some could not be compared (the summary says which), 3 a table cannot be read.
+    """
+    cli_cases.run(cases, out, given, _tell)
 
 
 @main.command()

@@ -14,9 +14,14 @@ PATH = click.Path(readable=False, path_type=Path)
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Settings, a seed, and how many threads."""
+    threads = click.option("--workers", type=click.IntRange(0), help="Threads; 0: one for each core.")
+    return batch_settings_options(threads(command))
+
+
+def batch_settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Settings and a seed."""
     for option in (
         click.option("--seed", type=int, help="Seed of every random choice."),
-        click.option("--workers", type=click.IntRange(0), help="Threads; 0: one for each core."),
         click.option(
             "--set",
             "overrides",

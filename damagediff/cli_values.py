@@ -11,7 +11,7 @@ from . import settings as options
 from .cut import Wish
 from .errors import SettingsError
 from .provenance import ScaleBar, SourceRecord
-from .types import DatePrecision, Source, Window
+from .types import Case, DatePrecision, Source, Window
 
 
 def settings(given: dict[str, Any]) -> options.Settings:
@@ -40,7 +40,7 @@ def settings(given: dict[str, Any]) -> options.Settings:
         named.append("buildings.fit=false")
     if given.get("no_selftest"):
         named.append("trust.selftest=false")
-    return options.load(given["settings_file"], (*given["overrides"], *named))
+    return options.load(given["settings_file"], (*given["overrides"], *named), given.get("settings_values"))
 
 
 def threshold(text: str | None) -> list[str]:
@@ -64,6 +64,27 @@ def min_region(text: str | None) -> list[str]:
     if kind is None or not number:
         raise SettingsError(f"--min-region {text}: give an area with its unit, such as 80m2 or 400px")
     return [f"regions.min_region_unit={kind}", f"regions.min_region_{kind}={number}"]
+
+
+def case(before: Path, after: Path, given: dict[str, Any]) -> Case:
+    """The case of two files, or of one picture given twice, with all that was said of it."""
+    event, event_precision = date("--event-date", given["event_date"])
+    return Case(
+        before=source("before", before, given),
+        after=source("after", after, given),
+        title=given["title"],
+        footprints=given["footprints"],
+        tie_points=given["tie_points"],
+        exclude=given["exclude"],
+        aoi=given["aoi"],
+        gsd_m=positive("--gsd", given["gsd"]),
+        event=event,
+        event_precision=event_precision,
+        scale_bar=scale_bar(given["scale_bar"]),
+        place=place(given["place"]),
+        stable=given["stable"],
+        baselines=baselines(given["baselines"], given["baseline_dates"]),
+    )
 
 
 def source(side: str, path: Path, given: dict[str, Any]) -> Source:

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from . import custody, folders
+from . import crate, custody, folders
 
 SUMS = "SHA256SUMS"
-BESIDE = (folders.MANIFEST, SUMS, custody.LOG)
+BESIDE = (folders.MANIFEST, SUMS, crate.FILE, custody.LOG)
 """Files of a run that the manifest does not list: itself, and what is made from it."""
 OWN_DIGEST = "manifest_sha256"
 NO_DIGEST = "0" * 64

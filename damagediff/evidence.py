@@ -1,17 +1,18 @@
 """The manifest: what went in, what came out, with what, so that others can check it.
 
-Beside it lie ``SHA256SUMS``, which every system can check, and the custody log.
+Beside it lie ``SHA256SUMS``, which every system can check, a description for archives, and the custody log.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from . import case_files, custody, cut, digests, environment, folders, json_text, outputs
+from . import case_files, crate, custody, cut, digests, environment, folders, json_text, outputs
 from .errors import InputError, SettingsError
 from .provenance import FileFacts
 from .types import Case, Comparison, Image
@@ -20,10 +21,10 @@ from .types import Case, Comparison, Image
 def write_manifest(
     folder: Path, comparison: Comparison, command: list[str], started: datetime, operator: str | None = None
 ) -> None:
-    """Write manifest.json, which lists every other file in `folder`, then SHA256SUMS and the custody log.
+    """Write manifest.json, which lists every other file in `folder`; then sums, RO-Crate and custody log.
 
-    Holds no absolute path, user or host, but `operator` if given. All but ``created`` and the manifest's
-    own hash is the same when the run is repeated.
+    Holds no absolute path, user or host, but `operator` if given. All but ``created``, which the crate
+    repeats, and the manifest's own hash is the same when the run is repeated.
 
     Parameters
     ----------
@@ -72,13 +73,12 @@ def seal_folder(
         | ({} if operator is None else {"operator": operator})
     )
     text = json_text.to_json(manifest)
-    text = text.replace(
-        f'"{digests.OWN_DIGEST}": "{digests.NO_DIGEST}"',
-        f'"{digests.OWN_DIGEST}": "{digests.own_digest(text)}"',
-    )
+    text = digests.sealed(text)
     write = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
     (folder / folders.MANIFEST).write_text(text, **write)
     (folder / digests.SUMS).write_text(digests.sums(listed), **write)
+    if "evidence_id" in content:
+        (folder / crate.FILE).write_text(crate.text(json.loads(text)), **write)
     custody.begin(folder, digests.of_text(digests.sums(listed)), operator)
 
 

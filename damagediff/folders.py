@@ -16,7 +16,7 @@ from pathlib import Path
 from .errors import OutputError
 
 MANIFEST = "manifest.json"
-BESIDE = ("SHA256SUMS", "custody.jsonl")
+BESIDE = ("SHA256SUMS", "custody.jsonl", "ro-crate-metadata.json")
 """Written with the manifest, and not listed in it."""
 
 

@@ -6,13 +6,10 @@ jinja2's escaping, and a Content-Security-Policy lets nothing run or load that i
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from . import (
@@ -25,6 +22,7 @@ from . import (
     report_card,
     report_change,
     report_detection,
+    report_pages,
     report_pictures,
     report_sources,
     summary,
@@ -53,21 +51,12 @@ def write(comparison: Comparison, folder: Path) -> None:
 
 def html(comparison: Comparison) -> str:
     """The report as one page of HTML with its styles, script and pictures inside."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("damagediff"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("report.html.j2").render(context(comparison))
+    return report_pages.render("report.html.j2", "report.js", context(comparison))
 
 
 def context(comparison: Comparison) -> dict[str, Any]:
     """Everything the template shows, as words, numbers already written, and data addresses."""
     return {
-        **_page(),
         **_headline(comparison),
         **_view(comparison),
         "regions": [_region(comparison, region) for region in comparison.regions[:MAX_LISTED]],
@@ -98,22 +87,6 @@ def context(comparison: Comparison) -> dict[str, Any]:
 def _detection(comparison: Comparison) -> dict[str, Any] | None:
     found = report_detection.detection(comparison)
     return found and {**found, "figure": report_pictures.png(found["png"]) if found["png"] else None}
-
-
-def _page() -> dict[str, Any]:
-    """Style and script of the page, and the policy that allows exactly these two."""
-    static = Path(__file__).parent / "static"
-    style = (static / "report.css").read_text(encoding="utf-8")
-    script = (static / "report.js").read_text(encoding="utf-8")
-    policy = (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'"
-    )
-    return {"style": style, "script": script, "policy": policy}
-
-
-def _source_hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _headline(comparison: Comparison) -> dict[str, Any]:

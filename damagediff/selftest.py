@@ -112,7 +112,7 @@ def run(
     test = _Test(scene, stages, measures, change, on)
     if not len(test.of(min(selftest_places.SIZES_PX), False)):
         return Detection(reason=NO_ROOM)
-    count = selftest_places.wanted(analysed)
+    count = selftest_places.wanted(analysed, diff.halo(stages.lean), diff.halo(None))
     first = {
         kind: selftest_places.allotted(round(n * selftest_places.FIRST_ROUND), selftest_places.SIZES_PX)
         for kind, n in count.items()

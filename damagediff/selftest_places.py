@@ -26,6 +26,10 @@ HARMLESS: tuple[Kind, ...] = ("repaint", "shadow")
 ON_BUILDINGS: tuple[Kind, ...] = ("rubble", "roof loss", "repaint")
 COUNT = (80, 190, 520)
 """Objects planted: the least, how many more a megapixel, the most."""
+TYPICAL_PX = 30
+"""Pixels that an object of middling size alters, with what resampling spreads it by."""
+WIDER = 2.4
+"""How many times the area of a plain window those of a leaning pair may have before fewer are planted."""
 FIRST_ROUND = 0.5
 CLEAR_PX = 8.0
 """Least distance from an object to what was called changed or was not analysed."""
@@ -97,10 +101,15 @@ def _like_buildings(measures: Measures) -> BoolArray:
     return np.asarray(rich & (crossing >= tiers.MIN_BUILT) & ~cells.vegetation(measures)[0])
 
 
-def wanted(analysed_px: int) -> dict[Kind, int]:
-    """How many objects of each kind a scene is planted with, both rounds together."""
+def wanted(analysed_px: int, halo_px: int, plain_halo_px: int) -> dict[Kind, int]:
+    """How many objects of each kind a scene is planted with, both rounds together.
+
+    Where buildings lean, each object is measured with a wider halo (`halo_px` in place of `plain_halo_px`),
+    and fewer are planted, so that the test costs no more than the comparison.
+    """
     least, more, most = COUNT
-    total = min(most, least + more * analysed_px / 1e6)
+    wider = (TYPICAL_PX + 4 * halo_px) / (TYPICAL_PX + 4 * plain_halo_px)
+    total = min(most, least + more * analysed_px / 1e6) * min(1.0, WIDER / wider**2)
     return {kind: round(share * total) for kind, share in SHARES.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import json
@@ -288,23 +289,34 @@ _STAGES: dict[str, Any] = {
 }
 
 
-def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Settings:
+def load(path: Path | None, overrides: tuple[str, ...] = (), first: dict[str, Any] | None = None) -> Settings:
     """Settings from a TOML file, then ``stage.key=value`` overrides, each value written as in TOML.
+
+    `first` holds nested values that both may change: those of a case file.
 
     Raises
     ------
     SettingsError
         The file is missing or not TOML, or a value is not accepted.
     """
-    values: dict[str, Any] = {}
+    values = copy.deepcopy(first) if first else {}
     if path is not None:
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            _merge(values, tomllib.loads(path.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{path}: not a readable TOML settings file: {error}") from None
     for text in overrides:
         _override(values, text)
     return from_dict(values)
+
+
+def _merge(values: dict[str, Any], more: dict[str, Any]) -> None:
+    """Put nested values over others."""
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value
 
 
 def _override(values: dict[str, Any], text: str) -> None:

@@ -110,7 +110,7 @@ def write_tie_points(points: TiePoints, path: Path) -> None:
     )
     write_text(
         path,
-        _csv(
+        csv_text(
             header,
             (
                 (*map(_short, (*reference, *displacement, quality)), role, _short(residual), str(int(held)))
@@ -167,7 +167,7 @@ def write_buildings(comparison: Comparison, folder: Path) -> None:
     ]
     write_text(folder / "buildings.geojson", _collection(features, grid))
     rows = ((*_building_cells(b, grid), grades["grade_scale"] or "", "", "") for b in comparison.buildings)
-    write_text(folder / "buildings.csv", _csv((*BUILDING_COLUMNS, *grades), rows))
+    write_text(folder / "buildings.csv", csv_text((*BUILDING_COLUMNS, *grades), rows))
 
 
 BUILDING_COLUMNS = (
@@ -194,7 +194,8 @@ def _short(value: float | None) -> str:
     return "" if value is None or not math.isfinite(value) else f"{value:.{json_text.SIGNIFICANT_DIGITS}g}"
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as CSV in which no cell is taken for a formula."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

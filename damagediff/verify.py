@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from . import custody, digests, folders, outputs, signatures
+from . import __version__, crate, custody, digests, folders, outputs, signatures
 from .errors import EvidenceError
 
 LEFT_OUT = "left_out.json"
@@ -53,6 +53,7 @@ def run(folder: Path) -> Verification:
     left_out = _left_out(folder)
     findings = [
         *_manifest(text, manifest, folder),
+        *_crate(manifest, folder),
         *_listed(manifest, folder, left_out),
         *_replaced(folder, left_out),
         *_unlisted(manifest, folder, left_out),
@@ -112,6 +113,16 @@ def _manifest(text: str, manifest: dict[str, Any], folder: Path) -> Iterator[Fin
     ids = [item["sha256"] for item in manifest["outputs"] if item["name"] == "results.json"]
     if not ids or not ids[0].startswith(manifest["evidence_id"]) or len(manifest["evidence_id"]) != 12:
         yield Finding(folders.MANIFEST, "names an evidence id that is not that of results.json")
+
+
+def _crate(manifest: dict[str, Any], folder: Path) -> Iterator[Finding]:
+    """The description for archives, which follows from the manifest; by another version perhaps otherwise."""
+    path = folder / crate.FILE
+    if not path.is_file() or path.is_symlink():
+        yield Finding(crate.FILE, "is missing")
+    elif manifest.get("versions", {}).get("damagediff") == __version__:
+        if path.read_bytes() != crate.text(manifest).encode("utf-8", "replace"):
+            yield Finding(crate.FILE, "was changed: it does not say what the manifest says")
 
 
 def _logged(manifest: dict[str, Any], folder: Path) -> list[str]:

@@ -7,6 +7,7 @@ what was seen (*visible change*), never who, with what, why, or at what hour.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from datetime import datetime, timedelta
 from typing import Any
@@ -144,6 +145,12 @@ def share(value: float) -> str:
     if value > 1 - SHORTEST_HONEST_SHARE:
         return ">99.9 %"
     return f"{100 * value:.1f} %" if value < 0.1 or value > 0.9 else f"{100 * value:.0f} %"
+
+
+def slug(text: str) -> str:
+    """`text` as a name of a file that leads nowhere else: letters, digits, hyphens, at most 80."""
+    seen = re.sub(r"[^\w-]+", "-", unicodedata.normalize("NFC", plain(text)))
+    return seen.strip("-_")[:80].rstrip("-_")
 
 
 def number(value: float, digits: int = 2) -> str:

@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 import rasterio
 import threadpoolctl
+from hypothesis import settings
 from rasterio.errors import NotGeoreferencedWarning
+
+settings.register_profile("no timings", deadline=None)
+settings.load_profile("no timings")
+"""How long a test takes is for benchmarks: a busy machine fails none."""
 
 DRIVER = {
     ".tif": "GTiff",

@@ -30,6 +30,7 @@ from damagediff import (
     types,
     wording,
 )
+from damagediff.detection import Detection
 from damagediff.doubt import WEIGHT
 from damagediff.looks import Look, Looks, Shadows
 
@@ -345,6 +346,7 @@ def test_the_report_tells_on_which_side_of_its_limit_a_check_passes():
 def test_every_check_has_its_weight_and_every_weight_its_check():
     comparison = scenes.comparison()
     found = trust.judge(comparison.pair, comparison.alignment, comparison.change, 0.9, 0.08)
+    found = trust.with_detection(found, Detection(), comparison.pair.grid)
     assert {c.name for c in found.checks} == set(WEIGHT)
 
 

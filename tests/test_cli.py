@@ -33,6 +33,7 @@ CONTRACT = {
     "manifest.json",
     "comparison.zip",
     "SHA256SUMS",
+    "ro-crate-metadata.json",
     "custody.jsonl",
 }
 

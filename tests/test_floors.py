@@ -65,6 +65,13 @@ FLOOR = {
 }
 
 HELPER_OF = {
+    "crate": "evidence",
+    "report_pages": "report",
+    "report_batch": "report",
+    "cli_cases": "cli",
+    "case_template": "runs",
+    "case_file": "runs",
+    "batches": "runs",
     "saved": "outputs",
     "digests": "evidence",
     "cli_evidence": "cli",

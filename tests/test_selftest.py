@@ -302,3 +302,11 @@ def test_a_pair_too_poor_says_exactly_that() -> None:
     assert "Change of any size can be missed here" in said and "6 buildings" in said and "1 was found" in said
     skipped = types.Trust("comparable", (), detection=detection.Detection(reason=selftest.SKIPPED))
     assert "was not measured: skipped" in missed.headline(skipped, GRID)
+
+
+def test_fewer_objects_where_each_costs_more() -> None:
+    plain = selftest_places.wanted(1_000_000, 20, 20)
+    assert sum(plain.values()) == pytest.approx(270, abs=3)
+    assert selftest_places.wanted(1_000_000, 25, 20) == plain
+    leaning = selftest_places.wanted(1_000_000, 60, 20)
+    assert 0.3 * sum(plain.values()) < sum(leaning.values()) < 0.7 * sum(plain.values())

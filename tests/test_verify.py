@@ -15,8 +15,21 @@ import scenes
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from rocrate.rocrate import ROCrate
 
-from damagediff import bundle, case_files, cli, custody, digests, evidence, outputs, report, types, verify
+from damagediff import (
+    bundle,
+    case_files,
+    cli,
+    crate,
+    custody,
+    digests,
+    evidence,
+    outputs,
+    report,
+    types,
+    verify,
+)
 from damagediff.errors import EvidenceError, OutputError
 
 STARTED = datetime(2024, 3, 1, 12, 30, 5, tzinfo=UTC)
@@ -66,7 +79,7 @@ def test_one_byte_flipped_anywhere_is_named(run: Path, place: float) -> None:
             assert path.name == "manifest.json" and "manifest.json" in str(error)
         else:
             assert path.name in found
-            assert found <= {path.name, "SHA256SUMS", "manifest.json"}
+            assert found <= {path.name, "SHA256SUMS", "manifest.json", crate.FILE}
         path.write_bytes(good)
     assert named(run) == set()
 
@@ -132,7 +145,19 @@ def test_sums_are_those_of_sha256sum(run: Path) -> None:
     if tool is None:
         pytest.skip("sha256sum is not installed")
     done = subprocess.run([tool, "-c", "SHA256SUMS"], cwd=run, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and done.stdout.count(": OK") == len(list(run.iterdir())) - 3
+    assert done.returncode == 0 and done.stdout.count(": OK") == len(list(run.iterdir())) - 4
+
+
+def test_the_crate_is_one_by_the_library(run: Path) -> None:
+    found = ROCrate(run)
+    assert found.root_dataset["identifier"] == verify.read_manifest(run)[0]["evidence_id"]
+    files = {item.id for item in found.get_by_type("File")}
+    listed = {item["name"] for item in verify.read_manifest(run)[0]["outputs"]}
+    assert files == listed | {"manifest.json"} and all((run / name).is_file() for name in files)
+    action = found.dereference("#run")
+    assert {part.id for part in action["result"]} == files and action["instrument"]["name"] == "damagediff"
+    said = json.loads((run / crate.FILE).read_text(encoding="utf-8"))["@graph"][0]
+    assert said["conformsTo"]["@id"] == crate.PROFILE and said["about"]["@id"] == "./"
 
 
 def test_each_act_is_chained_to_the_one_before(run: Path) -> None:

@@ -1,0 +1,111 @@
+"""Cases from files: a case file, a CSV of pairs, and the batch of many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import batches, case_file, cli_values
+from .errors import DamagediffError, InputError, SettingsError
+from .settings import Settings
+from .types import Case
+
+HOW = ("out", "overwrite", "quiet", "as_json", "operator", "workers", "seed", "settings_file", "overrides")
+"""Options that may be given beside a case file: they say how it is run, not what is compared."""
+
+
+def load(path: Path, given: dict[str, Any]) -> tuple[Case, Settings, dict[str, Any]]:
+    """A case file with the options given beside it.
+
+    Returns
+    -------
+    (the case, its settings, `given` with what the file says: ``out`` among it)
+
+    Raises
+    ------
+    SettingsError
+        The file is wrong, or an option is given that the file should say.
+    InputError
+        The file cannot be read.
+    """
+    for name, value in given.items():
+        if name not in HOW and value not in (None, False, "", ()):
+            option = name.replace("_", "-")
+            raise SettingsError(f"--{option}: write it into {path.name}, so that the case is whole")
+    return from_table(case_file.read(path), path.parent, given)
+
+
+def from_table(
+    table: case_file.CaseTable, folder: Path, given: dict[str, Any]
+) -> tuple[Case, Settings, dict[str, Any]]:
+    """The same from what the file says, its paths in `folder`."""
+    case_file.check_links(table, folder)
+    told = given | case_file.given(table, folder) | {"settings_values": table.settings}
+    if told.get("out") is None and table.output is not None:
+        told["out"] = folder / table.output
+    files = [folder / image.file for image in (table.before, table.after) if image is not None]
+    case = cli_values.case(files[0], files[-1], told)
+    return case, cli_values.settings(told), told | {"one_picture": table.after is None}
+
+
+def run(paths: tuple[Path, ...], out: Path, given: dict[str, Any], tell: Callable[[str], None]) -> None:
+    """Run a batch, print its summary, and raise when a case could not be compared."""
+    cores = os.cpu_count() or 1
+    at_once = given["workers"] or cores
+    items = plan(paths, given, max(1, cores // at_once))
+    quiet = (lambda words: None) if given["quiet"] else tell
+    with ThreadPoolExecutor(at_once) as pool:  # each of its threads waits for a process
+        lines = batches.run(items, out, pool, quiet)
+    if given["as_json"]:
+        click.echo((out / "summary.json").read_text(encoding="utf-8"), nl=False)
+    failed = [line for line in lines if line["outcome"] == "failed"]
+    tell(f"{out / 'index.html'}: {len(lines)} cases, {len(failed)} failed")
+    if failed:
+        first = failed[0]
+        raise DamagediffError(
+            f"{len(failed)} of {len(lines)} cases failed; first {first['name']}: {first['message']}"
+        )
+
+
+def plan(paths: tuple[Path, ...], given: dict[str, Any], threads: int) -> list[batches.Item]:
+    """The cases of a batch. One that cannot be read is an item too, with its error: the others go on.
+
+    Raises
+    ------
+    InputError
+        A path is neither a case file nor a table of pairs, or the table cannot be read.
+    """
+    found = list(_named(paths))
+    names = batches.names([name for name, _, _ in found])
+    settings = [] if given["settings_file"] is None else [f"--settings={given['settings_file']}"]
+    seed = [] if given["seed"] is None else [f"--seed={given['seed']}"]
+    how = (f"--workers={threads}", *settings, *seed, *(f"--set={text}" for text in given["overrides"]))
+    return [_item(name, path, row, given, how) for name, (_, path, row) in zip(names, found, strict=True)]
+
+
+def _named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path, dict[str, str] | None]]:
+    """(wished name, file, line of a CSV) of each case that `paths` name."""
+    for path in paths:
+        if path.suffix.lower() == case_file.SUFFIX:
+            yield (path.absolute().parent.name if path.stem == "case" else path.stem), path, None
+        elif path.suffix.lower() == ".csv":
+            yield from ((name, path, row) for name, row in batches.rows(path))
+        else:
+            raise InputError(f"{path.name}: not a case file (.toml) and not a table of pairs (.csv)")
+
+
+def _item(
+    name: str, path: Path, row: dict[str, str] | None, given: dict[str, Any], how: tuple[str, ...]
+) -> batches.Item:
+    try:
+        table = case_file.read(path) if row is None else case_file.checked(path.name, batches.as_table(row))
+        case, settings, _ = from_table(table, path.parent, given)
+    except DamagediffError as error:
+        return batches.Item(name, (), None, (error.exit_code, str(error)))
+    arguments = (str(path),) if row is None else batches.arguments(row, path.parent)
+    return batches.Item(name, (*arguments, *how), (case, settings))
