@@ -128,7 +128,10 @@ def exchanged(measures: Measures) -> Measures:
 
 def turned(scene: Scene, radiometry: Radiometry) -> tuple[Scene, Radiometry]:
     """The same pair with before and after exchanged, and its radiometry; both stay on the same grid."""
-    back = replace(scene, before=scene.after, after=scene.before)
+    filling = scene.filling
+    if filling is not None:
+        filling = replace(filling, before=filling.after, after=filling.before)
+    back = replace(scene, before=scene.after, after=scene.before, filling=filling)
     return back, replace(radiometry, before=radiometry.after, after=radiometry.before)
 
 

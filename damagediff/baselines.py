@@ -117,7 +117,7 @@ def laid(scene: Scene, image: Image) -> Iterator[Earlier]:
     with raster.Reader(image, scene.pair.roles) as reader:
         moving = feed.open_feed(image, reader, pair.grid, not moving_is_file, longest, optical)
         case = replace(scene.case, tie_points=None)
-        earlier = replace(scene, case=case, pair=pair, after=moving, progress=silent)
+        earlier = replace(scene, case=case, pair=pair, after=moving, progress=silent, filling=None)
         alignment, model = registration.register(earlier)
         earlier = replace(earlier, after=moving.aligned(model))
         if alignment.accepted and optical:

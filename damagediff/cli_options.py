@@ -73,6 +73,9 @@ def align_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="CSV",
             help="Places of the before image found on a map: before_col, before_row (or x, y), lon, lat.",
         ),
+        click.option(
+            "--no-graphics", is_flag=True, help="Do not look for captions and marks drawn over pictures."
+        ),
         click.option("--no-local", is_flag=True, help="No smooth local field on top of the model."),
         click.option("--model", type=models, help="Richest global model allowed."),
         click.option(

@@ -36,6 +36,8 @@ def settings(given: dict[str, Any]) -> options.Settings:
         named.append(f"report.figures={json.dumps(given['figures'])}")
     if given.get("no_local"):
         named.append("align.local=false")
+    if given.get("no_graphics"):
+        named.append("masks.graphics=false")
     if given.get("show_private"):
         named.append("report.show_private=true")
     if given.get("accept_damaged"):

@@ -33,7 +33,7 @@ def look(scene: Scene, accepted: bool) -> SamePicture:
     again = _repeated(scene)
     if scene.pair.identical:
         return SamePicture(1.0, 0, whole=True, partly=False, repeated=again)
-    plain = replace(scene, before=_with_drawn(scene.before), after=_with_drawn(scene.after))
+    plain = replace(scene, before=scene.before.bare(), after=scene.after.bare())
     found, mirrored = _through_alignment(plain), None
     if not accepted and not found.whole:
         found, mirrored = _otherwise(plain, found)
@@ -65,13 +65,6 @@ def unless_one(
     if scene.same is None or not scene.same.whole:
         return change, found
     return replace(change, changed=np.full_like(change.changed, NOT_ANALYSED)), ()
-
-
-def _with_drawn(feed: Feed) -> Feed:
-    drawn = feed.reduced.drawn
-    if drawn is None:
-        return feed
-    return replace(feed, reduced=replace(feed.reduced, valid=feed.reduced.valid | drawn, drawn=None))
 
 
 def _through_alignment(scene: Scene) -> Judged:

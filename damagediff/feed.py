@@ -63,6 +63,8 @@ class Feed:
     """Whole file pixels a grid pixel is wide, at least 1."""
     model: Model | None = None
     """moving_from_reference; None for the reference itself and before anything is known."""
+    marks: BoolArray | None = None
+    """(rows, cols) of the file as shown: where something is drawn over it; None: nowhere known."""
     planted: tuple[Patch, ...] = ()
     """What `read` gives in place of the file's pixels: for self-tests only, never for what is written."""
 
@@ -140,6 +142,14 @@ class Feed:
         return self._stored(window, (0, 0), None)
 
     def _not_excluded(self, window: Window) -> BoolArray:
+        usable = self._not_excluded_blocks(window)
+        if self.marks is None:
+            return usable
+        inside = (np.arange(window.rows) + window.row, np.arange(window.cols) + window.col)
+        at = [np.clip(index, 0, size - 1) for index, size in zip(inside, self.marks.shape, strict=True)]
+        return usable & ~self.marks[np.ix_(*at)]
+
+    def _not_excluded_blocks(self, window: Window) -> BoolArray:
         rows, cols = (
             np.clip((np.arange(count) + first) // self.reduced.factor, 0, size - 1)
             for first, count, size in zip(window[:2], window[2:], self.reduced.valid.shape, strict=True)
@@ -199,6 +209,31 @@ class Feed:
     def without(self, drawn: BoolArray) -> Feed:
         """The same image with what is drawn over its reduced picture taken as not valid, in all reads."""
         return replace(self, reduced=replace(self.reduced, valid=self.reduced.valid & ~drawn, drawn=drawn))
+
+    def bare(self) -> Feed:
+        """The same image with what is drawn over it taken as picture."""
+        drawn = self.reduced.drawn
+        if drawn is None:
+            return self
+        return replace(
+            self, reduced=replace(self.reduced, valid=self.reduced.valid | drawn, drawn=None), marks=None
+        )
+
+    def without_marks(self, marks: BoolArray) -> Feed:
+        """The same image with what is drawn over it, (rows, cols) of the file as shown, taken as not valid.
+
+        Of the reduced picture, the pixels that hold any of it.
+        """
+        if not marks.any():
+            return self
+        blocks = [np.arange(0, n, self.reduced.factor) for n in marks.shape]
+        found = np.maximum.reduceat(np.maximum.reduceat(marks, blocks[0], 0), blocks[1], 1)
+        rows, cols = self.reduced.valid.shape
+        drawn = np.zeros((rows, cols), bool)
+        found = found[:rows, :cols]
+        drawn[: found.shape[0], : found.shape[1]] = found
+        drawn = drawn if self.reduced.drawn is None else drawn | self.reduced.drawn
+        return replace(self.without(drawn), marks=marks)
 
     def grey(self) -> FloatArray:
         """(rows, cols) 0..255 of the whole reduced picture, as delivered."""

@@ -41,6 +41,8 @@ SAME = ((8.0, 11, 0.8), (1.0, 7, 0.5))
 be the same): what JPEG smeared a little, and what is the same to the bit, which by chance a fiftieth is."""
 MAX_COPIED = 0.7
 """Share of all edge pixels beyond which the files are copies of one picture, not two with one frame."""
+MOST_SAME = 0.5
+"""Share of all other pixels that are the same, from which same lines are ground that did not change."""
 GROW_PX = 9
 
 
@@ -70,7 +72,9 @@ def overlaid(before: FloatArray, after: FloatArray) -> BoolArray:
             for part in (same, edges)
         ]
         drawn |= same & (near[0] >= share * near[1]) & (near[0] >= side)
-    return np.asarray(cv2.dilate(drawn.astype(np.uint8), np.ones((GROW_PX, GROW_PX), np.uint8)), bool)
+    found = np.asarray(cv2.dilate(drawn.astype(np.uint8), np.ones((GROW_PX, GROW_PX), np.uint8)), bool)
+    alike = (apart <= SAME[0][0])[~found]
+    return found if alike.size == 0 or alike.mean() <= MOST_SAME else np.zeros(before.shape, bool)
 
 
 def _gradient(grey: FloatArray) -> FloatArray:

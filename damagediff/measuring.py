@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from . import diff, radar, raster, reference_measures, tiles
+from . import diff, filling, radar, raster, reference_measures, resample, tiles
 from .diff import Measures, Radiometry
 from .errors import InputError
 from .reference_measures import Reference
 from .scene import Scene
-from .types import BoolArray, FloatArray, Image, Lean, Window
+from .types import BoolArray, ByteArray, FloatArray, Image, Lean, Window
 
 OVERVIEW_PX = 1024
 """Longest side of the aligned overviews that radiometry is learnt from."""
@@ -77,12 +79,65 @@ def part(
     learnt : (Radiometry, Reference or None)
         Of `learn`.
     """
+    before, after, before_valid, after_valid = read_pair(scene, core.padded(diff.halo(lean)))
+    both = learnt[0].before_8bit(before), learnt[0].after_8bit(after)
+    return measured(scene, core, both, before_valid & after_valid, (learnt[1], lean))
+
+
+def measured(
+    scene: Scene,
+    core: Window,
+    both: tuple[ByteArray, ByteArray],
+    valid: BoolArray,
+    by: tuple[Reference | None, Lean | None],
+) -> Measures:
+    """The measures of pictures that were read; what is drawn over either is filled for its neighbours' sake.
+
+    Parameters
+    ----------
+    core : Window
+        Of the grid.
+    both : (before, after), each (bands, rows, cols) uint8
+        Of `Radiometry`, on the core with `diff.halo` of the lean around it.
+    valid : (rows, cols) bool
+        Where both pictures may be used.
+    by : (Reference or None, Lean or None)
+    """
+    reference, lean = by
     halo = diff.halo(lean)
-    before, after, before_valid, after_valid = read_pair(scene, core.padded(halo))
-    usable = before_valid & after_valid & scene.areas.usable(core.padded(halo))
-    radiometry, reference = learnt
-    both = radiometry.before_8bit(before), radiometry.after_8bit(after)
-    return diff.measure(*both, usable, scene.pair.roles, lean, reference)
+    window, roles = core.padded(halo), scene.pair.roles
+    usable = scene.areas.usable(window)
+    hidden = None if scene.filling is None else _hidden(scene, window) & ~valid
+    if scene.filling is None or hidden is None or not hidden.any():
+        return diff.measure(*both, valid & usable, roles, lean, reference)
+    shape = scene.pair.grid.shape
+    at_rc = (
+        resample.mirrored(window.row, window.rows, shape[0]),
+        resample.mirrored(window.col, window.cols, shape[1]),
+    )
+    filled = scene.filling.put(both, hidden, at_rc)
+    found = diff.measure(*filled, (valid | hidden) & usable, roles, lean, reference)
+    return filling.without_hidden(found, hidden, halo)
+
+
+def _hidden(scene: Scene, window: Window) -> BoolArray:
+    """Pixels of which both pictures would have something, were nothing drawn over them."""
+    bare = [
+        feed.bare().read_mirrored(window, scene.pair.grid.shape)[1] for feed in (scene.before, scene.after)
+    ]
+    return bare[0] & bare[1]
+
+
+def with_filling(scene: Scene, radiometry: Radiometry) -> Scene:
+    """The scene with what is to stand in place of graphics, where there are any."""
+    feeds = scene.before, scene.after
+    if all(feed.reduced.drawn is None or not feed.reduced.drawn.any() for feed in feeds):
+        return scene
+    factor = max(1, -(-max(scene.pair.grid.shape) // OVERVIEW_PX))
+    (before, first), (after, second) = (feed.overview(factor, scene.pair.grid.shape) for feed in feeds)
+    if not (first & second).any():
+        return scene
+    return replace(scene, filling=filling.learn((before, after), first & second, factor, radiometry))
 
 
 def ceiling(scene: Scene, radiometry: Radiometry, reference: Reference | None) -> list[Measures]:

@@ -27,8 +27,8 @@ from . import (
     finding,
     footprint_fit,
     footprints,
+    graphics,
     looking,
-    masks,
     measuring,
     notes,
     pictures,
@@ -163,10 +163,8 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
         feeds = [first.result()]
         progress("reading", 0.5)
         feeds.append(second.result())
-        if optical and pair.moving_is_file and feeds[0].reduced.valid.shape == feeds[1].reduced.valid.shape:
-            if not copies.at_once(*feeds):  # in copies of one picture everything would look drawn
-                drawn = masks.overlaid(feeds[0].grey(), feeds[1].grey())
-                feeds = [feed.without(drawn) for feed in feeds]
+        if optical and pair.moving_is_file and settings.masks.graphics:
+            feeds = graphics.left_out(feeds, executor)
         yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress, where)
 
 
@@ -203,6 +201,7 @@ def _compare_aligned(
     scene: Scene, alignment: Alignment, outlines: tuple[footprints.Footprint, ...], folder: Path
 ) -> Comparison:
     radiometry, reference = measuring.learn(scene)
+    scene = measuring.with_filling(scene, radiometry)
     measures, drawn = _measure_and_write(scene, (radiometry, reference), alignment.lean, folder)
     measured, supported = measures.valid, analysed.supported(measures, alignment)
     measures = replace(measures, valid=measured & supported)
@@ -300,8 +299,7 @@ def _measure_and_write(
             )
             before8, after8 = radiometry.before_8bit(before), radiometry.after_8bit(after)
             both = before_valid & after_valid
-            usable = both & scene.areas.usable(core.padded(halo))
-            found = diff.measure(before8, after8, usable, scene.pair.roles, lean, reference)
+            found = measuring.measured(scene, core, (before8, after8), both, (reference, lean))
             full = sight.full_pixels((before[inner], after[inner]), dtypes, found.shape)
             found = replace(found, full=full)
             return core, found, before8[inner], after8[inner], both[inner[1:]]
@@ -370,5 +368,6 @@ def _comparison(
             *notes.of_hand_points(alignment.tie_points),
             *notes.of_areas(scene),
             *notes.of_sources(scene),
+            *graphics.note(scene),
         ),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .areas import Areas
 from .feed import Feed
+from .filling import Filling
 from .outcome import SamePicture
 from .settings import Settings
 from .types import Case, Image, Pair
@@ -37,6 +38,8 @@ class Scene:
     """Further images of the place from before, let in but not opened."""
     same: SamePicture | None = None
     """Whether both files are one picture; None before that was asked."""
+    filling: Filling | None = None
+    """What stands in place of graphics while their neighbours are measured; None: nothing."""
 
     @property
     def shown(self) -> tuple[int, ...]:

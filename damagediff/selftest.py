@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from . import detection_fit, diff, finding, planting, selftest_places, tiles
+from . import detection_fit, diff, finding, measuring, planting, selftest_places, tiles
 from .cells import CELL, Measures
 from .detection import Detection, DetectionCurve, PlantedExample, Tally
 from .feed import Feed, Patch
@@ -281,13 +281,8 @@ class _Test:
 
     def _measure(self, scene: Scene, core: Window) -> Measures:
         """The measures of a part of the grid, as the one pass over the scene makes them."""
-        shape, radiometry = scene.pair.grid.shape, self.stages.radiometry
-        window = core.padded(diff.halo(self.stages.lean))
-        before, before_valid = scene.before.read_mirrored(window, shape)
-        after, after_valid = scene.after.read_mirrored(window, shape)
-        usable = before_valid & after_valid & scene.areas.usable(window)
-        both = radiometry.before_8bit(before), radiometry.after_8bit(after)
-        return diff.measure(*both, usable, scene.pair.roles, self.stages.lean, self.stages.reference)
+        learnt = self.stages.radiometry, self.stages.reference
+        return measuring.part(scene, core, learnt, self.stages.lean)
 
     def examples(self, outcomes: Sequence[Outcome]) -> tuple[PlantedExample, ...]:
         """One object of each kind, as the run saw it."""

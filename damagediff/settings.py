@@ -33,6 +33,15 @@ class ReadSettings:
 
 
 @dataclass(frozen=True)
+class MaskSettings:
+    """What is not picture."""
+
+    graphics: bool = True
+    """Whether captions, arrows, markers and logos drawn over plain pictures are found and left out; see
+    docs/method.md. Without, they may be aligned on and reported as change."""
+
+
+@dataclass(frozen=True)
 class AlignSettings:
     """Co-registration; see docs/method.md."""
 
@@ -162,6 +171,7 @@ class Settings:
     """All stages together. The same settings and inputs give the same bytes."""
 
     read: ReadSettings = field(default_factory=ReadSettings)
+    masks: MaskSettings = field(default_factory=MaskSettings)
     align: AlignSettings = field(default_factory=AlignSettings)
     diff: DiffSettings = field(default_factory=DiffSettings)
     radar: RadarSettings = field(default_factory=RadarSettings)
@@ -285,6 +295,7 @@ def from_dict(values: dict[str, Any]) -> Settings:
 
 _STAGES: dict[str, Any] = {
     "read": ReadSettings,
+    "masks": MaskSettings,
     "align": AlignSettings,
     "diff": DiffSettings,
     "radar": RadarSettings,

@@ -106,7 +106,7 @@ VERDICT_MEANING: dict[Verdict, str] = {
 REASONS: dict[Reason, str] = {
     "outside_area_of_interest": "outside the area of interest",
     "excluded_by_hand": "excluded by hand, with what its neighbourhood reaches",
-    "drawn_over": "drawn over in both pictures",
+    "drawn_over": "drawn over in one picture or both, with what its neighbourhood reaches",
     "no_picture": "no picture in one of the two, or next to such a place",
     "outside_tie_points": "outside the part that tie points support",
     "not_comparable": "the pair is not comparable",

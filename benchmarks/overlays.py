@@ -1,0 +1,206 @@
+"""Are graphics found that were drawn over a picture, and is a clean picture left alone?
+
+python benchmarks/overlays.py --data DIR [--scenes 40] [--seed 41] [--out FILE.json]
+
+- ``found``: over real pairs the benchmark draws captions, arrows, boxes, circles, markers, lines, logos,
+  scale bars, panels, and half-transparent watermarks, logos and panels (`_graphics`), in one picture or in
+  both at the same pixels, as PNG or as JPEG of quality 60 to 95; share of the pixels that they cover, and
+  change by at least 8 grey levels, that is left out
+- ``clean``: share of the real pictures, which carry no graphics, that is left out
+- ``points``: of the published map of Bent Jbail: share of the experts' points within 15 px of a region,
+  share of regions within 15 px of a point, and both for the regions thrown at random
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import _graphics
+import _pairs
+import _runs
+import cv2
+import numpy as np
+from PIL import Image
+
+from damagediff import settings
+
+OWN_GRAPHICS = ("ge_", "turkey2023_", "unosat_", "sar_", "iran_")
+LARGEST_PX = 1100
+NEAR_PX = 15
+AT_RANDOM = 100
+SETTINGS = settings.Settings(workers=1)
+
+
+def main() -> int:
+    """Run, print, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
+    parser.add_argument("--scenes", type=int, default=40, help="pairs to draw over")
+    parser.add_argument("--seed", type=int, default=41)
+    parser.add_argument("--skip", nargs="*", default=[], choices=["found", "clean", "points"])
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    args = parser.parse_args()
+    hosts = [p for p in sorted(args.data.glob("*")) if usable(p)] if args.data.is_dir() else []
+    if not _pairs.need_data(args.data, hosts):
+        return 2
+    rng, figures = np.random.default_rng(args.seed), {}
+    if "found" not in args.skip:
+        figures["found"] = found(hosts, args.scenes, rng)
+    if "clean" not in args.skip:
+        figures["clean"] = clean(hosts)
+    if "points" not in args.skip:
+        figures["points"] = points(args.data / "unosat_bentjbail", rng)
+    for name, part in figures.items():
+        print(name, json.dumps(part))
+    files = [_pairs.file_of(host, when) for host in hosts for when in ("before", "after")]
+    _pairs.write_json(args.out, {**figures, "seed": args.seed, **_pairs.about(files)})
+    return 0
+
+
+def usable(folder: Path) -> bool:
+    """Whether a pair is two plain pictures of a size to draw on, without graphics of their own."""
+    if not folder.is_dir() or folder.name.startswith(OWN_GRAPHICS) or folder.name in _pairs.GEOREFERENCED:
+        return False
+    with Image.open(_pairs.file_of(folder, "before")) as picture:
+        return max(picture.size) <= LARGEST_PX
+
+
+def pixels(path: Path) -> np.ndarray:
+    """(rows, cols, 3) uint8."""
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def left_out(before: Path, after: Path) -> list[np.ndarray]:
+    """(rows, cols) of each file: what the tool takes for drawn over."""
+    out = []
+    with _pairs.opened(before, after, SETTINGS) as scene:
+        for feed in (scene.before, scene.after):
+            drawn = np.zeros(feed.image.shape, bool) if feed.marks is None else feed.marks.copy()
+            if feed.reduced.drawn is not None:
+                blocks = feed.reduced.drawn.repeat(feed.reduced.factor, 0).repeat(feed.reduced.factor, 1)
+                drawn |= blocks[: drawn.shape[0], : drawn.shape[1]]
+            out.append(drawn)
+    return out
+
+
+def found(hosts: list[Path], scenes: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Recall of pixels, by kind and by opacity."""
+    rows = defaultdict(list)
+    kinds = [*_graphics.OPAQUE, *_graphics.HALF]
+    with tempfile.TemporaryDirectory() as name:
+        for _ in range(scenes):
+            host = hosts[int(rng.integers(len(hosts)))]
+            plain = [pixels(_pairs.file_of(host, when)) for when in ("before", "after")]
+            modes = ["before", "after"] + ["both"] * (plain[0].shape == plain[1].shape)
+            mode = modes[int(rng.integers(len(modes)))]
+            on = [mode in ("before", "both"), mode in ("after", "both")]
+            shape = plain[on.index(True)].shape[:2]
+            taken, drawn = np.zeros(shape, bool), []
+            for kind in rng.permutation(kinds)[:6]:
+                box = _graphics.place(taken, kind, rng)
+                if box is not None:
+                    drawn.append(_graphics.draw(kind, shape, box, rng))
+            quality = int(rng.integers(60, 96)) if rng.random() < 0.6 else None
+            files = [
+                write(Path(name) / when, _graphics.laid(p, drawn) if has else p, quality)
+                for when, p, has in zip(("before", "after"), plain, on, strict=True)
+            ]
+            masks = left_out(*files)
+            for picture, has, mask in zip(plain, on, masks, strict=True):
+                for one in drawn if has else []:
+                    seen = _graphics.visible(picture, one)
+                    if seen.any():
+                        rows[one.kind, mode == "both"].append((int((mask & seen).sum()), int(seen.sum())))
+    return recall(rows)
+
+
+def write(path: Path, picture: np.ndarray, quality: int | None) -> Path:
+    """As PNG, or as JPEG of some quality."""
+    path = path.with_suffix(".png" if quality is None else ".jpg")
+    Image.fromarray(picture).save(path, **({} if quality is None else {"quality": quality}))
+    return path
+
+
+def recall(rows: dict[tuple[str, bool], list[tuple[int, int]]]) -> dict[str, Any]:
+    """Mean over graphics of the share of their pixels that is left out."""
+    out: dict[str, Any] = {}
+    for both in (False, True):
+        part = {kind: each for (kind, where), each in rows.items() if where == both}
+        shares = {kind: [hit / all_ for hit, all_ in each] for kind, each in part.items()}
+        groups = {"opaque": _graphics.OPAQUE, "half-transparent": _graphics.HALF}
+        summary = {
+            name: [round(float(np.mean(s)), 3), len(s)]
+            for name, members in groups.items()
+            if (s := [share for kind in members for share in shares.get(kind, [])])
+        }
+        by_kind = {kind: [round(float(np.mean(s)), 3), len(s)] for kind, s in sorted(shares.items())}
+        out["in both" if both else "in one"] = {**summary, "kinds": by_kind}
+    return out
+
+
+def clean(hosts: list[Path]) -> dict[str, Any]:
+    """Share of each clean picture that is left out."""
+    each = {}
+    for host in hosts:
+        masks = left_out(_pairs.file_of(host, "before"), _pairs.file_of(host, "after"))
+        each[host.name] = [round(float(mask.mean()), 4) for mask in masks]
+    values = np.array(list(each.values()))
+    return {
+        "mean": round(float(values.mean()), 4),
+        "median": round(float(np.median(values)), 4),
+        "pictures over .02": int((values > 0.02).sum()),
+        "pictures": int(values.size),
+        "each": each,
+    }
+
+
+def points(folder: Path, rng: np.random.Generator) -> dict[str, Any]:
+    """Regions against the experts' points on the after panel."""
+    if not folder.is_dir():
+        return {"missing": folder.name}
+    run = _runs.compare(_pairs.file_of(folder, "before"), _pairs.file_of(folder, "after"))
+    if run is None:
+        return {"accepted": False}
+    matrix = np.linalg.inv(run.found.alignment.moving_from_reference)
+    at = np.array(json.loads((folder / "points.json").read_text())["points_xy"])[:, ::-1]
+    moved = np.column_stack([at, np.ones(len(at))]) @ matrix.T
+    at = moved[:, :2] / moved[:, 2:]
+    out: dict[str, Any] = {"accepted": True, "points": len(at)}
+    inside = np.round(at).astype(int)
+    keep = (inside >= 0).all(1) & (inside < run.mask.shape).all(1)
+    out["points on what was analysed"] = round(float((run.mask[tuple(inside[keep].T)] != 255).mean()), 3)
+    for name, classes in (("structural", (1,)), ("any", (1, 2))):
+        mask = np.isin(run.mask, classes)
+        thrown = [near(np.roll(mask, rng.integers(mask.shape), (0, 1)), at) for _ in range(AT_RANDOM)]
+        out[name] = {
+            "measured": dict(
+                zip(("points near a region", "regions near a point"), near(mask, at), strict=True)
+            ),
+            "at random": [round(float(v), 3) for v in np.mean(thrown, 0)],
+            "regions": int(cv2.connectedComponents(mask.astype(np.uint8))[0] - 1),
+        }
+    return out
+
+
+def near(mask: np.ndarray, at: np.ndarray) -> tuple[float, float]:
+    """(share of points within NEAR_PX of a region, share of regions within NEAR_PX of a point)."""
+    count, label = cv2.connectedComponents(mask.astype(np.uint8))
+    apart = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
+    inside = np.round(at).astype(int)
+    inside = inside[(inside >= 0).all(1) & (inside < mask.shape).all(1)]
+    field = np.ones(mask.shape, np.uint8)
+    field[tuple(inside.T)] = 0
+    touched = np.unique(label[cv2.distanceTransform(field, cv2.DIST_L2, 5) <= NEAR_PX])
+    hits = float((apart[tuple(inside.T)] <= NEAR_PX).sum()) / len(at)
+    return round(hits, 3), round(float((touched > 0).sum()) / max(1, count - 1), 3)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
