@@ -75,7 +75,8 @@ def of_copies(scene: Scene) -> Iterator[str]:
             how = "edited or compressed again" if same.mirrored is None else f"mirrored {same.mirrored}"
             yield (
                 f"The two files appear to be copies of one picture, {how}: {seen}. So nothing is said about "
-                "change: where they differ, a file was changed, which says nothing of the place."
+                "change: where they differ, a file was changed, or both were drawn or computed alike; "
+                "neither says anything of the place."
             )
         elif same.partly:
             yield (

@@ -64,6 +64,11 @@ WHOLE = 0.5
 """Share of windows that are the same from which the files are copies of one picture."""
 PART, LEAST_SAME = 0.1, 5
 """Share of windows, and how many, from which a part of both is one picture. Of 60 real pairs none has one."""
+ELSEWHERE = 1.5
+"""Times what is left of a window where it lies, in levels: a copy fits another place of the picture worse
+than this. Where content repeats (orchards, tents, houses drawn alike) every place fits as well."""
+ASKED_ELSEWHERE = 16
+"""Of the windows that are the same, evenly, so many are looked for elsewhere."""
 _ROUNDS = 8
 
 
@@ -83,6 +88,8 @@ class Looked(NamedTuple):
     """Share of the window's pixels that are black or white to the end in either picture."""
     light: Array
     """(2, 16) grey levels of both, blurred by 3.2 px, on a lattice."""
+    band: tuple[FloatArray, FloatArray]
+    """The band of the first picture's window, and of the second's with the margins, moved by `shift_rc`."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,8 @@ def look(before: FloatArray, after: FloatArray, valid: BoolArray) -> Looked | No
     ends = (_core(before), _core(after))
     clipped = float(np.logical_or(*[(x <= 0.5) | (x >= 254.5) for x in ends]).mean())
     unlike = float(np.sqrt(max(0.0, 1 - r * r)))
-    return Looked(r, min(spread) * unlike, (min(spread), max(spread)), grain, shift, clipped, light)
+    contrast, bands = (min(spread), max(spread)), (a, second.band)
+    return Looked(r, min(spread) * unlike, contrast, grain, shift, clipped, light, bands)
 
 
 @dataclass(frozen=True)
@@ -173,11 +181,14 @@ def _core(data: FloatArray) -> FloatArray:
 
 
 def _best_shift(first: FloatArray, second: FloatArray) -> tuple[float, float]:
-    """Where the core of `first` lies in `second`, to a fraction of a pixel by parabolas."""
-    inner = slice(MARGIN_PX, -MARGIN_PX)
+    """Where the core of `first` lies in `second`, by parabolas; 0 without contrast."""
     template = np.ascontiguousarray(_core(first))
-    if template.std() < 1e-3:
-        return 0.0, 0.0
+    return (0.0, 0.0) if template.std() < 1e-3 else _shift_of(template, second)
+
+
+def _shift_of(template: FloatArray, second: FloatArray) -> tuple[float, float]:
+    """Where a window lies in `second`, which has its margins, to a fraction of a pixel."""
+    inner = slice(MARGIN_PX, -MARGIN_PX)
     found = cv2.matchTemplate(np.ascontiguousarray(second[inner, inner]), template, cv2.TM_CCOEFF_NORMED)
     row, col = (int(k) for k in np.unravel_index(np.argmax(found), found.shape))
     return (
@@ -291,7 +302,39 @@ def judge(looked: Sequence[Looked], place: FloatArray) -> Judged:
         return Judged(int(asked.sum()), np.zeros(len(looked), bool))
     apart = _off_relation(np.stack([w.light for w in looked]), place, alike)
     same = alike & (apart <= SAME_RELATION_LEVELS)
-    return Judged(int(asked.sum()), same & (same.sum() >= ONE_RELATION * alike.sum()))
+    same &= same.sum() >= ONE_RELATION * alike.sum()
+    return Judged(int(asked.sum()), same & (same.sum() < LEAST_SAME or not _repeats(looked, same)))
+
+
+def _repeats(looked: Sequence[Looked], same: BoolArray) -> bool:
+    """Whether windows that are the same fit elsewhere in the second picture about as well.
+
+    Two acquisitions, or two drawings, of a lattice of like things agree wherever the lattice falls on itself;
+    a copy has its own noise and its own trees in one place only. The other windows are the other places: so
+    nothing more is read, and every pitch is met somewhere.
+    """
+    chosen = np.flatnonzero(same)
+    chosen = chosen[np.unique(np.linspace(0, len(chosen) - 1, ASKED_ELSEWHERE).astype(int))]
+    times = []
+    for k in chosen:
+        others = [one.band[1] for n, one in enumerate(looked) if n != k]
+        times.append(_least_left(looked[k].band[0], others) / max(looked[k].levels, 1e-3))
+    return float(np.median(times)) < ELSEWHERE
+
+
+def _least_left(first: FloatArray, others: Sequence[FloatArray]) -> float:
+    """What the best fitting of other windows does not explain of one, grey levels, in the flatter of both."""
+    left = [float(first.std())]
+    inner, template = slice(MARGIN_PX, -MARGIN_PX), np.ascontiguousarray(first)
+    peaks = [
+        cv2.matchTemplate(np.ascontiguousarray(x[inner, inner]), template, cv2.TM_CCOEFF_NORMED).max()
+        for x in others
+    ]
+    for n in np.argsort(peaks)[-3:]:
+        there = _core(_moved(others[n], _shift_of(template, others[n])))
+        r = _correlation(first, there)
+        left.append(min(float(first.std()), float(there.std())) * float(np.sqrt(max(0.0, 1 - r * r))))
+    return min(left)
 
 
 def _off_relation(light: Array, place: FloatArray, alike: BoolArray) -> FloatArray:

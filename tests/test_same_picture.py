@@ -234,3 +234,38 @@ def test_the_question_of_swapped_dates_is_asked_in_words():
 def test_the_checks_are_always_three():
     for same in (None, SamePicture(1.0, 9, True, False, "top to bottom"), SamePicture(0.3, 9, False, True)):
         assert [c.name for c in same_picture.checks(same)] == ["two pictures", "shared part", "repeated part"]
+
+
+def orchard(seed, offset_rc=(0, 0), side=400):
+    """Trees of one kind every 24 px, each with a colour of its own, and the noise of one exposure."""
+    rng = np.random.default_rng(seed)
+    row, col = (np.arange(side, dtype=np.float32) - at for at in offset_rc)
+    tone = rng.normal(112, 12, (side // 24 + 4,) * 2)
+    across = (row % 24 - 12) ** 2, (col % 24 - 12) ** 2
+    which = np.ix_(*((x // 24).astype(int) + 2 for x in (row, col)))
+    trees = tone[which] * np.exp(-np.add.outer(*across) / (2 * 4.0**2))
+    return exposed(190 - trees, rng)
+
+
+@pytest.mark.parametrize("seen", [lambda g: g, lambda g: g * 0.85 + 12, lambda g: g[:, ::-1]])
+def test_two_drawings_of_one_lattice_are_no_copies(seen):
+    first, second = orchard(1), np.ascontiguousarray(seen(orchard(2)))
+    for axis in (None, 0, 1):
+        there = repeated.flipped(second, axis)
+        valid = (np.ones(first.shape, bool),) * 2
+        found = same_windows.compare(first, there, repeated.offset(first, there, valid), valid)
+        assert (found.share or 0) < same_windows.PART
+    assert repeated.find(first, np.ones(first.shape, bool), "before", 1) is None
+
+
+@pytest.mark.parametrize("quality", [95, 60])
+def test_a_copy_of_a_lattice_is_still_a_copy(quality):
+    grey = orchard(1)
+    assert same_windows.compare(grey, jpeg(grey * 0.9 + 8, quality)).whole
+
+
+def test_two_lattices_are_not_accused(written):
+    alignment, same, said = asked(
+        written("before.png", orchard(1)), written("after.png", np.flipud(orchard(2, (9, 5))) * 0.85 + 12)
+    )
+    assert not alignment.accepted and not same.whole and not same.partly and not said
