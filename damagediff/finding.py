@@ -22,7 +22,7 @@ from .types import (
 )
 
 SENSITIVITY = (0.8, 1.0, 1.2)
-"""Multiples of the threshold at which the result is counted again."""
+"""Multiples of the threshold at which the result is counted again, where the score reaches so high."""
 
 Scale = diff.Calibration | list[Measures]
 """What the measures are held against; of a radar pair, the measures of unrelated content."""
@@ -74,7 +74,9 @@ def with_sensitivity(
     if (used.changed == NOT_ANALYSED).all():
         return used
     for times in SENSITIVITY:
-        threshold = min(times * used.threshold, 1.0)  # no score is above 1
+        threshold = times * used.threshold
+        if times > 1 and threshold > 1:  # no score is above 1: nothing to count, and no such multiple
+            continue
         if times != 1:
             fixed = replace(scene.settings, diff=replace(scene.settings.diff, threshold=threshold))
             again = find(replace(scene, settings=fixed), measures, scale, radiometry)

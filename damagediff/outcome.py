@@ -28,6 +28,7 @@ class Sensitivity:
     """Working-grid pixels of both tiers."""
     structural_px: int
     structural_regions: int
+    other_regions: int = 0
 
 
 @dataclass(frozen=True)

@@ -106,23 +106,28 @@ def sensitivity(times: float, change: ChangeMap, found: tuple[Region, ...], grid
     """What was found at `times` the threshold that was used, counted."""
     seen = amounts(change, grid)
     structural = sum(region.tier == "structural" for region in found)
-    return Sensitivity(times, change.threshold, seen.changed_px, seen.structural_px, structural)
+    other = len(found) - structural
+    return Sensitivity(times, change.threshold, seen.changed_px, seen.structural_px, structural, other)
 
 
 def sensitivity_lines(change: ChangeMap, grid: Grid) -> tuple[tuple[str, str], ...]:
     """(threshold, what was found there) in words, from the lowest threshold to the highest."""
-    seen = amounts(change, grid)
-    lines = []
+    seen, lines = amounts(change, grid), []
+    tiers = wording.tiers(change.measure)[0]
+    first = next(iter(tiers))  # what a reader looks for first: of radar the only one
+    together = ", in both kinds together" if len(tiers) > 1 else ""
     for found in change.sensitivity:
         used = "the threshold used" if found.times == 1 else f"{found.times:g} times the threshold"
-        regions = wording.count(found.structural_regions, "region")
+        many = found.structural_regions if first == "structural" else found.other_regions
         changed = "nothing" if not found.changed_px else f"{seen.area(found.changed_px)} in all"
         lines.append(
             (
                 f"At {used}, {wording.score(found.threshold)}",
-                f"{regions} of visible change; {changed} changed, in both kinds together",
+                f"{wording.count(many, 'region')} of {tiers[first]}; {changed} changed{together}",
             )
         )
+    if lines and change.sensitivity[-1].times <= 1:
+        lines.append(("At a higher threshold", "not counted: the score ends at 1"))
     return tuple(lines)
 
 

@@ -305,6 +305,11 @@ def test_the_sensitivity_to_the_threshold_is_counted(pair, tmp_path):
     assert lower["changed_area_px"] == low["changed_px"]
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "At the threshold used" in page and "At 1.2 times the threshold" in page
+    assert used["other_regions"] == sum(r["tier"] == "other" for r in found["regions"])
+    assert compare(pair, out, "--overwrite", "--threshold", "0.9").exit_code == 0
+    assert [entry["times"] for entry in results(out)["change"]["sensitivity"]] == [0.8, 1]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "At 1.2 times the threshold" not in page and "the score ends at 1" in page
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,10 @@ def test_a_run_on_bitmaps_says_that_it_is_radar(
     assert 128 <= region["centroid_rc"][0] <= 208 and 160 <= region["centroid_rc"][1] <= 240
     assert "1 region of changed radar backscatter" in report and "Radar pair: regions are" in report
     assert "visible change: built structure" not in report
+    assert "region of visible change" not in report and "regions of visible change" not in report
+    used = next(entry for entry in results["change"]["sensitivity"] if entry["times"] == 1)
+    assert used["other_regions"] == 1 and used["structural_regions"] == 0
+    assert "1 region of changed backscatter;" in report
     geo = json.loads((tmp_path / "run" / "regions.geojson").read_text(encoding="utf-8"))
     assert geo["features"][0]["properties"]["label"] == "changed backscatter"
 
