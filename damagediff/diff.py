@@ -320,7 +320,8 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
     least_px, least_rule = min_region(grid, settings)
     least = math.ceil(least_px / CELL**2)
     threshold, rule = _threshold(measures, calibration, smooth, least, settings.diff)
-    begun = thresholds.above(smooth, measures.valid, threshold, threshold * settings.diff.hysteresis)
+    low = threshold * settings.diff.hysteresis
+    begun = thresholds.above(smooth, measures.valid, threshold, low)
     structural, other = tiers.split(measures, smooth, begun, least)
     changed = np.full(measures.shape, NO_CHANGE, np.uint8)
     changed[other] = OTHER_CHANGE
@@ -337,6 +338,7 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
         calibration=calibration.to_dict(),
         min_region_px=least * CELL**2,
         measure=settings.diff.measure,
+        low_threshold=low if low < threshold else None,
         min_region_rule=f"{least_rule}; threads thinner than 3 cells are taken off before",
     )
 
@@ -360,7 +362,8 @@ def _threshold(
         return threshold_of(smooth[measures.valid], settings)
     at = reference_measures.otsu(measures.reference[measures.valid])
     gap = max(calibration.ceiling["reference"] - calibration.floor["reference"], MIN_GAP)
-    return float(curve(np.array((at - calibration.floor["reference"]) / gap))), OTSU_RULE
+    threshold = float(curve(np.array((at - calibration.floor["reference"]) / gap)))
+    return _with_hysteresis(threshold, OTSU_RULE, settings)
 
 
 def threshold_of(smooth: FloatArray, settings: DiffSettings) -> tuple[float, str]:

@@ -28,7 +28,7 @@ from .types import (
 
 FLAGS: dict[str, str] = {
     "vegetation": "More than half of the region is green in the before or the after image.",
-    "lean": "The same structure is found again some pixels away: another view angle, not a loss.",
+    "lean": "Like structure is found some pixels away: perhaps another view angle, or a like neighbour.",
     "cloud or haze?": "Most of it is bright, white and smooth in one picture only, as cloud and haze are.",
     "glint or water?": "Most of it is smooth and not green in one picture: water, glint, mud or bare ground.",
     "ploughed field?": "Lines of one direction with nothing built: furrows, rows of plants, dunes or waves.",
@@ -58,6 +58,9 @@ LEAN_CORRELATION = 0.5
 """A match further away explains the region when it is better than this ..."""
 LEAN_GAIN = 0.25
 """... and beats the best match nearby by this much."""
+LEAN_SELF_PX, LEAN_OWN_GAIN = 1, 0.1
+"""Around that match, how much better it must be than what the before image itself shows there: else there
+stood a like neighbour already, and nothing leans."""
 LEAN_MAX_PX = 512
 """Larger regions are not explained by one displacement."""
 
@@ -84,9 +87,10 @@ def find(change: ChangeMap, measures: Measures, grid: Grid) -> tuple[Region, ...
         Areas count pixels of the grid; outlines run along cell edges in pixel-centre coordinates and are
         valid polygons of the same area. Empty when nothing changed.
     """
-    hints = _hints(change, measures)
+    seen, lost = _hints(change, measures), _without_structure(change)
+    hints = {"structural": seen, "other": seen | lost}
     found = [
-        _small(_region(change, grid, tier, _flags(members, hints), members))
+        _small(_region(change, grid, tier, _flags(members, hints[tier]), members))
         for tier, code in CODES.items()
         for members in _groups(change.changed == code)
     ]
@@ -114,8 +118,15 @@ def _hints(change: ChangeMap, measures: Measures) -> dict[str, tuple[BoolArray, 
     return hints | {
         "at image edge": (beside, 0.0),
         "backscatter": (np.full(measures.shape, radar), FLAG_SHARE),
-        "colour only": (np.nan_to_num(change.score) < change.threshold, FLAG_SHARE),
     }
+
+
+def _without_structure(change: ChangeMap) -> dict[str, tuple[BoolArray, float]]:
+    """Where colour changed and structure did not; nothing where the score is of another measure."""
+    if change.measure != "structure":
+        return {}
+    low = change.threshold if change.low_threshold is None else change.low_threshold
+    return {"colour only": (np.nan_to_num(change.score) < low, FLAG_SHARE)}
 
 
 Members = tuple[IntArray, IntArray]
@@ -221,7 +232,8 @@ def is_lean(before: ByteArray, after: ByteArray, inside: BoolArray) -> bool:
     -------
     bool
         True when the best match within 20 px correlates above .5 and exceeds the best within 4 px by more
-        than .25.
+        than .25, and the before image itself matches there worse by more than .1: else a like neighbour
+        stands there.
     """
     rows, cols = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
     if not len(rows):
@@ -235,8 +247,14 @@ def is_lean(before: ByteArray, after: ByteArray, inside: BoolArray) -> bool:
     dc = np.abs(np.arange(surface.shape[1]) - cols[0])[None, :]
     distance = np.maximum(dr, dc)
     near = float(surface[distance <= LEAN_NEAR_PX].max())
-    best = float(surface[distance <= LEAN_SEARCH_PX].max())
-    return best > LEAN_CORRELATION and best - near > LEAN_GAIN
+    searched = np.where(distance <= LEAN_SEARCH_PX, surface, -1)
+    row, col = np.unravel_index(np.argmax(searched), surface.shape)
+    best = float(searched[row, col])
+    if best <= LEAN_CORRELATION or best - near <= LEAN_GAIN:
+        return False
+    own = np.nan_to_num(cv2.matchTemplate(before, template, cv2.TM_CCOEFF_NORMED))
+    there = (slice(max(0, at - LEAN_SELF_PX), at + LEAN_SELF_PX + 1) for at in (row, col))
+    return best - float(own[tuple(there)].max()) > LEAN_OWN_GAIN
 
 
 def with_lean(

@@ -337,6 +337,8 @@ class ChangeMap:
     """What the score was made of: the setting ``diff.measure``, or ``log_ratio`` for radar."""
     min_region_rule: str = ""
     """Where that minimum comes from, in words."""
+    low_threshold: float | None = None
+    """The score down to which regions grow, where that is lower than the threshold (hysteresis)."""
     sensitivity: tuple[Sensitivity, ...] = ()
     """The same scene at multiples of the threshold, 1 among them; empty when nothing is said about change."""
     why: ByteArray | None = None

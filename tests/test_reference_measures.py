@@ -233,3 +233,11 @@ def test_a_run_says_which_measure_it_used(
         assert ("Measure chosen by the user: length of the change vector" in report) == (name == "cva")
         assert ("score of lost and altered structure" in report) == (name == "plain")
         assert ("Measure chosen" in " ".join(results["notes"])) == (name == "cva")
+
+
+def test_the_rule_of_a_reference_tells_its_hysteresis() -> None:
+    whole = measured(two_dates(), "ssim", 2048, np.ones((361, 403), bool))
+    options = settings.from_dict({"diff": {"measure": "ssim", "hysteresis": 0.8}})
+    change = diff.change_map(whole, diff.calibrate(whole, [whole]), types.Grid((361, 403)), options)
+    assert f"down to {0.8 * change.threshold:.3g} (hysteresis)" in change.threshold_rule
+    assert change.low_threshold == 0.8 * change.threshold

@@ -166,6 +166,24 @@ def test_flags_say_what_may_explain_a_region() -> None:
     assert all(flag in regions.FLAGS for named in flags.values() for flag in named)
 
 
+@pytest.mark.parametrize(
+    ("tier", "changes", "flags"),
+    [
+        (OTHER, {}, ("colour only",)),
+        (OTHER, {"low_threshold": 0.3}, ()),
+        (OTHER, {"low_threshold": 0.45}, ("colour only",)),
+        (OTHER, {"measure": "ssim"}, ()),
+        (STRUCTURAL, {}, ()),
+    ],
+)
+def test_colour_only_is_said_of_structure_that_stayed(tier, changes, flags) -> None:
+    changed = blank()
+    changed[2:6, 5:9] = tier
+    drawn = dataclasses.replace(change(changed, 0.4), **changes)
+    (region,) = regions.find(drawn, measures(changed.shape), types.Grid((48, 64)))
+    assert region.flags == flags
+
+
 def test_a_shadow_that_moved_and_a_lorry_are_named() -> None:
     changed = blank()
     changed[2:5, 2:5] = STRUCTURAL
@@ -197,6 +215,18 @@ def test_lean_is_structure_found_again_some_pixels_away() -> None:
     assert not regions.is_lean(before, other, inside)
     assert not regions.is_lean(before, leaning, np.zeros_like(inside))
     assert not regions.is_lean(np.full_like(before, 90), leaning, inside)
+
+
+@pytest.mark.parametrize("pitch", [9, 12, 18])
+def test_a_like_neighbour_is_no_lean(pitch: int) -> None:
+    row = np.full((100, 100), 90, np.uint8)
+    for k in range(5, 95 - pitch // 2, pitch):
+        row[30:66, k : k + pitch // 2] = 200
+    after = np.random.default_rng(1).integers(80, 100, row.shape).astype(np.uint8)
+    after[:, 70:] = row[:, 70:]  # the neighbours stand
+    inside = np.zeros(row.shape, bool)
+    inside[30:66, 52:68] = True
+    assert not regions.is_lean(row, after, inside)
 
 
 def test_leaning_regions_move_to_the_other_tier() -> None:
