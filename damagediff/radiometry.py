@@ -35,6 +35,8 @@ MAX_TEACHERS = 60_000
 """Teaching pixels used, evenly picked: more do not move a quantile by a tenth of a grey level."""
 MIN_TRUSTED = 64
 """Fewer teaching pixels than this cannot teach; all valid ones do, linearly."""
+FAR_GREY = 1e4
+"""Where values end that are learnt from: a broken pixel of 1e30 has no square in float32."""
 MIN_CONTRAST = 16.0
 """An 8-bit image whose p0.5..p99.5 is narrower is stretched like any other."""
 
@@ -123,6 +125,7 @@ def fit_radiometry(
     scale = before_scale(before, valid)
     target = before if scale is None else (before - scale[0]) * (255 / (scale[1] - scale[0]))
     source, units = _unit_scaled(after, valid)
+    source, target = (np.clip(x, -FAR_GREY, FAR_GREY) for x in (source, target))
     weight = trusted(target, source, valid) if together else np.zeros(valid.shape, np.float32)
     knots, share, spread = _learn(source, target, valid, weight)
     return Radiometry(

@@ -33,6 +33,8 @@ SMOOTH = 0.4
 """Gradient of water, as a multiple of the picture's median."""
 BLUISH = 1.2
 """Blue over red from which something green is deep water, not plants."""
+NOT_KNOWN = 255
+"""In place of a count of full pixels: what the file's type can hold says nothing about the sensor."""
 SATURATED_GREY = 254
 """Of 255: bicubic resampling takes a level from what was full."""
 FURROWS_SIGMA_CELLS = 6.0
@@ -148,7 +150,7 @@ def saturated(measures: Measures) -> BoolArray:
     """(2, rows, cols) cells of which half the pixels are full in all bands; False where that is not known."""
     if measures.full is None:
         return np.zeros((2, *measures.shape), bool)
-    return np.asarray((measures.full >= CELL * CELL // 2) & measures.valid)
+    return np.asarray((measures.full >= CELL * CELL // 2) & (measures.full != NOT_KNOWN) & measures.valid)
 
 
 def full_pixels(
@@ -161,13 +163,19 @@ def full_pixels(
     pictures : two of (bands, rows, cols)
         Before and after, as read.
     dtypes : two of str
-        Of the files. What other types than 8 bits can hold says nothing about the sensor: None.
+        Of the files. What other types than 8 bits can hold says nothing about the sensor: `NOT_KNOWN` in all
+        cells of that picture; None where both are such.
     shape : (rows, cols)
         Cells to fill; what lies beyond the pixels counts nothing.
     """
-    if set(dtypes) != {"uint8"}:
+    if "uint8" not in dtypes:
         return None
-    return np.stack([_full(bands, shape) for bands in pictures])
+    return np.stack(
+        [
+            _full(bands, shape) if dtype == "uint8" else np.full(shape, NOT_KNOWN, np.uint8)
+            for bands, dtype in zip(pictures, dtypes, strict=True)
+        ]
+    )
 
 
 def _full(bands: FloatArray, shape: tuple[int, int]) -> ByteArray:
@@ -185,5 +193,8 @@ def shares(measures: Measures) -> Sight:
         return float(found.sum() / looked)
 
     clouds = [share(x) for x in cloud(measures)] if measures.colours.any() else [None, None]
-    white = [None, None] if measures.full is None else [share(x) for x in saturated(measures)]
+    white: list[float | None] = [None, None]
+    if measures.full is not None:
+        known = [bool((full != NOT_KNOWN).any()) for full in measures.full]
+        white = [share(x) if told else None for x, told in zip(saturated(measures), known, strict=True)]
     return Sight(*clouds, *white)

@@ -238,6 +238,20 @@ def test_radiometry_undoes_the_sensor(sensor, before: np.ndarray) -> None:
     assert radiometry.trusted_share > 0.2
 
 
+@pytest.mark.parametrize("where", ["before", "after", "both"])
+def test_one_broken_pixel_spoils_no_radiometry(where: str, before: np.ndarray) -> None:
+    after = (noisy(town(), 2) * 3 + 500).astype(np.float32)
+    pair = {"before": before.astype(np.float32) * 3 + 500, "after": after}
+    for name in pair if where == "both" else (where,):
+        pair[name] = pair[name].copy()
+        pair[name][0, 40, 50] = 1e30
+    with np.errstate(all="raise", under="ignore"):
+        radiometry = diff.fit_radiometry(pair["before"], pair["after"], EVERYWHERE, RGB)
+    assert radiometry.trusted_share > 0.2
+    whole = radiometry.after_8bit(after).astype(float) - radiometry.before_8bit(before * 3 + 500)
+    assert np.abs(whole).mean() < 6
+
+
 def test_damage_does_not_teach_the_radiometry(before: np.ndarray) -> None:
     """With 60 % of the scene in rubble, gain and offset of the spared part are still recovered."""
     after = with_rubble(town(), types.Window(0, 0, int(SHAPE[0] * 0.6), SHAPE[1])) * 0.9 + 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import grounds
 import numpy as np
 import pytest
@@ -94,7 +96,19 @@ def test_furrows_are_lines_of_one_direction_without_buildings(town: np.ndarray) 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
 def test_saturation_of_other_than_8_bits_is_not_told(dtype: str) -> None:
     picture = np.full((3, 16, 16), 65535.0, np.float32)
-    assert sight.full_pixels((picture, picture), (dtype, "uint8"), (4, 4)) is None
+    assert sight.full_pixels((picture, picture), (dtype, dtype), (4, 4)) is None
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_saturation_is_told_of_the_one_picture_of_8_bits(town: np.ndarray, first: bool) -> None:
+    measures = measured(town, town)
+    picture = np.full((3, *(4 * n for n in measures.shape)), 255.0, np.float32)
+    dtypes = ("uint8", "uint16") if first else ("uint16", "uint8")
+    told = replace(measures, full=sight.full_pixels((picture, picture), dtypes, measures.shape))
+    assert [bool(x.any()) for x in sight.saturated(told)] == [first, not first]
+    found = sight.shares(told)
+    shares = found.saturated_before, found.saturated_after
+    assert shares == ((1.0, None) if first else (None, 1.0))
 
 
 def test_full_pixels_are_counted_in_whole_cells_and_in_all_bands() -> None:
