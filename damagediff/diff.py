@@ -290,7 +290,10 @@ def min_region(grid: Grid, settings: Settings) -> tuple[int, str]:
     unit, area_m2 = settings.regions.min_region_unit, grid.pixel_area_m2
     if unit == "px" or (unit == "auto" and area_m2 is None):
         least = settings.regions.min_region_px
-        return least, f"{least:,} px by the settings, in whole cells of {CELL} x {CELL} px"
+        rule = f"{least:,} px by the settings, in whole cells of {CELL} x {CELL} px"
+        if least < MIN_RESOLVED_PX:
+            rule += f"; below {MIN_RESOLVED_PX} px is below what can be resolved: such regions may be noise"
+        return least, rule
     if area_m2 is None:
         raise SettingsError(
             "regions.min_region_unit = m2: the ground size of a pixel is not known. State it (--gsd), or "

@@ -102,6 +102,6 @@ def _legend(sheet: Sheet, top: int) -> None:
     sheet.entry((48, top + 55), NOTHING)
     sheet.text(
         (8, top + 94),
-        "Structural change, share of the area analysed; under it, buildings with visible or possible change.",
+        "Visible change, share of the area analysed; under it, buildings with visible or possible change.",
         7,
     )

@@ -42,6 +42,11 @@ def headline(trust: Trust, grid: Grid) -> str:
     if curve is None or not curve.tallies:
         why = f": {trust.detection.reason}" if trust.detection.reason else ""
         return f"How small a change could have been missed was not measured{why}."
+    if not curve.found.curve:  # fewer than a curve is fitted to
+        return (
+            f"Change of any size can be missed here: too few {ONE_OF[SUBJECT][1]} could be drawn "
+            f"({curve.planted}) to say from what size on change is found."
+        )
     return (
         f"Change of any size can be missed here: {_counted(curve, curve.tallies[-1], grid)}, and nine in ten "
         "are not reached."

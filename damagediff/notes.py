@@ -20,11 +20,14 @@ def of_areas(scene: Scene) -> Iterator[str]:
         share = wording.share(float(areas_.excluded.mean()))
         yield f"Excluded by hand: {share} of the scene, by {wording.plain(case.exclude.name)}."
     if case.aoi is not None and areas_.asked is not None:
-        share = wording.share(float(areas_.asked.mean()))
-        yield (
-            f"Only an area of interest was asked about: {share} of the scene, by "
-            f"{wording.plain(case.aoi.name)}. Nothing is said about the rest."
-        )
+        share, name = wording.share(float(areas_.asked.mean())), wording.plain(case.aoi.name)
+        if areas_.asked.all():
+            yield f"The area of interest, {name}, covers all of the scene."
+        else:
+            yield (
+                f"Only an area of interest was asked about: {share} of the scene, by {name}. "
+                "Nothing is said about the rest."
+            )
 
 
 def of_event(trust: Trust) -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from rasterio.warp import Resampling, reproject
 from test_cli import BURIED, TRUTH, UTM, as_bytes, houses
 
-from damagediff import areas, cli, grid, outcome, pipeline, settings, synthetic, types
+from damagediff import areas, cli, grid, notes, outcome, pipeline, settings, synthetic, types
 from damagediff.errors import InputError
 from damagediff.types import Case, Grid, Source
 
@@ -32,6 +33,18 @@ BOX = (slice(130, 221), slice(140, 241))
 """Around what was buried."""
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+
+
+def test_an_area_of_interest_over_everything_leaves_no_rest() -> None:
+    def said(asked: np.ndarray) -> str:
+        case = SimpleNamespace(exclude=None, aoi=Path("aoi.geojson"))
+        area = SimpleNamespace(excluded=None, asked=asked)
+        return " ".join(notes.of_areas(SimpleNamespace(case=case, areas=area)))  # type: ignore[arg-type]
+
+    whole = np.ones((20, 30), bool)
+    assert said(whole) == "The area of interest, aoi.geojson, covers all of the scene."
+    whole[0, 0] = False
+    assert "Nothing is said about the rest" in said(whole)
 
 
 def ring(box: tuple[slice, slice] = BOX) -> np.ndarray:

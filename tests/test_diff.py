@@ -211,6 +211,14 @@ def test_hysteresis_grows_what_was_found(before: np.ndarray, destroyed: types.Wi
     assert areas[0].sum() < areas[1].sum() and (areas[1] | ~areas[0]).all()
 
 
+def test_a_smallest_region_below_what_is_resolved_is_told() -> None:
+    asked = {"min_region_px": 5, "min_region_unit": "px"}
+    least, rule = diff.min_region(types.Grid((80, 80), gsd_m=0.5), settings.from_dict({"regions": asked}))
+    assert least == 5 and "below 200 px is below what can be resolved" in rule
+    asked["min_region_px"] = 200
+    assert "resolved" not in diff.min_region(types.Grid((80, 80)), settings.from_dict({"regions": asked}))[1]
+
+
 def test_inputs_stay_as_they_are(before: np.ndarray, destroyed: types.Window) -> None:
     after = with_rubble(before, destroyed)
     valid = EVERYWHERE.copy()

@@ -273,7 +273,7 @@ def tally(size: int, planted: int, found: int, structural: int = 0) -> detection
 
 
 GRID = types.Grid((100, 100), gsd_m=0.5)
-NONE = detection.Recall(None, None, "even of the largest, 64 px, 1 of 6 were found", ())
+NONE = detection.Recall(None, None, "only 6 could be planted, at least 12 are asked", ())
 GOOD = detection.Recall(30.2, (24.0, 41.0), "", ((8, 0.1, 0, 0.3), (16, 0.4, 0.2, 0.6), (64, 1, 0.9, 1)))
 
 
@@ -297,11 +297,19 @@ def test_the_words_carry_the_counts() -> None:
 
 
 def test_a_pair_too_poor_says_exactly_that() -> None:
-    poor = detection.Detection((curve((tally(32, 5, 0), tally(64, 6, 1)), NONE),))
+    never = replace(GOOD, size_90_px=None, reason="even of the largest, 1 of 6 were found")
+    poor = detection.Detection((curve((tally(32, 15, 0), tally(64, 6, 1)), never),))
     said = missed.headline(types.Trust("comparable", (), detection=poor), GRID)
     assert "Change of any size can be missed here" in said and "6 buildings" in said and "1 was found" in said
     skipped = types.Trust("comparable", (), detection=detection.Detection(reason=selftest.SKIPPED))
     assert "was not measured: skipped" in missed.headline(skipped, GRID)
+
+
+def test_too_few_objects_say_nothing_of_size() -> None:
+    few = detection.Detection((curve((tally(32, 5, 4), tally(64, 1, 1)), NONE),))
+    said = missed.headline(types.Trust("comparable", (), detection=few), GRID)
+    assert "too few buildings turned to rubble could be drawn (6) to say from what size on" in said
+    assert "nine in ten" not in said and "was found" not in said
 
 
 def test_fewer_objects_where_each_costs_more() -> None:
