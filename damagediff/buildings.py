@@ -158,6 +158,7 @@ def _measured(
         ),
         properties=dict(properties),
         why=why,
+        area_px=float(shape.area),
     )
     own = 0.0 if why else float(deviation[at][inside].mean(dtype=np.float64))
     return building, (max(float(shape.area), 1.0), own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def read_counted(path: Path, on: Grid, every: bool = False) -> tuple[tuple[Footp
     crs, features = footprint_files.features(path, on)
     _check_crs(crs, on, path)
     found: list[Footprint] = []
-    total = not_polygons = 0
+    total = not_polygons = without_id = 0
     for number, feature in enumerate(features, start=1):
         total = number
         parts = _parts(feature, (on, crs), path, number)
@@ -64,7 +65,9 @@ def read_counted(path: Path, on: Grid, every: bool = False) -> tuple[tuple[Footp
         not_polygons += not parts
         if any(_touches(part, on) for part in placed):
             properties = _properties(feature, path, number)
-            found.append(Footprint(_identity(feature, properties, number), placed, properties))
+            named = _identity(feature, properties)
+            without_id += named is None
+            found.append(Footprint(str(number) if named is None else named, placed, properties))
         if len(found) > MAX_FOUND:
             raise InputError(f"{path.name}: more than {MAX_FOUND:,} polygons on the images. Cut the images")
     if not found:
@@ -75,7 +78,10 @@ def read_counted(path: Path, on: Grid, every: bool = False) -> tuple[tuple[Footp
             f"Coordinates must be {asked}"
         )
     _check_frame(found, on, path)
-    return tuple(found), FootprintCount(len(found), not_polygons, total - not_polygons - len(found))
+    often = Counter(footprint.id for footprint in found)
+    repeated = sum(times for times in often.values() if times > 1)
+    off_images = total - not_polygons - len(found)
+    return tuple(found), FootprintCount(len(found), not_polygons, off_images, repeated, without_id)
 
 
 def _parts(feature: dict[str, Any], frame: tuple[Grid, str | None], path: Path, number: int) -> Outline:
@@ -169,9 +175,10 @@ def _check_frame(found: list[Footprint], on: Grid, path: Path) -> None:
         )
 
 
-def _identity(feature: dict[str, Any], properties: dict[str, Any], number: int) -> str:
+def _identity(feature: dict[str, Any], properties: dict[str, Any]) -> str | None:
+    """What the file calls a feature; None where it does not."""
     named = [properties.get(name) for name in IDS]
     for value in (named[0], feature.get("id"), *named[1:]):
         if isinstance(value, (str, int, float)) and str(value):
             return str(value).encode("utf-8", "replace").decode("utf-8")
-    return str(number)
+    return None

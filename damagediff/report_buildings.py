@@ -46,12 +46,18 @@ def _meaning(label: str, comparison: Comparison) -> str:
 
 
 def _left_out(count: FootprintCount | None) -> str | None:
-    """How many features of the file are no footprint on the images; None when all are."""
-    if count is None or not (count.not_polygons or count.off_images):
+    """How many features of the file are no footprint on the images, and what ids lack; None: nothing."""
+    if count is None:
         return None
     why = (count.not_polygons, "without a polygon"), (count.off_images, "off the images")
     told = " and ".join(f"{wording.count(n, 'feature')} {words}" for n, words in why if n)
-    return f"Not counted: {told}."
+    said = [f"Not counted: {told}."] if told else []
+    if count.ids_repeated:
+        said.append(f"{wording.count(count.ids_repeated, 'footprint')} share an id with another one.")
+    if count.without_id:
+        named = "named by their position in the file"
+        said.append(f"{wording.count(count.without_id, 'footprint')} without an id: {named}.")
+    return " ".join(said) or None
 
 
 def _building(building: Building, comparison: Comparison) -> dict[str, str]:

@@ -175,8 +175,11 @@ def write_buildings(comparison: Comparison, folder: Path) -> None:
         for b in comparison.buildings
     ]
     write_text(folder / "buildings.geojson", _collection(features, grid))
-    rows = ((*_building_cells(b, grid), grades["grade_scale"] or "", "", "") for b in comparison.buildings)
-    write_text(folder / "buildings.csv", csv_text((*BUILDING_COLUMNS, *grades), rows))
+    rows = (
+        (*_building_cells(b, grid), grades["grade_scale"] or "", "", "", _short(b.area_px))
+        for b in comparison.buildings
+    )
+    write_text(folder / "buildings.csv", csv_text((*BUILDING_COLUMNS, *grades, "area_px"), rows))
 
 
 BUILDING_COLUMNS = (

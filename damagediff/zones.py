@@ -53,6 +53,10 @@ class FootprintCount:
     """Points, lines, and features without a geometry."""
     off_images: int
     """Polygons that do not touch the working grid; a GeoPackage does not count those it need not read."""
+    ids_repeated: int = 0
+    """Footprints used whose id another one has as well: ids alone do not tell these apart."""
+    without_id: int = 0
+    """Footprints used that the file gives no id: their position in the file stands for it."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ class Building:
     """The same share of all places of like size and texture, changed ones among them."""
     shift_rc: tuple[float, float] = (0.0, 0.0)
     """Pixels by which the outline of the file was moved."""
+    area_px: float | None = None
+    """Of the outline, working-grid pixels; None: not told."""
 
 
 @dataclass(frozen=True)

@@ -209,6 +209,7 @@ def buildings(shape: tuple[int, int]) -> tuple[types.Building, ...]:
             0.002,
             0.03,
             (1.5, -2.0),
+            600.0,
         ),
         types.Building("=2+3", 0.21, 0.9, 150.0, "no visible change above the limit", (outline,), {}),
         types.Building("-7", None, 0.1, None, "not analysed", (outline,), {}),

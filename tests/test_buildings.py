@@ -48,6 +48,7 @@ def test_buildings_take_the_median_inside() -> None:
     score[2:4, 2:4] = 0.9
     drawn = change(changed, score)
     grid = types.Grid((48, 64), gsd_m=0.5)
+    assert building((square(8, 8, 8),), drawn, grid).area_px == 64
     hit = building([square(8, 8, 8)], drawn, grid)
     assert hit.score == pytest.approx(0.9) and hit.label == "visible change"
     assert "above the threshold of 0.50" in hit.why

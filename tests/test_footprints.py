@@ -125,3 +125,8 @@ def test_features_that_are_no_polygons_are_counted(tmp_path):
     features = [polygon(here), point, polygon(far), nothing, polygon(here)]
     found, count = footprints.read_counted(write(tmp_path / "f.json", features), Grid((20, 20)))
     assert len(found) == count.used == 2 and count.not_polygons == 2 and count.off_images == 1
+    assert count.without_id == 2 and count.ids_repeated == 0
+    for feature, name in zip((features[0], features[4]), ("a", "a"), strict=True):
+        feature["properties"] = {"id": name}
+    _, count = footprints.read_counted(write(tmp_path / "g.json", features), Grid((20, 20)))
+    assert count.without_id == 0 and count.ids_repeated == 2

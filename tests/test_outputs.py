@@ -328,8 +328,9 @@ def test_buildings_are_safe_in_a_spreadsheet(tmp_path: Path) -> None:
     assert {row["analyst_grade"] for row in rows} == {""} and {row["grade_scale"] for row in rows} == {
         "none chosen"
     }
+    assert list(rows[0])[-1] == "area_px" and [row["area_px"] for row in rows] == ["600", "", ""]
     features = json.loads((tmp_path / "buildings.geojson").read_text())["features"]
-    assert features[0]["properties"]["analyst_grade"] is None
+    assert features[0]["properties"]["analyst_grade"] is None and features[0]["properties"]["area_px"] == 600
     assert features[1]["properties"]["id"] == "=2+3" and features[2]["properties"]["score"] is None
 
 

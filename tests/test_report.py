@@ -394,6 +394,9 @@ def test_features_that_are_no_footprints_are_told() -> None:
     told = "Not counted: 2 features without a polygon and 1 feature off the images."
     assert told in page(found).words
     assert json.loads(outputs.results_json(found))["footprints"]["not_polygons"] == 2
+    twice = dataclasses.replace(found, footprint_count=types.FootprintCount(3, 0, 0, 2, 1))
+    assert "2 footprints share an id with another one. 1 footprint without an id:" in page(twice).words
+    assert json.loads(outputs.results_json(twice))["footprints"]["ids_repeated"] == 2
     all_used = dataclasses.replace(found, footprint_count=types.FootprintCount(3, 0, 0))
     assert "Not counted" not in page(all_used).words
 
