@@ -130,6 +130,9 @@ def with_ordinary(comparison: Comparison, of: Measured, told: tuple[str, ...] = 
     scene, said = of.scene, list(told)
     if not scene.settings.trust.selftest:
         ordinary = Ordinary(of.tier, len(of.masses(of.found)), of.analysed_px, (), wording.SWITCHED_OFF)
+        idle = scene.settings.diff.measure != "stack" and bool(scene.older)
+        if idle or scene.areas.stable is not None:
+            said.append("Baselines and stable places were not used: the self-tests were switched off.")
     else:
         earlier = None
         if scene.older and of.analysed_px and scene.settings.diff.measure != "stack":

@@ -133,6 +133,7 @@ def run(
         The summary cannot be written.
     """
     lines: dict[str, dict[str, Any]] = {}
+    notes: dict[str, str] = {}
     left = []
     for item in items:
         if item.error is not None:
@@ -143,11 +144,14 @@ def run(
             tell(f"{item.name}: finished before, verified")
         else:
             left.append(item)
+            if (why := replaced(out / item.name)) is not None:
+                notes[item.name] = why
+                tell(f"{item.name}: {why}")
     asked = {pool.submit(compare, item.arguments, str(out / item.name)): item for item in left}
     for done in as_completed(asked):
         name = asked[done].name
         code, message = done.result()
-        lines[name] = _line(name, out, "made", code, message)
+        lines[name] = _line(name, out, "made", code, message or notes.get(name, ""))
         tell(f"{name}: {lines[name]['verdict'] or message}")
     ordered = [lines[item.name] for item in items]
     _write(ordered, out)
@@ -160,6 +164,17 @@ def compare(arguments: Sequence[str], folder: str) -> tuple[int, str]:
     done = subprocess.run(command, capture_output=True, check=False)
     said = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     return done.returncode, wording.plain(said[-1], 500) if said and done.returncode else ""
+
+
+def replaced(folder: Path) -> str | None:
+    """What a reader must know of a run that is made again: that it was not as it was made; else None."""
+    try:
+        findings = verify.run(folder).findings
+    except EvidenceError:
+        return None
+    if not findings:
+        return None
+    return f"the run that was there did not verify ({findings[0].name}: {findings[0].what}): made again"
 
 
 def is_finished(folder: Path, case: Case, settings: Settings) -> bool:

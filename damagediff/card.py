@@ -89,6 +89,7 @@ def _season(pair: Pair) -> Check:
     )
 
 
+_ASK = "check date, time zone and place"
 _NO_SUN = "the place, or a time of day, is not known"
 
 
@@ -98,10 +99,11 @@ def _sun_height(suns: tuple[Sun | None, Sun | None]) -> Check:
     if before is None or after is None:
         return Check("sun height", question, None, MAX_SUN_ELEVATION_DEG, unit, None, _NO_SUN)
     apart = round(abs(before.elevation_deg - after.elevation_deg), 1)
-    words = f"{before.elevation_deg:.1f} and {after.elevation_deg:.1f} degrees high at the stated times"
-    return Check(
-        "sun height", question, apart, MAX_SUN_ELEVATION_DEG, unit, apart <= MAX_SUN_ELEVATION_DEG, words
-    )
+    words = f"{before.elevation_deg:.1f} and {after.elevation_deg:.1f} degrees high at the times given"
+    passed = apart <= MAX_SUN_ELEVATION_DEG
+    if min(before.elevation_deg, after.elevation_deg) <= 0:
+        passed, words = False, f"{words}: under the horizon, when no picture in daylight is taken: {_ASK}"
+    return Check("sun height", question, apart, MAX_SUN_ELEVATION_DEG, unit, passed, words)
 
 
 def _sun_direction(suns: tuple[Sun | None, Sun | None]) -> Check:
@@ -110,7 +112,10 @@ def _sun_direction(suns: tuple[Sun | None, Sun | None]) -> Check:
     if before is None or after is None:
         return Check("sun direction", question, None, MAX_SUN_AZIMUTH_DEG, unit, None, _NO_SUN)
     apart = round(sun.apart_deg(before.azimuth_deg, after.azimuth_deg), 1)
-    words = f"{before.azimuth_deg:.0f} and {after.azimuth_deg:.0f} degrees clockwise from north, as stated"
+    if min(before.elevation_deg, after.elevation_deg) <= 0:
+        why = f"at a time given the sun is under the horizon: {_ASK}"
+        return Check("sun direction", question, None, MAX_SUN_AZIMUTH_DEG, unit, None, why)
+    words = f"{before.azimuth_deg:.0f} and {after.azimuth_deg:.0f} degrees clockwise from north, by the times"
     return Check(
         "sun direction", question, apart, MAX_SUN_AZIMUTH_DEG, unit, apart <= MAX_SUN_AZIMUTH_DEG, words
     )

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from . import wording
 from .errors import InputError, SettingsError
+from .types import Claim
 
 MAX_BYTES = 4_000_000
 SUFFIX = ".toml"
@@ -234,6 +235,7 @@ def given(table: CaseTable, folder: Path) -> dict[str, Any]:
     if dates and len(dates) != len(table.baseline):
         raise SettingsError("baseline: give each of them a date, or none")
     told["baseline_dates"] = dates
+    told["claims"] = tuple(Claim(each.text, each.source or "") for each in table.claim)
     return told
 
 

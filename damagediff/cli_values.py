@@ -93,6 +93,7 @@ def case(before: Path, after: Path, given: dict[str, Any]) -> Case:
         stable=given["stable"],
         font=given.get("font"),
         baselines=baselines(given["baselines"], given["baseline_dates"]),
+        claims=given.get("claims", ()),
     )
 
 

@@ -33,7 +33,7 @@ def write_manifest(
     comparison : Comparison
         Gives inputs, settings and versions.
     command : list of str
-        Arguments as typed. Paths that start outside the working folder are reduced to their last part.
+        Arguments as typed. Of paths only the last part stays.
     started : datetime
         Aware. ``SOURCE_DATE_EPOCH``, when set, is written instead.
     operator : str or None
@@ -137,9 +137,18 @@ def public(argument: str) -> str:
     option, equals, value = argument.partition("=")
     if equals and option.startswith("-"):
         return f"{option}={public(value)}"
-    private = PurePosixPath(argument).is_absolute() or PureWindowsPath(argument).is_absolute()
-    private = private or argument.startswith("~") or ".." in PureWindowsPath(argument).parts
-    return PureWindowsPath(argument).name or "." if private else argument
+    path = PureWindowsPath(argument)
+    private = PurePosixPath(argument).is_absolute() or path.is_absolute()
+    private = private or argument.startswith("~") or ".." in path.parts or _is_file(argument)
+    return path.name or "." if private else argument
+
+
+def _is_file(argument: str) -> bool:
+    """Whether an argument names something in a folder: a folder may be called after a person."""
+    try:
+        return len(PureWindowsPath(argument).parts) > 1 and Path(argument).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def telling(command: list[str]) -> list[str]:

@@ -136,9 +136,12 @@ def _cell_sizes(length: int, cells: int, cell_px: int) -> np.ndarray:
 
 
 def title(comparison: Comparison) -> str:
-    """The user's title, or the names of the two files."""
-    pair = comparison.pair
-    return wording.plain(comparison.case.title) or wording.plain(f"{pair.before.name} and {pair.after.name}")
+    """The user's title, or the names of the files."""
+    pair, split = comparison.pair, comparison.case.split
+    names = f"{pair.before.name} and {pair.after.name}"
+    if split is not None:
+        names = f"two panels of {pair.before.name}"
+    return wording.plain(comparison.case.title) or wording.plain(names)
 
 
 def bracket(comparison: Comparison) -> str:

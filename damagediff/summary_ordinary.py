@@ -37,7 +37,8 @@ def brief(ordinary: Ordinary) -> str:
     (low, high), about = by.interval, by.expected
     if not listed:
         return (
-            f"Ordinary change alone gives {_between(about, low, high)} such regions in an area of this size."
+            f"Ordinary change alone gives {_between(about, low, high)} regions of {name} in an area of this "
+            "size; how much of other change is ordinary was not counted."
         )
     if listed == 1:
         return (

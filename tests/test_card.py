@@ -374,3 +374,11 @@ def test_the_report_says_where_the_event_lies():
     found = trust.judge(pair, comparison.alignment, comparison.change, 0.9, 0.08, facts)
     told = report_card.card(dataclasses.replace(comparison, trust=found))["event"]
     assert told is not None and wording.date_iso(pair.after.acquisition) in told and "cannot be told" in told
+
+
+def test_a_picture_in_daylight_was_not_taken_at_night():
+    night, day = sun.Sun(280.0, -5.0), sun.Sun(150.0, 40.0)
+    for suns in ((night, day), (day, night), (night, night)):
+        found = {c.name: c for c in card.checks(scenes.comparison().pair, None, card.Facts(suns=suns))}
+        assert found["sun height"].passed is False and "under the horizon" in found["sun height"].detail
+        assert found["sun direction"].passed is None

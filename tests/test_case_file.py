@@ -212,10 +212,12 @@ def test_a_case_is_compared_and_a_batch_of_it_is_resumed(tmp_path: Path) -> None
     assert [case["outcome"] for case in told] == ["verified", "failed"]
     case = tmp_path / "case.toml"
     case.write_text(
-        'title = "One"\noutput = "run"\n[before]\nfile = "before.jpg"\ndate = 2020-10-04\n'
+        'title = "One"\noutput = "run"\n[[claim]]\ntext = "a <b>block</b> fell"\n'
+        '[before]\nfile = "before.jpg"\ndate = 2020-10-04\n'
         '[after]\nfile = "after.jpg"\n[settings]\ntrust.selftest = false\n'
     )
     assert invoke("compare", case, "-q").exit_code == 0
     results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert "a &lt;b&gt;block&lt;/b&gt; fell" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert results["pair"]["title"] == "One" and results["settings"]["trust"]["selftest"] is False
     assert invoke("verify", tmp_path / "run").exit_code == 0

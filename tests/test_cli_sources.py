@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
+import scenes
 from affine import Affine
 from click.testing import CliRunner
 from PIL import ExifTags
@@ -47,7 +48,8 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before, back = turned(scene())
     gone = scene()
     gone[200:260, 210:280] = cv2.GaussianBlur(gone, (0, 0), 25)[200:260, 210:280]
-    after, _ = turned(np.clip(gone.astype(int) + 2, 1, 255).astype(np.uint8))
+    own = scenes.ripples(gone.shape, np.random.default_rng(5))
+    after, _ = turned(np.clip(gone + 2 + own, 1, 255).astype(np.uint8))
     exif = PillowImage.Exif()
     exif[ExifTags.Base.Artist] = "Jane Analyst"
     PillowImage.fromarray(before).save(folder / "before.png", exif=exif)

@@ -145,7 +145,7 @@ def test_the_headline_is_the_best_source_and_never_the_displacement() -> None:
         (3, 9, "About 3 (0 to 9) of the 9 regions of visible change may be ordinary change."),
         (20, 9, "Between 7 and all of the 9 regions of visible change may be ordinary change."),
         (60, 9, "All of the 9 regions of visible change may be ordinary change."),
-        (0, 0, "Ordinary change alone gives about 0 (0 to 3) such regions in an area of this size."),
+        (0, 0, "Ordinary change alone gives about 0 (0 to 3) regions of visible change in an area"),
         (0, 1, "The one region of visible change may or may not be ordinary change, which alone gives"),
     ],
 )
