@@ -12,6 +12,8 @@ from .feed import Feed
 from .scene import Scene
 from .types import Window
 
+MOST_SHARE = 0.3
+"""Of a picture: more is not drawn over it; it is drawn itself, or unlike what was learnt from."""
 MOST_PX = 40_000_000
 """Pixels beyond which no single picture is searched: no screen and no press picture is that large."""
 
@@ -29,7 +31,9 @@ def left_out(feeds: list[Feed], executor: Executor) -> list[Feed]:
             both = overlays.drawn_over_both(seen[0], seen[1], either)
             found = [None if own is None else own | both for own in found]
     pairs = zip(feeds, found, strict=True)
-    return [feed if own is None else feed.without_marks(own) for feed, own in pairs]
+    return [
+        feed if own is None or own.mean() > MOST_SHARE else feed.without_marks(own) for feed, own in pairs
+    ]
 
 
 def _searched(feed: Feed) -> bool:

@@ -124,7 +124,8 @@ def drawn_over_both(before: Seen, after: Seen, either: BoolArray) -> BoolArray:
     (rows, cols) bool, True where neither picture should be used
     """
     apart = np.asarray(cv2.absdiff(before.rgb, after.rgb).max(-1), np.uint8)
-    if (apart <= SAME[0][0])[~either].mean() > MOST_SAME:
+    rest = ~either
+    if not rest.any() or (apart <= SAME[0][0])[rest].mean() > MOST_SAME:
         return np.zeros(either.shape, bool)
     edges = [np.minimum(*pair) for pair in ((before.sharp, after.sharp), (before.strong, after.strong))]
     together = Seen(before.rgb, before.odds + after.odds, edges[0], edges[1])

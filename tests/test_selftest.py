@@ -32,6 +32,8 @@ from damagediff import (
 )
 from damagediff.types import Case, Comparison, Source, Window
 
+PLAIN = replace(settings.Settings(), masks=settings.MaskSettings(graphics=False))
+"""No search for graphics: what is planted into a file would be searched too."""
 SHAPE = (360, 400)
 SHIFT = np.array([[1.0, 0, 2.5], [0, 1, -1.25], [0, 0, 1]])
 
@@ -108,7 +110,7 @@ def compare(paths: list[Path], folder: Path, **changes: Any) -> Comparison:
     folder.mkdir()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return pipeline.compare(Case(*map(Source, paths)), replace(settings.Settings(), **changes), folder)
+        return pipeline.compare(Case(*map(Source, paths)), replace(PLAIN, **changes), folder)
 
 
 def counts(found: Comparison) -> list[Any]:
@@ -166,7 +168,7 @@ def test_planted_in_windows_is_planted_in_the_whole_file(
 
 def measures_of(case: Case, runs: Runs) -> diff.Measures:
     """The measures of a whole pair, with the alignment and the radiometry of the first run."""
-    with pipeline.open_scene(case, settings.Settings()) as scene:
+    with pipeline.open_scene(case, PLAIN) as scene:
         after_feed, shape = scene.after.aligned(runs.model), scene.pair.grid.shape
         window = Window(0, 0, *shape).padded(diff.halo(runs.stages.lean))
         before, before_valid = scene.before.read_mirrored(window, shape)

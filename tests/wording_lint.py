@@ -42,8 +42,17 @@ ALLOWED = (
     "its blocks are damaged; those after the damage were not read",
     "OpenTimestamps proof",
     'confirm("',
+    "--accept-damaged",
+    "a damaged font",
+    "DAMAGED FILE ACCEPTED",
+    "Use a damaged image",
+    "…: damaged: …",
+    "DAMAGED file, accepted by the user",
+    "what is decoded after damage may be wrong",
 )
 """What needs such a word to say what is not claimed, says it of a file, or is no word but code."""
+STATES_OF_FILES = {"damaged"}
+"""Whole texts that are the name of a state of a file (`provenance.Integrity`), not of what is shown in it."""
 VOID = {"meta", "img", "input", "br", "hr", "link", "rect", "use"}
 SPOKEN = ("alt", "aria-label", "aria-valuetext", "title", "placeholder", "content", "value")
 
@@ -60,6 +69,8 @@ class Fault:
 def faults(text: str) -> list[Fault]:
     """What a text of the tool says that it must not."""
     text = " ".join(text.split())
+    if text in STATES_OF_FILES:
+        return []
     for phrase in ALLOWED:
         text = text.replace(phrase, "")
     return [
