@@ -80,7 +80,8 @@ def examine(image: Image, show_private: bool = False) -> FileFacts:
     kept = list(dict.fromkeys(shown))
     withheld = () if show_private else dict.fromkeys(n for n, v, public in told if not public or _private(v))
     tables = jpeg_history.tables(blocks.of("quantisation"))
-    quality, standard = jpeg_history.quality(tables) if tables else (None, None)
+    quality = image.jpeg_quality if tables else None
+    standard = None if quality is None else jpeg_history.is_standard(tables, quality)
     grey, valid = _middle(image)
     inside = raster.stored_as_jpeg(image)
     if inside:

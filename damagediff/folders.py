@@ -51,16 +51,10 @@ def run_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
         out.parent.mkdir(parents=True, exist_ok=True)
         _sweep(out)
         partial.mkdir()
-    try:
+    with _removed_if_unfinished(partial, out):
         with _named(out):
             yield partial
         _publish(partial, out, overwrite)
-    except OSError as error:
-        if _elsewhere(error, partial, out):
-            raise
-        raise OutputError(_refused(out, error)) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
@@ -89,10 +83,17 @@ def next_state(out: Path, unchanged: Callable[[Path], bool]) -> Iterator[Path]:
             raise OutputError(f"{out}: is a symbolic link. Name the folder itself")
         _sweep(out)
         partial.mkdir()
-    try:
+    with _removed_if_unfinished(partial, out):
         with _named(out):
             yield partial
         _put_in_place(partial, out, unchanged)
+
+
+@contextmanager
+def _removed_if_unfinished(partial: Path, out: Path) -> Iterator[None]:
+    """Whatever happens, nothing is left at `partial`; what the disk refuses is told of `out`."""
+    try:
+        yield
     except OSError as error:
         if _elsewhere(error, partial, out):
             raise

@@ -75,12 +75,10 @@ def tables(segments: list[bytes]) -> dict[int, Array]:
     return found
 
 
-def quality(found: dict[int, Array]) -> tuple[int, bool]:
-    """Nearest quality of the IJG scale, 1 to 100, and whether the luminance table is exactly that one's."""
+def is_standard(found: dict[int, Array], quality: int) -> bool:
+    """Whether the luminance table is exactly that of a quality of the IJG scale."""
     own = next(iter(found.values())) if 0 not in found else found[0]
-    apart = [float(np.abs(np.log(own / standard(q))).mean()) for q in range(1, 101)]
-    best = int(np.argmin(apart)) + 1
-    return best, bool((own == standard(best)).all())
+    return bool((own == standard(quality)).all())
 
 
 def standard(q: int) -> Array:
