@@ -37,6 +37,7 @@ bench: $(BASE)  ## run the commands under benchmarks/ on DATA (one of them: BENC
 
 fuzz: $(TEST)  ## broken pictures without number through info and compare (FUZZ="--cases 10000 --minutes 30")
 	$(BIN)/python tests/fuzz.py $(FUZZ)
+	HYPOTHESIS_PROFILE=new $(BIN)/python -m pytest -q -m hypothesis
 
 docs: $(TEST)  ## check the documents: links, exit codes, settings, commands
 	$(BIN)/python -m pytest -q tests/test_docs.py

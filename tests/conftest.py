@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +15,11 @@ import threadpoolctl
 from hypothesis import settings
 from rasterio.errors import NotGeoreferencedWarning
 
-settings.register_profile("no timings", deadline=None)
-settings.load_profile("no timings")
-"""How long a test takes is for benchmarks: a busy machine fails none."""
+# How long a test takes is for benchmarks: a busy machine fails none. `make test` tries the same examples each
+# time, so that a change is judged by what it changed; `make fuzz` looks for new ones.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("new", deadline=None, max_examples=400, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 DRIVER = {
     ".tif": "GTiff",
