@@ -224,6 +224,7 @@ def _slider(before: np.ndarray, after: np.ndarray, at: int, rng: np.random.Gener
 
 
 def _row(panels: tuple[np.ndarray, ...], gap: int, stacked: bool) -> np.ndarray:
+    """Panels beside each other, or one above the other, a white bar of `gap` pixels between them."""
     axis = 0 if stacked else 1
     shape = list(panels[0].shape)
     shape[axis] = gap
@@ -250,6 +251,7 @@ def _published(made: Composite, rng: np.random.Generator) -> Composite:
 
 
 def _moved(made: Composite, rows: int, cols: int) -> Composite:
+    """The same composite with its panels this far down and right."""
     if made.panels is None:
         return made
     first, second = (Window(p.row + rows, p.col + cols, p.rows, p.cols) for p in made.panels)

@@ -153,12 +153,14 @@ def shaded(levels: float) -> Edit:
 
 
 def _patch(shape: tuple[int, ...], share: float, rng: np.random.Generator) -> tuple[int, int]:
+    """Rows and columns of a patch that takes this share of the picture, of any aspect."""
     stretch = rng.uniform(0.7, 1.4)
     rows, cols = (int(n * np.sqrt(share) * k) for n, k in zip(shape[:2], (stretch, 1 / stretch), strict=True))
     return max(8, min(rows, shape[0])), max(8, min(cols, shape[1]))
 
 
 def _place(shape: tuple[int, ...], size: tuple[int, int], rng: np.random.Generator) -> tuple[slice, slice]:
+    """Where a patch of this size may lie in the picture."""
     row, col = (int(rng.integers(0, n - m + 1)) for n, m in zip(shape[:2], size, strict=True))
     return slice(row, row + size[0]), slice(col, col + size[1])
 

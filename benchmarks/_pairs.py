@@ -217,11 +217,13 @@ def about(files: Iterable[Path]) -> dict[str, Any]:
 
 
 def write_json(path: Path | None, content: dict[str, Any]) -> None:
+    """Write what was measured, if a file was asked for."""
     if path is not None:
         path.write_text(json.dumps(content, indent=1, default=_plain) + "\n", encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:
+    """Arrays and paths as JSON has them."""
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
 
 

@@ -86,6 +86,7 @@ def texture(path: Path) -> np.ndarray:
 
 
 def draw_truth(rng: np.random.Generator, size: int, variant: str) -> Truth:
+    """A displacement: turn, scale, shear and shift about the middle, and smooth waves."""
     degrees, shift_px, log_scale, shear_by, _ = VARIANTS[variant]
     angle, scale = math.radians(rng.uniform(-degrees, degrees)), math.exp(rng.uniform(-log_scale, log_scale))
     c, s = math.cos(angle) * scale, math.sin(angle) * scale
@@ -99,6 +100,7 @@ def draw_truth(rng: np.random.Generator, size: int, variant: str) -> Truth:
 
 
 def draw_waves(rng: np.random.Generator, size: int, count: int = 3, most_px: float = 1.5) -> np.ndarray:
+    """Smooth local displacement: for each axis `count` waves of amplitude, two frequencies and phase."""
     direction, length = rng.uniform(0, 2 * np.pi, (2, count)), rng.uniform(0.5, 1.2, (2, count)) * size
     waves = np.stack(
         [
@@ -116,6 +118,7 @@ def draw_waves(rng: np.random.Generator, size: int, count: int = 3, most_px: flo
 
 
 def draw_look(rng: np.random.Generator) -> Look:
+    """How the after image differs: share changed, light, noise, compression."""
     return Look(
         changed_share=math.exp(rng.uniform(math.log(0.02), math.log(0.3))),
         gain=rng.uniform(0.8, 1.2) * rng.uniform(0.93, 1.07, 3),

@@ -169,6 +169,7 @@ def tie_points(found: _pairs.Found, truth: Truth) -> dict[str, Any]:
 
 
 def row(case: dict[str, Any]) -> str:
+    """One pair as a line."""
     start = f"{case['size']:6d} {case['variant']:13s} #{case['repeat']} changed {case['changed_share']:.2f} "
     state = "accepted" if case["accepted"] else "REFUSED "
     if "epe_mean" not in case:
@@ -210,6 +211,7 @@ def summarise(size: int, variant: str, cases: list[dict[str, Any]]) -> dict[str,
 
 
 def print_summary(summary: list[dict[str, Any]]) -> None:
+    """Errors by size and variant, the goal beside them."""
     print("\n  size variant       accepted  EPE mean/p95/max: median pair, [worst pair], (goal)      s  MiB")
     for line in summary:
         shown = [

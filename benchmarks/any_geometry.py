@@ -53,6 +53,7 @@ def main() -> int:
 
 
 def cases_of(folder: Path) -> list[dict[str, Any]]:
+    """Each case of this pair, measured against its own plain alignment."""
     ref, mov = (plane(_pairs.file_of(folder, when)) for when in ("before", "after"))
     base = find(ref, mov).moving_from_reference
     return [{"pair": folder.name, **one(ref, mov, base, case)} for case in CASES]
@@ -71,6 +72,7 @@ def find(ref: Plane, mov: Plane) -> align.Coarse:
 
 
 def one(ref: Plane, mov: Plane, base: np.ndarray, case: tuple[float, float, float]) -> dict[str, Any]:
+    """Turn, scale and crop the after image by a known map, and ask for it."""
     scale, degrees, left = case
     turn, shape = transform(mov.shape, scale, degrees, left)
     coarse = find(ref, align_fields.warp(mov, np.linalg.inv(turn), shape))

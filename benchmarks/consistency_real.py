@@ -164,6 +164,7 @@ def there_and_back(first: _pairs.Found, back: _pairs.Found) -> dict[str, Any]:
 
 
 def row(name: str, figures: dict[str, Any]) -> str:
+    """One pair as a line."""
     right = figures["right"]
     state = "accepted" if right["accepted"] else "refused "
     parts = [f"{name:36s} {state} {right['model']:11s} score {right.get('score', 0):6.1f}"]
@@ -211,6 +212,7 @@ def as_given(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def print_summary(summary: dict[str, Any]) -> None:
+    """Accepted pairs, and how far known turns and the way back disagree."""
     print(
         f"\naccepted {summary['accepted']} of {summary['pairs']} (goal {GOALS['accepted']} of 60), "
         f"as plain pixels {summary['accepted_plain']}"

@@ -103,6 +103,7 @@ def compressed(clean: list[Pixels]) -> dict[str, Any]:
     table: dict[str, Any] = {}
 
     def add(name: str, make: Callable[[Pixels], Pixels], own: int | None, truth: tuple[Any, Any]) -> None:
+        """Enter a treatment: how often an earlier JPEG is told, and told right."""
         steps = None if own is None else jpeg_history.standard(own)
         told = [jpeg_history.earlier(grey(make(pixels)), steps) for pixels in clean]
         seen = [each for each in told if each is not None]
@@ -170,6 +171,7 @@ def enlarged(data: Path) -> dict[str, Any]:
 
 
 def _enlarged(plain: list[Pixels], how: tuple[float, int], quality: int | None) -> dict[str, float]:
+    """Share of enlarged pictures in which a grid was told, and the right one."""
     seen = []
     for pixels in plain:
         large = cv2.resize(pixels, None, fx=how[0], fy=how[0], interpolation=how[1])[:1024, :1024]

@@ -130,11 +130,13 @@ def others(plain: dict[str, tuple[Path, Path]], rng: np.random.Generator, most: 
 
 
 def alike(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
+    """Whether two pictures differ less than twofold in each side."""
     ratio = np.array(first) / np.array(second)
     return bool(np.maximum(ratio, 1 / ratio).max() < 2)
 
 
 def mirrored_pairs(plain: dict[str, tuple[Path, Path]]) -> Iterator[tuple[str, Path, Path]]:
+    """Each before image against its after image mirrored, and against itself mirrored."""
     for name, (before, after) in plain.items():
         yield f"{name} v its after mirrored", before, changed(after, mirrored)
         yield f"{name} v itself mirrored", before, changed(before, mirrored)
@@ -227,6 +229,7 @@ def run(jobs: list[Job], workers: int) -> Iterator[dict[str, Any]]:
 
 
 def ask(job: Job) -> dict[str, Any]:
+    """Align one wrong pair, and what the answer rests on."""
     found = _pairs.align(job.before, job.after, picture=job.picture)
     return {
         "kind": job.kind,
@@ -239,6 +242,7 @@ def ask(job: Job) -> dict[str, Any]:
 
 
 def line(row: dict[str, Any]) -> str:
+    """One pair as a line."""
     return (
         f"{row['kind']}: {row['name']}: score {row['score']:.1f} (limit {row['limit']:.0f}), "
         f"chance 10^{row['log10_chance']:.1f}, stack {row['stack_peak_sd']:.1f} sd, "
@@ -265,6 +269,7 @@ def over_limit(row: dict[str, Any]) -> float:
 
 
 def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Counts, times and scores over pairs of one kind."""
     known = [r for r in rows if "score" in r]
     refused = [r["seconds"] for r in rows if not r["accepted"]]
     return {
@@ -295,6 +300,7 @@ def separated(right: list[dict[str, Any]], wrong: list[dict[str, Any]]) -> dict[
 
 
 def print_summary(summary: dict[str, Any]) -> None:
+    """Kinds, a histogram of scores, and what came nearest to acceptance."""
     print("\nkind          pairs accepted  s refused: median/p90/max  score: median/p90/max")
     for kind, f in summary["kinds"].items():
         seconds, score = ("/".join(f"{v:.1f}" for v in f[k].values()) for k in ("seconds_refused", "score"))

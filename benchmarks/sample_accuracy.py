@@ -85,6 +85,7 @@ def alignment_error(found: types.Comparison, folder: Path, after_from_before: np
 
 
 def on_working_grid(path: Path, like: Path) -> np.ndarray:
+    """A band of zeros and ones on the grid of another raster."""
     with rasterio.open(path) as source, rasterio.open(like) as target:
         out = np.zeros(target.shape, np.uint8)
         place = {"src_transform": source.transform, "src_crs": source.crs}
@@ -109,6 +110,7 @@ def buildings(found: tuple[types.Building, ...]) -> dict[str, Any]:
 
 
 def share(hit: list[types.Building], lost: list[types.Building], state: str) -> str:
+    """How many of the buildings in this state were found, of how many."""
     found, all_of = ([b for b in part if b.properties["state"] == state] for part in (hit, lost))
     return f"{len(found)}/{len(all_of)}"
 
@@ -139,6 +141,7 @@ def inside(region: types.Region, of_tier: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def components(mask: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+    """Pixels of each connected part of at least 16 px."""
     from skimage.measure import label, regionprops
 
     return [tuple(p.coords.T) for p in regionprops(label(mask, connectivity=2)) if p.area >= 16]

@@ -237,6 +237,7 @@ def plan(pair: SimulatedPair, args: argparse.Namespace, python: Path) -> list[Jo
 
 
 def job_of(label: str, command: tuple[str, ...], options: dict[str, Any], pair: SimulatedPair) -> Job:
+    """One program on one pair: what it is asked, and where its answer lies."""
     stem = pair.before.parent / label.replace(" ", "_")
     answer, displacement, asked = (stem.with_suffix(end) for end in (".json", ".npy", ".job"))
     asked.write_text(json.dumps({**options, "out": str(answer), "displacement": str(displacement)}), "utf-8")
@@ -316,6 +317,7 @@ def compare(figures: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def against(ours_: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """Speed and error of ours against theirs, and whether the goals are met."""
     found: dict[str, Any] = {
         "times_faster": theirs["wall_s"] / ours_["wall_s"],
         "times_faster_with_start": with_start(theirs) / with_start(ours_),
@@ -339,6 +341,7 @@ def share(ours_px: float | None, theirs_px: float) -> float:
 
 
 def table(figures: dict[str, dict[str, Any]]) -> str:
+    """One line a program."""
     lines = [f"{'':18} wall s  +start   cpu s    MiB      points   error mean / p95 / max px"]
     for label, f in figures.items():
         points = f"{f['points_used']:.0f}/{f['points_tried']:.0f}"
