@@ -31,7 +31,10 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
         with bar(given["quiet"]) as progress:
             originals = given["inputs"] or Path()
             compared = runs.again(run, originals, given["workers"] or 0, progress)
-    notes = [*found.notes, *reproduce.other_versions(found.manifest)]
+    others = reproduce.other_versions(found.manifest)
+    notes = [*found.notes, *others]
+    if others and not given["rerun"]:
+        notes.append("made with other versions: --inputs DIR --rerun says which results would change with these")
     different = [item for item in compared if item.outcome == "different"]
     sound = not findings and not different
     if given["record"]:
@@ -43,10 +46,18 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
     if given["as_json"]:
         click.echo(json.dumps(_told(found.manifest, findings, compared, notes, sound), indent=2), nl=True)
     _print(findings, compared, notes, tell)
-    if not sound:
-        wrong = [(f.name, f.what) for f in findings] + [(c.name, c.words) for c in different]
-        count, (name, words) = len(wrong), wrong[0]
-        raise EvidenceError(f"{run}: {count} of its files or records do not agree; first {name}: {words}")
+    if findings:
+        first = findings[0]
+        count = len(findings) + len(different)
+        raise EvidenceError(
+            f"{run}: {count} of its files or records do not agree; first {first.name}: {first.what}"
+        )
+    if different:
+        first_, why = different[0], ", by other versions" if others else ""
+        raise EvidenceError(
+            f"{run}: agrees with its manifest, but computed again{why} {len(different)} of {len(compared)} files "
+            f"would change; first {first_.name}: {first_.words}"
+        )
     tell(f"{run}: agrees with its manifest, evidence id {found.manifest['evidence_id']}")
 
 
