@@ -1,14 +1,15 @@
 """Runs killed at random moments, and runs started at once: is anything half-written ever taken for whole?
 
-``killed``: `--runs` comparisons of a part of the sample pair, each killed by SIGKILL: every second one at a random
-moment of a whole run, the others within a fifth of a second of the moment when the manifest of the hidden folder
-appears, where the run gets its name. Half of each kind replace an earlier run (``--overwrite``). Counted: run folders
-that are there and do not verify, earlier runs that are gone, processes that outlive the killed one by five seconds, and
-hidden folders that the next run of that name does not remove.
+``killed``: `--runs` comparisons of a part of the sample pair, each killed by SIGKILL: every second one at a
+random moment of a whole run, the others within a fifth of a second of the moment when the manifest of the
+hidden folder appears, where the run gets its name. Half of each kind replace an earlier run
+(``--overwrite``). Counted: run folders that are there and do not verify, earlier runs that are gone, processes that outlive the
+killed one by five seconds, and hidden folders that the next run of that name does not remove.
 
-``at_once``: eight runs into one folder, eight into one folder with ``--overwrite``, and eight into eight folders.
-Counted: exit codes, how many were told that the folder is taken, how many folders verify, and whether each is of one
-run alone: every run has a title of its own, which its results, its report's page and its manifest must all hold.
+``at_once``: eight runs into one folder, eight into one folder with ``--overwrite``, and eight into eight
+folders. Counted: exit codes, how many were told that the folder is taken, how many folders verify, and
+whether each is of one run alone: every run has a title of its own, which its results, its report's page and its
+manifest must all hold.
 """
 
 from __future__ import annotations
@@ -154,7 +155,9 @@ def living(group: int) -> Iterator[int]:
     """Processes of a group, on Linux."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError):
-            state, _, found = path.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[:3]
+            state, _, found = (
+                path.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[:3]
+            )
             if int(found) == group and state not in "ZX":
                 yield int(path.parent.name)
 
@@ -194,7 +197,9 @@ def at_once(pair: list[Path], folder: Path) -> dict[str, Any]:
         found[name] = {
             "exit_codes": sorted(process.returncode for process in processes),
             "told_that_it_is_taken": sum("already exists" in text for text in said),
-            "other_words": sorted({words(text) for text in said if text and "already exists" not in text} - {""}),
+            "other_words": sorted(
+                {words(text) for text in said if text and "already exists" not in text} - {""}
+            ),
             "folders": len(set(outs)),
             "folders_that_verify": len(whole),
             "folders_of_one_run": sum(is_of_one(out) for out in whole),

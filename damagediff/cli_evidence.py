@@ -1,4 +1,4 @@
-"""Commands on finished runs: verify, bundle."""
+"""Commands on finished runs: verify, bundle, report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
     others = reproduce.other_versions(found.manifest)
     notes = [*found.notes, *others]
     if others and not given["rerun"]:
-        notes.append("made with other versions: --inputs DIR --rerun says which results would change with these")
+        notes.append(
+            "made with other versions: --inputs DIR --rerun says which results would change with these"
+        )
     different = [item for item in compared if item.outcome == "different"]
     sound = not findings and not different
     if given["record"]:
@@ -55,8 +57,8 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
     if different:
         first_, why = different[0], ", by other versions" if others else ""
         raise EvidenceError(
-            f"{run}: agrees with its manifest, but computed again{why} {len(different)} of {len(compared)} files "
-            f"would change; first {first_.name}: {first_.words}"
+            f"{run}: agrees with its manifest, but computed again{why} {len(different)} of {len(compared)} "
+            f"files would change; first {first_.name}: {first_.words}"
         )
     tell(f"{run}: agrees with its manifest, evidence id {found.manifest['evidence_id']}")
 
@@ -84,12 +86,30 @@ def _print(findings: Any, compared: Any, notes: Any, tell: Tell) -> None:
 def bundle(run: Path, out: Path, how: tuple[bool, bool], operator: str | None, tell: Tell) -> None:
     """Pack a run, `how`: with pictures, over an older file; and write that into its log."""
     from . import bundle as bundles
-    from . import custody, digests
+    from . import digests
 
     left_out = bundles.write(run, out, *how)
     tell(f"bundle: {out}" + (f" without {', '.join(left_out)}" if left_out else ""))
+    _record(run, "exported", {"bundle": digests.entry(out) | {"left_out": left_out}}, operator, tell)
+
+
+def draw(run: Path, out: Path, given: dict[str, Any], tell: Tell) -> None:
+    """Draw figures and report of a run again, and write that with their hashes into its log."""
+    from . import digests, drawing, runs
+
+    more = drawing.More(given["figures"], given["animate"], given["font"])
+    names = runs.draw_again(run, out, more)
+    tell(f"{out}: {', '.join(names)}")
+    files = [digests.entry(out / name) for name in names]
+    _record(run, "rendered", {"files": files}, given["operator"], tell)
+
+
+def _record(run: Path, act: str, details: dict[str, Any], operator: str | None, tell: Tell) -> None:
+    """A record of an act that is done: what cannot be written is told, and undoes nothing."""
+    from . import custody
+
     try:
-        custody.append(run, "exported", {"bundle": digests.entry(out) | {"left_out": left_out}}, operator)
+        custody.append(run, act, details, operator)
     except (EvidenceError, OutputError) as error:
         tell(f"note: not written into the custody log: {error}")
 

@@ -21,7 +21,7 @@ from .types import Array, Source
 Outcome = Literal["identical", "equal within the tolerance", "different"]
 
 NUMBER_TOLERANCE = 1e-4
-"""Relative, and absolute near zero: what another processor or library may change in the last digits of sums."""
+"""Relative, absolute near zero: what another processor or library may change in the last digits of sums."""
 RASTER_TOLERANCE = {"change_score.tif": 1e-3, "change_mask.tif": 0.0, "geometry.tif": 1e-2}
 """Largest difference of the score, of classes, and of places in pixels; images may differ by a grey level."""
 GREY_LEVELS = 1.0
@@ -69,7 +69,7 @@ OTHER_BYTES = "other bytes, drawn from results that agree"
 
 
 def together(compared: Sequence[Compared]) -> tuple[Compared, ...]:
-    """The same of a whole run: what is drawn from results that differ is not called equal to what was drawn."""
+    """The same of a whole run: what is drawn from results that differ is not called equal."""
     measured = [item.name for item in compared if item.outcome == "different"]
     if not measured:
         return tuple(compared)
@@ -132,8 +132,8 @@ def _saved(old: Path, new: Path) -> Compared:
     with zipfile.ZipFile(old) as first, zipfile.ZipFile(new) as second:
         if first.namelist() != second.namelist():
             return Compared(old.name, "different", "other arrays")
-        texts = [json.loads(saved.text(archive)) for archive in (first, second)]
-        found = list(_differences(*texts, ""))
+        old_text, new_text = (json.loads(saved.text(archive)) for archive in (first, second))
+        found = list(_differences(old_text, new_text, ""))
         for name in first.namelist():
             if name != saved.TEXT:
                 found += _arrays(name, saved.array(first, name), saved.array(second, name))
@@ -178,7 +178,9 @@ def _judged(name: str, found: Iterable[Difference]) -> Compared:
     told = [each for each in found if VERSIONS.match(each.key) is None]
     beyond = [each for each in told if each.within is None]
     if beyond:
-        shown = ", ".join(f"{each.key} {_short(each.old)} → {_short(each.new)}" for each in beyond[:MAX_SHOWN])
+        shown = ", ".join(
+            f"{each.key} {_short(each.old)} → {_short(each.new)}" for each in beyond[:MAX_SHOWN]
+        )
         more = " ..." if beyond[MAX_SHOWN:] else ""
         return Compared(name, "different", f"{len(beyond)} values differ: {shown}{more}")
     largest = max(told, key=lambda each: each.within or 0.0, default=None)

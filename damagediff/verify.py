@@ -117,10 +117,13 @@ def _manifest(text: str, manifest: dict[str, Any], folder: Path) -> Iterator[Fin
 
 
 def _crate(manifest: dict[str, Any], folder: Path) -> Iterator[Finding]:
-    """The description for archives, which follows from the manifest; by another version perhaps otherwise."""
+    """The description for archives: by its hash; without one, by what this version makes."""
     path = folder / crate.FILE
     if not path.is_file() or path.is_symlink():
         yield Finding(crate.FILE, "is missing")
+    elif digests.CRATE_DIGEST in manifest:
+        if digests.entry(path)["sha256"] != manifest[digests.CRATE_DIGEST]:
+            yield Finding(crate.FILE, "was changed: its SHA-256 is another one")
     elif manifest.get("versions", {}).get("damagediff") == __version__:
         if path.read_bytes() != crate.text(manifest).encode("utf-8", "replace"):
             yield Finding(crate.FILE, "was changed: it does not say what the manifest says")

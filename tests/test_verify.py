@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -184,6 +187,38 @@ def test_each_act_is_chained_to_the_one_before(run: Path) -> None:
         custody.append(run, "exported", {}, None)
 
 
+def test_acts_at_once_follow_each_other(run: Path) -> None:
+    """Two threads of one process open the log each on its own, as two processes do."""
+    if os.name == "nt":
+        pytest.skip("no lock there: the chain shows it")
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(custody.append, run, "verified", {"k": k}, None) for k in range(64)]:
+            done.result()
+    records = [json.loads(line) for line in (run / "custody.jsonl").read_text().splitlines()]
+    assert custody.check(run) == [] and sorted(r["k"] for r in records[1:]) == list(range(64))
+
+
+def test_a_manifest_that_was_sealed_anew_is_not_that_of_the_log(run: Path) -> None:
+    """Whoever edits a manifest can compute its own hash again; the log names the hash that it had."""
+    text = (run / "manifest.json").read_text(encoding="utf-8")
+    edited = re.sub(
+        r'("manifest_sha256": )"\w+"', rf'\1"{digests.NO_DIGEST}"', text.replace('"a.tif"', '"x.tif"')
+    )
+    (run / "manifest.json").write_text(digests.sealed(edited), encoding="utf-8")
+    assert [(f.name, f.what) for f in verify.run(run).findings] == [
+        ("manifest.json", "is another manifest than the one that the custody log names")
+    ]
+
+
+def test_the_crate_of_another_version_is_checked_by_its_hash(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crate, "text", lambda manifest: "made otherwise by a later version")
+    assert named(run) == set()
+    (run / crate.FILE).write_text("{}")
+    assert named(run) == {crate.FILE}
+
+
 def test_a_log_that_cannot_be_written_to_is_a_note(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OutputError("run/custody.jsonl: cannot write: Read-only file system")
@@ -195,7 +230,7 @@ def test_a_log_that_cannot_be_written_to_is_a_note(run: Path, monkeypatch: pytes
 
 def test_a_log_of_another_run_is_named(run: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    custody.begin(tmp_path / "other", "0" * 64, None)
+    custody.begin(tmp_path / "other", {"sha256sums": "0" * 64}, None)
     shutil.copy(tmp_path / "other" / "custody.jsonl", run)
     assert [f.what for f in verify.run(run).findings] == [
         "begins with another run: its SHA256SUMS is another one"
