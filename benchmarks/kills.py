@@ -2,14 +2,13 @@
 
 ``killed``: `--runs` comparisons of a part of the sample pair, each killed by SIGKILL: every second one at a
 random moment of a whole run, the others within a fifth of a second of the moment when the manifest of the
-hidden folder appears, where the run gets its name. Half of each kind replace an earlier run
-(``--overwrite``). Counted: run folders that are there and do not verify, earlier runs that are gone, processes that outlive the
+hidden folder appears, where the run gets its name. Half of each kind replace an earlier run.
+Counted: run folders that are there and do not verify, earlier runs that are gone, processes that outlive the
 killed one by five seconds, and hidden folders that the next run of that name does not remove.
 
-``at_once``: eight runs into one folder, eight into one folder with ``--overwrite``, and eight into eight
-folders. Counted: exit codes, how many were told that the folder is taken, how many folders verify, and
-whether each is of one run alone: every run has a title of its own, which its results, its report's page and its
-manifest must all hold.
+``at_once``: eight runs into one folder, eight that replace what is there, and eight into eight folders.
+Counted: exit codes, how many were told that the folder is taken, how many folders verify, and whether each is
+of one run alone: every run has a title of its own, which its results, page and manifest must all hold.
 """
 
 from __future__ import annotations
@@ -142,7 +141,7 @@ def hidden_manifests(out: Path) -> Iterator[Path]:
 
 
 def outlived(group: int) -> bool:
-    """Whether a process of this group is still there after a while; the dead that nobody reaped do not count."""
+    """Whether a process of this group still lives after a while."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         if not any(living(group)):

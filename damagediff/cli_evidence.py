@@ -34,9 +34,7 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
     others = reproduce.other_versions(found.manifest)
     notes = [*found.notes, *others]
     if others and not given["rerun"]:
-        notes.append(
-            "made with other versions: --inputs DIR --rerun says which results would change with these"
-        )
+        notes.append("made with other versions: --inputs DIR --rerun says which results would now change")
     different = [item for item in compared if item.outcome == "different"]
     sound = not findings and not different
     if given["record"]:
