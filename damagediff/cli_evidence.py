@@ -22,7 +22,7 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
     from . import custody, reproduce, runs
     from . import verify as checks
 
-    found = checks.run(run)
+    found = checks.run(run, given["trusted"])
     findings = list(found.findings)
     compared: tuple[reproduce.Compared, ...] = ()
     if given["inputs"] is not None:
@@ -118,6 +118,14 @@ def verify_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("-q", "--quiet", is_flag=True, help="No progress."),
         click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON on stdout."),
         operator_option,
+        click.option(
+            "--trust",
+            "trusted",
+            multiple=True,
+            type=PATH,
+            metavar="FILE",
+            help="Who counts: allowed signers of SSH, a minisign key, an authority's certificate.",
+        ),
         click.option(
             "--no-record", "record", flag_value=False, default=True, help="Leave the custody log alone."
         ),

@@ -22,6 +22,9 @@ Outcome = Literal["identical", "equal within the tolerance", "different"]
 
 NUMBER_TOLERANCE = 1e-4
 """Relative, absolute near zero: what another processor or library may change in the last digits of sums."""
+RANK_TOLERANCE = 0.01
+RANKS = ("p_value", "as_high_share")
+"""Numbers that are ranks among some hundred places: they jump where a score changes in its last digit."""
 RASTER_TOLERANCE = {"change_score.tif": 1e-3, "change_mask.tif": 0.0, "geometry.tif": 1e-2}
 """Largest difference of the score, of classes, and of places in pixels; images may differ by a grey level."""
 GREY_LEVELS = 1.0
@@ -209,15 +212,16 @@ def _differences(first: Any, second: Any, key: str) -> Iterator[Difference]:
         for k, pair in enumerate(zip(first, second, strict=True)):
             yield from _differences(*pair, f"{key}[{k}]")
     elif first != second and not (first != first and second != second):  # NaN is what it was
-        yield Difference(key, first, second, _within(first, second))
+        allowed = RANK_TOLERANCE if key.rpartition(".")[2] in RANKS else NUMBER_TOLERANCE
+        yield Difference(key, first, second, _within(first, second, allowed))
 
 
-def _within(first: Any, second: Any) -> float | None:
+def _within(first: Any, second: Any, allowed: float) -> float | None:
     """How far two numbers are apart where the tolerance allows it."""
     if not (_is_number(first) and _is_number(second)):
         return None
     apart = abs(first - second) / max(1.0, abs(first), abs(second))
-    return apart if apart <= NUMBER_TOLERANCE else None
+    return apart if apart <= allowed else None
 
 
 def _is_number(value: Any) -> bool:
