@@ -100,13 +100,18 @@ def without_pictures(html: str) -> str:
 def _how_to_check(manifest: dict[str, Any], name: str, left_out: list[str]) -> str:
     report = BARE_REPORT if "report.html" in left_out else "report.html"
     missing = f"Left out of this copy: {', '.join(left_out)}.\n\n" if left_out else ""
+    few = " --ignore-missing" if left_out else ""
     return (
         f"A run of damagediff, evidence id {manifest['evidence_id']}, made {manifest['created']}.\n\n"
         f"{missing}"
-        f"Open {report} with any browser; nothing is loaded from the network.\n"
-        "To check that no file was changed: sha256sum -c SHA256SUMS --ignore-missing\n"
-        f"or, with damagediff installed: damagediff verify {name}\n"
-        "manifest.json lists inputs, settings and versions; custody.jsonl lists what was done with the run.\n"
+        f"Open {name}/{report} with any browser; nothing is loaded from the network.\n\n"
+        f"To check that no file was changed, in the folder {name}:\n"
+        f"  Linux    sha256sum -c SHA256SUMS{few}\n"
+        f"  macOS    shasum -a 256 -c SHA256SUMS{few}\n"
+        "  Windows  certutil -hashfile FILE SHA256, and compare with the line of FILE in SHA256SUMS\n"
+        f"With damagediff, which also checks the manifest and the log: damagediff verify {name}\n\n"
+        "manifest.json lists inputs with their hashes, what was done to them, settings, versions and outputs;\n"
+        "custody.jsonl lists what was done with the run before it was packed.\n"
     )
 
 

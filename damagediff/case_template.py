@@ -70,7 +70,21 @@ BLANK = {
     "after_date": "# date = 2020-10-13",
     "after_credit": '# credit = "© ..."',
 }
+SAMPLE_CLAIMS = """\
+[[claim]]
+text = "A block near the crossroads collapsed."
+source = "example, invented for the synthetic town"
+
+[[claim]]
+text = "Nothing in the town has changed."
+source = "example, invented for the synthetic town"
+
+[[claim]]
+text = "It happened at two in the morning."
+source = "example, invented for the synthetic town\""""
+"""One that the images may support, one that they may contradict, one that they cannot tell."""
 SAMPLE = BLANK | {
+    "claims": SAMPLE_CLAIMS,
     "title": '"SYNTHETIC sample: Ganja before and after 11 October"',
     "event": "event_date = 2020-10-11",
     "footprints": 'footprints = "ganja_footprints.geojson"',

@@ -314,16 +314,14 @@ def review(run: Path, review: Path, operator: str | None) -> None:
 @click.argument("run", type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="Folder to write.")
 @cli_options.figure_options
+@cli_options.operator_option
 def draw(run: Path, out: Path, **given: Any) -> None:
     """Draw figures and report of a finished RUN again, without computing anything.
 
     Exit codes: 0 done, 2 usage, 3 the font cannot be used, 5 the run does not agree with its manifest,
     6 the folder cannot be written.
     """
-    from . import drawing, runs
-
-    more = drawing.More(given["figures"], given["animate"], given["font"])
-    _tell(f"{out}: {', '.join(runs.draw_again(run, out, more))}")
+    cli_evidence.draw(run, out, given, _tell)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""Commands on finished runs: verify, bundle."""
+"""Commands on finished runs: verify, bundle, report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
     from . import custody, reproduce, runs
     from . import verify as checks
 
-    found = checks.run(run)
+    found = checks.run(run, given["trusted"])
     findings = list(found.findings)
     compared: tuple[reproduce.Compared, ...] = ()
     if given["inputs"] is not None:
@@ -31,7 +31,10 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
         with bar(given["quiet"]) as progress:
             originals = given["inputs"] or Path()
             compared = runs.again(run, originals, given["workers"] or 0, progress)
-    notes = [*found.notes, *reproduce.other_versions(found.manifest)]
+    others = reproduce.other_versions(found.manifest)
+    notes = [*found.notes, *others]
+    if others and not given["rerun"]:
+        notes.append("made with other versions: --inputs DIR --rerun says which results would now change")
     different = [item for item in compared if item.outcome == "different"]
     sound = not findings and not different
     if given["record"]:
@@ -43,10 +46,18 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
     if given["as_json"]:
         click.echo(json.dumps(_told(found.manifest, findings, compared, notes, sound), indent=2), nl=True)
     _print(findings, compared, notes, tell)
-    if not sound:
-        wrong = [(f.name, f.what) for f in findings] + [(c.name, c.words) for c in different]
-        count, (name, words) = len(wrong), wrong[0]
-        raise EvidenceError(f"{run}: {count} of its files or records do not agree; first {name}: {words}")
+    if findings:
+        first = findings[0]
+        count = len(findings) + len(different)
+        raise EvidenceError(
+            f"{run}: {count} of its files or records do not agree; first {first.name}: {first.what}"
+        )
+    if different:
+        first_, why = different[0], ", by other versions" if others else ""
+        raise EvidenceError(
+            f"{run}: agrees with its manifest, but computed again{why} {len(different)} of {len(compared)} "
+            f"files would change; first {first_.name}: {first_.words}"
+        )
     tell(f"{run}: agrees with its manifest, evidence id {found.manifest['evidence_id']}")
 
 
@@ -73,12 +84,30 @@ def _print(findings: Any, compared: Any, notes: Any, tell: Tell) -> None:
 def bundle(run: Path, out: Path, how: tuple[bool, bool], operator: str | None, tell: Tell) -> None:
     """Pack a run, `how`: with pictures, over an older file; and write that into its log."""
     from . import bundle as bundles
-    from . import custody, digests
+    from . import digests
 
     left_out = bundles.write(run, out, *how)
     tell(f"bundle: {out}" + (f" without {', '.join(left_out)}" if left_out else ""))
+    _record(run, "exported", {"bundle": digests.entry(out) | {"left_out": left_out}}, operator, tell)
+
+
+def draw(run: Path, out: Path, given: dict[str, Any], tell: Tell) -> None:
+    """Draw figures and report of a run again, and write that with their hashes into its log."""
+    from . import digests, drawing, runs
+
+    more = drawing.More(given["figures"], given["animate"], given["font"])
+    names = runs.draw_again(run, out, more)
+    tell(f"{out}: {', '.join(names)}")
+    files = [digests.entry(out / name) for name in names]
+    _record(run, "rendered", {"files": files}, given["operator"], tell)
+
+
+def _record(run: Path, act: str, details: dict[str, Any], operator: str | None, tell: Tell) -> None:
+    """A record of an act that is done: what cannot be written is told, and undoes nothing."""
+    from . import custody
+
     try:
-        custody.append(run, "exported", {"bundle": digests.entry(out) | {"left_out": left_out}}, operator)
+        custody.append(run, act, details, operator)
     except (EvidenceError, OutputError) as error:
         tell(f"note: not written into the custody log: {error}")
 
@@ -89,6 +118,14 @@ def verify_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("-q", "--quiet", is_flag=True, help="No progress."),
         click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON on stdout."),
         operator_option,
+        click.option(
+            "--trust",
+            "trusted",
+            multiple=True,
+            type=PATH,
+            metavar="FILE",
+            help="Who counts: allowed signers of SSH, a minisign key, an authority's certificate.",
+        ),
         click.option(
             "--no-record", "record", flag_value=False, default=True, help="Leave the custody log alone."
         ),

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from . import __version__
 from .errors import EvidenceError, OutputError
@@ -23,19 +24,19 @@ SEALING = ("created", "reviewed")
 """Acts after which the run has a new manifest and SHA256SUMS, whose hash the record names."""
 
 
-def begin(folder: Path, sums: str, operator: str | None) -> None:
+def begin(folder: Path, seal: dict[str, str], operator: str | None) -> None:
     """Write the first record: the run was created, at the time that the manifest says.
 
     Parameters
     ----------
     folder : Path
         The finished run folder.
-    sums : str
-        SHA-256 of SHA256SUMS, which names every output.
+    seal : dict
+        ``sha256sums``, the SHA-256 of SHA256SUMS, which names every output, and ``manifest_sha256``.
     operator : str or None
         Who ran it, as given.
     """
-    record = _record(1, "created", FIRST, {"sha256sums": sums}, operator)
+    record = _record(1, "created", FIRST, seal, operator)
     (folder / LOG).write_text(_line(record), encoding="utf-8", newline="\n")
 
 
@@ -52,16 +53,30 @@ def append(folder: Path, act: str, details: dict[str, Any], operator: str | None
     found = check(folder)
     if found:
         raise EvidenceError(f"{folder.name}/{LOG}: {found[0]}. Nothing was added to it")
-    lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
     when = {"when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-    record = _record(len(lines) + 1, act, _digest(lines[-1]), when | details, operator)
     try:
-        with (folder / LOG).open("a", encoding="utf-8", newline="\n") as log:
+        with (folder / LOG).open("r+", encoding="utf-8", newline="\n") as log:
+            _wait_for_turn(log)
+            lines = log.read().splitlines()
+            record = _record(len(lines) + 1, act, _digest(lines[-1]), when | details, operator)
             log.write(_line(record))
             log.flush()
             os.fsync(log.fileno())
     except OSError as error:
         raise OutputError(f"{folder.name}/{LOG}: cannot write: {error.strerror or error}") from error
+
+
+def _wait_for_turn(log: TextIO) -> None:
+    """Hold the log until it is closed: of two acts at once, one record follows the other.
+
+    Windows and some network file systems have no such lock; there the chain shows it when two acts met.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    with suppress(OSError):
+        fcntl.flock(log, fcntl.LOCK_EX)
 
 
 def check(folder: Path) -> list[str]:

@@ -14,6 +14,8 @@ SUMS = "SHA256SUMS"
 BESIDE = (folders.MANIFEST, SUMS, crate.FILE, custody.LOG)
 """Files of a run that the manifest does not list: itself, and what is made from it."""
 OWN_DIGEST = "manifest_sha256"
+CRATE_DIGEST = "ro_crate_sha256"
+"""In a manifest: hash of the description for archives, which is made from the rest of it."""
 NO_DIGEST = "0" * 64
 """Stands in for the manifest's own hash while it is computed."""
 

@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from . import case_files, crate, custody, cut, digests, environment, folders, json_text, outputs, raster
+from . import (
+    case_files,
+    crate,
+    custody,
+    digests,
+    environment,
+    folders,
+    json_text,
+    outputs,
+    raster,
+    transformations,
+)
 from .errors import InputError, SettingsError
 from .provenance import FileFacts
 from .types import Case, Comparison, Image
@@ -48,7 +58,7 @@ def write_manifest(
         "evidence_id": outputs.evidence_id(comparison),
         "case": json_text.Exact(case_files.to_values(comparison.case)),
         "inputs": _inputs(comparison),
-        "transformations": list(_transformations(comparison)),
+        "transformations": list(transformations.steps(comparison)),
         "settings": json_text.Exact(outputs.result_settings(comparison.settings)),
         "versions": comparison.versions,
     }
@@ -94,25 +104,28 @@ def seal_again(folder: Path, earlier: dict[str, Any], added: dict[str, Any]) -> 
     """
     listed = _outputs(folder)
     manifest = earlier | added | {"outputs": listed, digests.OWN_DIGEST: digests.NO_DIGEST}
-    sums = _write_seal(folder, json_text.Exact(manifest), listed)
-    text = (folder / folders.MANIFEST).read_text(encoding="utf-8")
-    return {"sha256sums": sums, digests.OWN_DIGEST: digests.own_digest(text)}
+    exact = {key: json_text.Exact(value) for key, value in manifest.items()}
+    return _write_seal(folder, exact, listed)
 
 
 def _outputs(folder: Path) -> list[dict[str, Any]]:
     return [digests.entry(path) for path in sorted(folder.iterdir()) if path.name not in digests.BESIDE]
 
 
-def _write_seal(folder: Path, manifest: Any, listed: list[dict[str, Any]]) -> str:
-    """Write the manifest, with its own hash, SHA256SUMS and the crate; the hash of SHA256SUMS."""
-    text = digests.sealed(json_text.to_json(manifest))
+def _write_seal(folder: Path, manifest: dict[str, Any], listed: list[dict[str, Any]]) -> dict[str, str]:
+    """Write the manifest, with its own hash, SHA256SUMS and the crate; what the record of the act names."""
     write = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
+    if "evidence_id" in manifest:
+        text = crate.text(json.loads(json_text.to_json(manifest)))
+        manifest = manifest | {digests.CRATE_DIGEST: digests.of_text(text)}
+        (folder / crate.FILE).write_text(text, **write)
+    text = digests.sealed(json_text.to_json(manifest))
     (folder / folders.MANIFEST).write_text(text, **write)
     (folder / digests.SUMS).write_text(digests.sums(listed), **write)
-    said = json.loads(text)
-    if "evidence_id" in said:
-        (folder / crate.FILE).write_text(crate.text(said), **write)
-    return digests.of_text(digests.sums(listed))
+    return {
+        "sha256sums": digests.of_text(digests.sums(listed)),
+        digests.OWN_DIGEST: digests.own_digest(text),
+    }
 
 
 def created(started: datetime) -> str:
@@ -219,20 +232,6 @@ def check_unchanged(comparison: Comparison, sealed: Seal) -> None:
             raise InputError(
                 f"{path.name}: changed while it was read. Run again on a copy that stays as it is"
             )
-
-
-def _transformations(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """What was done to the files before they were compared, in order; empty when nothing was."""
-    split = comparison.case.split
-    for role, image in (("before", comparison.pair.before), ("after", comparison.pair.after)):
-        if image.crop is not None:
-            told = {} if split is None else split.facts()
-            yield {
-                "what": "crop",
-                "role": role,
-                "of_sha256": image.sha256,
-                "crop": cut.xywh(image.crop),
-            } | told
 
 
 def _image(role: str, image: Image, facts: FileFacts | None) -> list[dict[str, Any]]:

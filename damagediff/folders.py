@@ -19,6 +19,8 @@ from .errors import OutputError
 MANIFEST = "manifest.json"
 BESIDE = ("SHA256SUMS", "custody.jsonl", "ro-crate-metadata.json")
 """Written with the manifest, and not listed in it."""
+LOOKS = 20
+"""How often another run may take the place of what is looked at before that is believed."""
 
 
 @contextmanager
@@ -218,9 +220,19 @@ def _check_replaceable(out: Path, overwrite: bool) -> None:
         raise OutputError(
             f"{out}: already exists. Choose another folder with -o, or replace it with --overwrite"
         )
-    foreign = _foreign_entry(out)
+    foreign = _foreign_entry_of_one(out)
     if foreign is not None:
         raise OutputError(f"{out}: not replaced, because {foreign}. Choose another folder with -o")
+
+
+def _foreign_entry_of_one(out: Path) -> str | None:
+    """`_foreign_entry` of a folder that did not change places with another run's while it was looked at."""
+    for _ in range(LOOKS):
+        looked_at = out.stat().st_ino
+        foreign = _foreign_entry(out)
+        if foreign is None or out.stat().st_ino == looked_at:
+            break
+    return foreign
 
 
 def _foreign_entry(folder: Path) -> str | None:
@@ -245,13 +257,21 @@ def _foreign_entry(folder: Path) -> str | None:
 
 def _publish(partial: Path, out: Path, overwrite: bool) -> None:
     """Give the finished folder its name; what was there before is deleted only afterwards."""
-    _check_replaceable(out, overwrite)  # again: hours may have passed
-    if out.exists():
-        _put_in_place(partial, out, lambda old: True)
+    for _ in range(LOOKS):
+        _check_replaceable(out, overwrite)  # again: hours may have passed
+        if out.exists():
+            _put_in_place(partial, out, lambda old: True)
+            return
+        _sync_all(partial)
+        try:
+            os.rename(partial, out)
+        except OSError:
+            if out.exists():
+                continue  # another run got the name a moment ago: as if it had been there all along
+            raise
+        _sync(out.parent)
         return
-    _sync_all(partial)
-    os.rename(partial, out)
-    _sync(out.parent)
+    raise OutputError(f"{out}: other runs take this name all the time. Choose another folder with -o")
 
 
 def _put_in_place(partial: Path, out: Path, unchanged: Callable[[Path], bool]) -> None:

@@ -68,3 +68,22 @@ class Sight:
     saturated_before: float | None = None
     """At the top of what an 8-bit file can hold; None for other files."""
     saturated_after: float | None = None
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """How the values of one band became grey levels."""
+
+    low: float
+    high: float
+    """Values below and above are taken as these."""
+    grey: tuple[int, ...]
+    """Grey level 0..255 at 17 values evenly from `low` to `high`."""
+
+
+@dataclass(frozen=True)
+class EightBit:
+    """How the values of both images became 8-bit values to measure and to draw by, band by band."""
+
+    before: tuple[LookUp, ...]
+    after: tuple[LookUp, ...]

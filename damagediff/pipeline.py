@@ -230,7 +230,8 @@ def _compare_aligned(
     comparison = replace(comparison, trust=trust.with_detection(comparison.trust, detection, scene.pair.grid))
     comparison = baselines.with_ordinary(comparison, of, told)
     counted = squares.count(change, table, scene.pair.grid, scene.settings.summary)
-    return replace(comparison, footprint_fit=fitted, grid_summary=counted)
+    comparison = replace(comparison, footprint_fit=fitted, grid_summary=counted)
+    return replace(comparison, eight_bit=radiometry.told())
 
 
 def _buildings(

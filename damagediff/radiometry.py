@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .outcome import EightBit, LookUp
 from .types import BoolArray, ByteArray, FloatArray
 
 TABLE_STEPS = 4096
 """Entries of a look-up: steps of about .1 grey level, fine enough to keep 8-bit values as they are."""
+TOLD = 17
+"""Places of a look-up that are written down: between them it is nearly straight."""
 PROBABILITIES = np.concatenate([[0.002], np.linspace(0.01, 0.99, 31), [0.998]])
 """Quantiles that are tied to each other: the knots of the look-up."""
 TRUSTED_CORRELATION = 0.5
@@ -80,6 +83,15 @@ class Radiometry:
     def after_8bit(self, data: FloatArray) -> ByteArray:
         """(bands, rows, cols) after values as read, to uint8 on the before image's scale."""
         return np.stack([table(band) for table, band in zip(self.after, data, strict=True)])
+
+    def told(self) -> EightBit:
+        """The look-ups in a few numbers a band, for the record."""
+        return EightBit(tuple(map(_told, self.before)), tuple(map(_told, self.after)))
+
+
+def _told(table: Table) -> LookUp:
+    places = np.linspace(0, len(table.steps) - 1, TOLD).round().astype(int)
+    return LookUp(float(table.low), float(table.high), tuple(map(int, table.steps[places])))
 
 
 def fit_radiometry(

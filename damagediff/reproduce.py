@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import csv
 import json
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from . import digests, raster, tiles, versions
+from . import digests, raster, saved, tiles, versions, wording
+from .errors import EvidenceError, InputError
 from .settings import ReadSettings
-from .types import Source
+from .types import Array, Source
 
 Outcome = Literal["identical", "equal within the tolerance", "different"]
 
 NUMBER_TOLERANCE = 1e-4
-"""Relative: what another processor or library may change in the last digits of sums."""
-RASTER_TOLERANCE = {"change_score.tif": 1e-3, "geometry.tif": 1e-2}
-"""Largest difference of the score, and of places in pixels; images may differ by a grey level."""
+"""Relative, absolute near zero: what another processor or library may change in the last digits of sums."""
+RANK_TOLERANCE = 0.01
+RANKS = ("p_value", "as_high_share")
+"""Numbers that are ranks among some hundred places: they jump where a score changes in its last digit."""
+RASTER_TOLERANCE = {"change_score.tif": 1e-3, "change_mask.tif": 0.0, "geometry.tif": 1e-2}
+"""Largest difference of the score, of classes, and of places in pixels; images may differ by a grey level."""
 GREY_LEVELS = 1.0
 RASTER_SHARE = 1e-3
 """Share of pixels that may differ by more, where a value lies on an edge."""
+ARRAY_SHARE = 1e-3
+"""The same of the arrays in comparison.zip, whose values may differ as images do."""
+MAX_SHOWN = 5
+"""Differences that are named; the others are counted."""
 DRAWN = (".png", ".html", ".pdf", ".svg", ".webp", ".gif")
 """Drawn from the results: their bytes depend on the versions that draw them."""
 
@@ -47,15 +57,30 @@ def compare(item: dict[str, Any], folder: Path, again: Path) -> Compared:
         return Compared(name, "identical", "the same bytes")
     if not (folder / name).is_file():
         return Compared(name, "different", "other bytes, and the file of the run is not here to compare with")
-    if name.endswith(".tif"):
-        return _rasters(folder / name, path)
-    if name.endswith((".json", ".geojson")):
-        return _numbers(folder / name, path)
+    by_kind = {".tif": _rasters, ".json": _texts, ".geojson": _texts, ".csv": _tables, ".zip": _saved}
+    if path.suffix in by_kind:
+        try:
+            return by_kind[path.suffix](folder / name, path)
+        except (ValueError, KeyError, RecursionError, zipfile.BadZipFile, EvidenceError, InputError) as error:
+            return Compared(name, "different", f"cannot be read to be compared: {error}")
     if name.endswith(DRAWN):
-        return Compared(
-            name, "equal within the tolerance", "other bytes, drawn from the results compared here"
-        )
+        return Compared(name, "equal within the tolerance", OTHER_BYTES)
     return Compared(name, "different", "other bytes")
+
+
+OTHER_BYTES = "other bytes, drawn from results that agree"
+
+
+def together(compared: Sequence[Compared]) -> tuple[Compared, ...]:
+    """The same of a whole run: what is drawn from results that differ is not called equal."""
+    measured = [item.name for item in compared if item.outcome == "different"]
+    if not measured:
+        return tuple(compared)
+    words = f"other bytes, drawn from results that differ ({measured[0]})"
+    return tuple(
+        replace(item, outcome="different", words=words) if item.words == OTHER_BYTES else item
+        for item in compared
+    )
 
 
 def _rasters(old: Path, new: Path) -> Compared:
@@ -76,32 +101,127 @@ def _rasters(old: Path, new: Path) -> Compared:
     return Compared(old.name, "different" if share > RASTER_SHARE else "equal within the tolerance", words)
 
 
-def _numbers(old: Path, new: Path) -> Compared:
+def _texts(old: Path, new: Path) -> Compared:
     """Two result files: the same keys and words, and numbers that differ in their last digits only."""
     first, second = (json.loads(path.read_text(encoding="utf-8")) for path in (old, new))
-    others = [key for key in _differences(first, second, "") if not key.startswith("versions.")]
-    if not others:
-        return Compared(
-            old.name, "equal within the tolerance", "numbers differ in their last digits, or versions"
+    return _judged(old.name, _differences(first, second, ""))
+
+
+def _tables(old: Path, new: Path) -> Compared:
+    """Two tables: the same, cell by cell, named by line and column."""
+    first, second = (_cells(path) for path in (old, new))
+    return _judged(old.name, _differences(first, second, ""))
+
+
+def _cells(path: Path) -> dict[str, Any]:
+    """The cells of a table by line and column, numbers as numbers."""
+    with path.open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    named = {
+        f"line {n}": dict(zip(head, map(_number, row), strict=True)) for n, row in enumerate(rows, start=2)
+    }
+    return {"columns": ", ".join(head)} | named
+
+
+def _number(cell: str) -> float | str:
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
+
+
+def _saved(old: Path, new: Path) -> Compared:
+    """Two saved comparisons: the same words and numbers, and arrays that differ as rasters may."""
+    with zipfile.ZipFile(old) as first, zipfile.ZipFile(new) as second:
+        if first.namelist() != second.namelist():
+            return Compared(old.name, "different", "other arrays")
+        old_text, new_text = (json.loads(saved.text(archive)) for archive in (first, second))
+        found = list(_differences(old_text, new_text, ""))
+        for name in first.namelist():
+            if name != saved.TEXT:
+                found += _arrays(name, saved.array(first, name), saved.array(second, name))
+    return _judged(old.name, found)
+
+
+def _arrays(name: str, first: Array, second: Array) -> Iterator[Difference]:
+    """How far two arrays are apart, as one difference of their worst values."""
+    if first.shape != second.shape or first.dtype != second.dtype:
+        yield Difference(name, f"{first.dtype}{first.shape}", f"{second.dtype}{second.shape}", None)
+        return
+    if first.dtype.kind not in "fiu":
+        if not np.array_equal(first, second):
+            yield Difference(name, "", f"{np.mean(first != second):.2%} of its values are others", None)
+        return
+    one, other = first.astype(np.float64), second.astype(np.float64)
+    apart = np.nan_to_num(np.abs(one - other), posinf=0.0)
+    apart[np.isfinite(one) != np.isfinite(other)] = np.inf
+    whole = first.dtype.kind in "iu"
+    allowed = GREY_LEVELS if whole else NUMBER_TOLERANCE * np.maximum(1.0, np.nan_to_num(np.abs(one)))
+    beyond = float(np.mean(apart > allowed)) if apart.size else 0.0
+    if beyond > ARRAY_SHARE:
+        yield Difference(name, "", f"{beyond:.2%} of its values by more than is allowed", None)
+    elif apart.any():
+        finite = apart[np.isfinite(apart)]
+        yield Difference(name, 0.0, 0.0, float(finite.max()) if finite.size else 0.0)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value that is another one now."""
+
+    key: str
+    old: Any
+    new: Any
+    within: float | None
+    """How far apart, absolute below 1 and relative above; None: more than the tolerance, or no number."""
+
+
+def _judged(name: str, found: Iterable[Difference]) -> Compared:
+    """What the differences of one file come to, with the numbers."""
+    told = [each for each in found if VERSIONS.match(each.key) is None]
+    beyond = [each for each in told if each.within is None]
+    if beyond:
+        shown = ", ".join(
+            f"{each.key} {_short(each.old)} → {_short(each.new)}" for each in beyond[:MAX_SHOWN]
         )
-    shown = ", ".join(others[:5])
-    return Compared(
-        old.name, "different", f"{len(others)} values differ: {shown}{' ...' if others[5:] else ''}"
-    )
+        more = " ..." if beyond[MAX_SHOWN:] else ""
+        return Compared(name, "different", f"{len(beyond)} values differ: {shown}{more}")
+    largest = max(told, key=lambda each: each.within or 0.0, default=None)
+    if largest is None:
+        return Compared(name, "equal within the tolerance", "only versions differ")
+    words = f"{len(told)} numbers differ, by {largest.within:.1g} at most ({largest.key})"
+    return Compared(name, "equal within the tolerance", words)
 
 
-def _differences(first: Any, second: Any, key: str) -> Iterator[str]:
+VERSIONS = re.compile(r"(comparison\.\$Comparison\.)?versions\.")
+"""Keys of what is told of versions: those are listed apart."""
+
+
+def _short(value: Any) -> str:
+    """A value in a few characters; a whole table is only counted."""
+    if isinstance(value, dict | list):
+        return f"{len(value)} entries"
+    return wording.plain("nothing" if value is None else str(value), 40)
+
+
+def _differences(first: Any, second: Any, key: str) -> Iterator[Difference]:
     if isinstance(first, dict) and isinstance(second, dict):
         for name in sorted({*first, *second}):
             yield from _differences(first.get(name), second.get(name), f"{key}.{name}".lstrip("."))
     elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
         for k, pair in enumerate(zip(first, second, strict=True)):
             yield from _differences(*pair, f"{key}[{k}]")
-    elif _is_number(first) and _is_number(second):
-        if not math.isclose(first, second, rel_tol=NUMBER_TOLERANCE, abs_tol=NUMBER_TOLERANCE):
-            yield key
-    elif first != second:
-        yield key
+    elif first != second and not (first != first and second != second):  # NaN is what it was
+        allowed = RANK_TOLERANCE if key.rpartition(".")[2] in RANKS else NUMBER_TOLERANCE
+        yield Difference(key, first, second, _within(first, second, allowed))
+
+
+def _within(first: Any, second: Any, allowed: float) -> float | None:
+    """How far two numbers are apart where the tolerance allows it."""
+    if not (_is_number(first) and _is_number(second)):
+        return None
+    apart = abs(first - second) / max(1.0, abs(first), abs(second))
+    return apart if apart <= allowed else None
 
 
 def _is_number(value: Any) -> bool:

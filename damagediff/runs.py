@@ -159,7 +159,7 @@ def again(
             reviews = review_files.read_all(folder, comparison)
             drawing.draw(replace(comparison, reviews=reviews), remade, More(font=case.font))
         made = (item for item in manifest["outputs"] if not states.added(item["name"]))
-        return tuple(reproduce.compare(item, folder, remade) for item in made)
+        return reproduce.together([reproduce.compare(item, folder, remade) for item in made])
 
 
 def _under_old_names(manifest: dict[str, Any], files: dict[str, Path], scratch: Path) -> dict[str, Path]:

@@ -58,9 +58,9 @@ def write(comparison: Comparison, folder: Path) -> None:
         The disk refuses.
     """
     arrays: list[np.ndarray[Any, Any]] = []
-    text = json.dumps({"version": VERSION, "comparison": _plain(comparison, arrays)}, sort_keys=True)
+    said = json.dumps({"version": VERSION, "comparison": _plain(comparison, arrays)}, sort_keys=True)
     with zipfile.ZipFile(folder / FILE, "w") as archive:
-        for name, data in ((TEXT, text.encode()), *_files(arrays)):
+        for name, data in ((TEXT, said.encode()), *_files(arrays)):
             info = zipfile.ZipInfo(name, OLDEST)
             info.create_system, info.external_attr = 3, 0o644 << 16
             archive.writestr(info, data, zipfile.ZIP_DEFLATED, LEVEL)
@@ -109,9 +109,7 @@ def read(folder: Path) -> Comparison:
     path = folder / FILE
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-                raise ValueError(f"it unpacks to more than {MAX_BYTES:,} bytes")
-            said = json.loads(archive.read(TEXT))
+            said = json.loads(text(archive))
             if said["version"] != VERSION:
                 raise ValueError(f"its version is {said['version']!r}, this one reads {VERSION}")
             found = _value(said["comparison"], archive)
@@ -124,6 +122,19 @@ def read(folder: Path) -> Comparison:
     return found
 
 
+def text(archive: zipfile.ZipFile) -> bytes:
+    """The JSON text of a saved comparison; ValueError when the archive unpacks to more than `MAX_BYTES`."""
+    if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+        raise ValueError(f"it unpacks to more than {MAX_BYTES:,} bytes")
+    return archive.read(TEXT)
+
+
+def array(archive: zipfile.ZipFile, name: str) -> np.ndarray[Any, Any]:
+    """One of its arrays, whose size `text` has limited; ValueError when it is none."""
+    found: np.ndarray[Any, Any] = np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+    return found
+
+
 def _value(said: Any, archive: zipfile.ZipFile) -> Any:
     if isinstance(said, list):
         return [_value(item, archive) for item in said]
@@ -132,7 +143,7 @@ def _value(said: Any, archive: zipfile.ZipFile) -> Any:
     ((name, held),) = said.items()
     match name:
         case "$array":
-            return _array(archive.read(f"{int(held)}.npy"))
+            return array(archive, f"{int(held)}.npy")
         case "$window":
             return Window(*map(int, held))
         case "$affine":
@@ -147,8 +158,3 @@ def _value(said: Any, archive: zipfile.ZipFile) -> Any:
             return {_value(key, archive): _value(item, archive) for key, item in held}
     kind = nouns()[name.removeprefix("$")]
     return kind(**{key: _value(item, archive) for key, item in held.items()})
-
-
-def _array(data: bytes) -> np.ndarray[Any, Any]:
-    found: np.ndarray[Any, Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    return found

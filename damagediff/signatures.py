@@ -9,11 +9,12 @@ import hashlib
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import folders
+from . import folders, wording
+from .errors import EvidenceError
 
 NAMESPACE = "damagediff"
 """What ``ssh-keygen -Y sign -n`` must be given: a signature for one purpose must not serve another."""
@@ -23,6 +24,9 @@ KINDS = {
     ".tsr": "RFC 3161 time stamp",
     ".ots": "OpenTimestamps proof",
 }
+OTS_HEAD = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01\x08"
+"""Of a detached proof: magic number, version 1, and the operation SHA-256."""
+MAX_TRUST_BYTES = 1_000_000
 SECONDS = 20
 
 
@@ -40,29 +44,76 @@ def names(manifest: str = folders.MANIFEST) -> tuple[str, ...]:
     return tuple(manifest + ending for ending in KINDS)
 
 
-def look(folder: Path, manifest: str = folders.MANIFEST) -> Iterator[tuple[str, State]]:
-    """(name, state) of each signature beside the manifest of this name."""
-    checks = {".sig": _ssh, ".tsr": _time_stamp, ".ots": _proof}
+def look(
+    folder: Path, manifest: str = folders.MANIFEST, trusted: Sequence[Path] = ()
+) -> Iterator[tuple[str, State]]:
+    """(name, state) of each signature beside the manifest of this name.
+
+    Parameters
+    ----------
+    trusted : sequence of Path
+        Whom the reader trusts, by files told apart by what they hold: allowed signers of SSH, public keys of
+        minisign, certificates (PEM) of time stamp authorities. Where one of a kind is given, a signature of
+        that kind is good only by it.
+    """
+    checks = {".sig": _ssh, ".minisig": _minisign, ".tsr": _time_stamp, ".ots": _proof}
     for ending, kind in KINDS.items():
         path = folder / (manifest + ending)
         if path.is_file() and not path.is_symlink():
-            check = checks.get(ending)
-            state = None if check is None else check(folder / manifest, path)
+            state = checks[ending](folder / manifest, path, _of_kind(ending, trusted))
             yield path.name, state or State(True, f"{kind}, not checked here")
 
 
-def _ssh(manifest: Path, signature: Path) -> State | None:
-    done = _call(["ssh-keygen", "-Y", "check-novalidate", "-n", NAMESPACE, "-s", str(signature)], manifest)
+def _of_kind(ending: str, trusted: Sequence[Path]) -> list[Path]:
+    """The trusted files that speak of signatures with this ending."""
+    found = []
+    for path in trusted:
+        try:
+            data = path.read_bytes()[:MAX_TRUST_BYTES]
+        except OSError as error:
+            raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from None
+        if b"-----BEGIN CERTIFICATE-----" in data:
+            kind = ".tsr"
+        else:
+            kind = ".minisig" if data.startswith(b"untrusted comment:") else ".sig"
+        found += [path] if kind == ending else []
+    return found
+
+
+def _ssh(manifest: Path, signature: Path, signers: list[Path]) -> State | None:
+    sign = ["ssh-keygen", "-Y"]
+    of = ["-n", NAMESPACE, "-s", str(signature)]
+    done = _call([*sign, "check-novalidate", *of], manifest)
     if done is None:
         return None
     if done.returncode:
         return State(False, f"is no SSH signature of this manifest (namespace {NAMESPACE})")
     key = re.search(r"SHA256:[A-Za-z0-9+/]+", done.stdout)
     whose = f"key {key[0]}" if key else "a key"
+    for path in signers:
+        named = _call([*sign, "find-principals", "-s", str(signature), "-f", str(path)], None)
+        for who in () if named is None or named.returncode else named.stdout.split():
+            done = _call([*sign, "verify", "-f", str(path), "-I", who, *of], manifest)
+            if done is not None and done.returncode == 0:
+                return State(True, f"SSH signature of this manifest by {wording.plain(who, 100)}, {whose}")
+    if signers:
+        return State(False, f"is an SSH signature by {whose}, whom --trust does not name")
     return State(True, f"SSH signature of this manifest by {whose}; whose key that is, is for you to know")
 
 
-def _time_stamp(manifest: Path, stamp: Path) -> State | None:
+def _minisign(manifest: Path, signature: Path, keys: list[Path]) -> State | None:
+    for path in keys:
+        done = _call(["minisign", "-V", "-p", str(path), "-m", str(manifest), "-x", str(signature)], None)
+        if done is None:
+            return None
+        if done.returncode == 0:
+            return State(True, f"minisign signature of this manifest by the key of {path.name}")
+    if keys:
+        return State(False, "is no minisign signature of this manifest by a key that --trust names")
+    return State(True, "minisign signature, not checked: name the public key with --trust")
+
+
+def _time_stamp(manifest: Path, stamp: Path, certificates: list[Path]) -> State | None:
     done = _call(["openssl", "ts", "-reply", "-in", str(stamp), "-text"], None)
     if done is None:
         return None
@@ -72,14 +123,31 @@ def _time_stamp(manifest: Path, stamp: Path) -> State | None:
     digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
     if done.returncode or when is None or stamped != digest:
         return State(False, "is no time stamp of this manifest's SHA-256")
-    return State(
-        True, f"time stamp of this manifest, {when[1].strip()}; check its authority with openssl ts -verify"
-    )
+    told = f"time stamp of this manifest, {when[1].strip()}"
+    for path in certificates:
+        command = [
+            "openssl",
+            "ts",
+            "-verify",
+            "-data",
+            str(manifest),
+            "-in",
+            str(stamp),
+            "-CAfile",
+            str(path),
+        ]
+        done = _call(command, None)
+        if done is not None and done.returncode == 0:
+            return State(True, f"{told}, by the authority of {path.name}")
+    if certificates:
+        return State(False, "is a time stamp by an authority whom --trust does not name")
+    return State(True, f"{told}; name its authority's certificate with --trust")
 
 
-def _proof(manifest: Path, proof: Path) -> State | None:
-    data = proof.read_bytes()[:4096]
-    if hashlib.sha256(manifest.read_bytes()).digest() not in data:
+def _proof(manifest: Path, proof: Path, _: list[Path]) -> State | None:
+    """By the head of the file: magic, version 1, SHA-256, the digest that is proven."""
+    digest = hashlib.sha256(manifest.read_bytes()).digest()
+    if not proof.read_bytes()[: len(OTS_HEAD) + 32] == OTS_HEAD + digest:
         return State(False, "is no OpenTimestamps proof of this manifest's SHA-256")
     return State(True, "OpenTimestamps proof that names this manifest; check it with ots verify")
 

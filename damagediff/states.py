@@ -77,6 +77,11 @@ def check(manifest: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
         yield custody.LOG, "begins with another run: its SHA256SUMS is another one"
     elif [_sums(each) for each in manifests] != [seal.get("sha256sums") for seal in seals]:
         yield custody.LOG, f"has {len(seals)} seals that are not those of the {len(manifests)} manifests"
+    else:
+        names = [*(name for name, _, _ in earlier), folders.MANIFEST]
+        for name, each, seal in zip(names, manifests, seals, strict=True):
+            if seal.get(digests.OWN_DIGEST, own := each.get(digests.OWN_DIGEST)) != own:
+                yield name, "is another manifest than the one that the custody log names"
     yield from _follow(earlier, manifests)
     yield from _reviews(manifest, seals, len(earlier))
 
@@ -115,7 +120,7 @@ def _follow(
             yield where, f"says other things of the run than {name}, which it follows"
 
 
-CHANGES = ("outputs", digests.OWN_DIGEST, FOLLOWS, "reviews")
+CHANGES = ("outputs", digests.OWN_DIGEST, digests.CRATE_DIGEST, FOLLOWS, "reviews")
 """Keys of a manifest that a review changes."""
 
 

@@ -27,7 +27,7 @@ from .doubt import Trust as Trust
 from .doubt import Verdict as Verdict
 from .judged import Claim as Claim
 from .judged import Review as Review
-from .outcome import Sensitivity, Sight
+from .outcome import EightBit, Sensitivity, Sight
 from .provenance import FileFacts, HandGeoreference, Integrity, Precision, ScaleBar, SourceRecord
 from .zones import Building as Building
 from .zones import FootprintCount as FootprintCount
@@ -439,6 +439,8 @@ class Comparison:
     """What the before and the after file tell of themselves; None: not looked at."""
     baselines: tuple[Image, ...] = ()
     """The further images from before, as they were let in."""
+    eight_bit: EightBit | None = None
+    """How values became grey levels; None: refused, or a run of an older version."""
     reviews: tuple[Review, ...] = ()
     """What reviewers decided since, in the order in which it came; no part of the results."""
 

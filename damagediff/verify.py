@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -41,15 +41,25 @@ class Verification:
         return not self.findings
 
 
-def run(folder: Path) -> Verification:
+def run(folder: Path, trusted: Sequence[Path] = ()) -> Verification:
     """Hash every file of a run again, and hold it against manifest, sums and custody log.
+
+    Parameters
+    ----------
+    trusted : sequence of Path
+        Whose signatures and time stamps count; see `signatures.look`.
 
     Raises
     ------
     EvidenceError
-        There is no readable manifest.
+        There is no readable manifest, or a file of `trusted` cannot be read.
     """
     manifest, text = read_manifest(folder)
+    signed = [
+        each
+        for name in (*states.kept(folder), folders.MANIFEST)
+        for each in signatures.look(folder, name, trusted)
+    ]
     left_out = _left_out(folder)
     findings = [
         *_manifest(text, manifest, folder),
@@ -58,9 +68,10 @@ def run(folder: Path) -> Verification:
         *_replaced(folder, left_out),
         *_unlisted(manifest, folder, left_out),
         *(Finding(name, what) for name, what in states.check(manifest, folder)),
-        *_signed(folder),
+        *(Finding(name, state.words) for name, state in signed if not state.good),
     ]
-    return Verification(manifest, tuple(findings), tuple(_notes(manifest, folder, left_out)))
+    told = [f"{name}: {state.words}" for name, state in signed if state.good]
+    return Verification(manifest, tuple(findings), tuple(_notes(manifest, told, left_out)))
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
@@ -117,10 +128,13 @@ def _manifest(text: str, manifest: dict[str, Any], folder: Path) -> Iterator[Fin
 
 
 def _crate(manifest: dict[str, Any], folder: Path) -> Iterator[Finding]:
-    """The description for archives, which follows from the manifest; by another version perhaps otherwise."""
+    """The description for archives: by its hash; without one, by what this version makes."""
     path = folder / crate.FILE
     if not path.is_file() or path.is_symlink():
         yield Finding(crate.FILE, "is missing")
+    elif digests.CRATE_DIGEST in manifest:
+        if digests.entry(path)["sha256"] != manifest[digests.CRATE_DIGEST]:
+            yield Finding(crate.FILE, "was changed: its SHA-256 is another one")
     elif manifest.get("versions", {}).get("damagediff") == __version__:
         if path.read_bytes() != crate.text(manifest).encode("utf-8", "replace"):
             yield Finding(crate.FILE, "was changed: it does not say what the manifest says")
@@ -185,24 +199,10 @@ def _unlisted(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any
             yield Finding(path.name, "is not listed in the manifest")
 
 
-def _signed(folder: Path) -> Iterator[Finding]:
-    for name, state in _signatures(folder):
-        if not state.good:
-            yield Finding(name, state.words)
-
-
-def _signatures(folder: Path) -> Iterator[tuple[str, signatures.State]]:
-    """Of the manifest, and of those that it follows."""
-    for name in (*states.kept(folder), folders.MANIFEST):
-        yield from signatures.look(folder, name)
-
-
-def _notes(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any]) -> Iterator[str]:
+def _notes(manifest: dict[str, Any], signed: list[str], left_out: Mapping[str, Any]) -> Iterator[str]:
     if left_out["left_out"]:
         yield f"left out of this bundle, and so not checked: {', '.join(sorted(left_out['left_out']))}"
-    for name, state in _signatures(folder):
-        if state.good:
-            yield f"{name}: {state.words}"
+    yield from signed
     for told in manifest.get("reviews", ()):
         yield f"reviewed by {told['reviewer']}: {told['name']}, {told['when']}"
 

@@ -9,6 +9,7 @@ from . import __version__
 
 DISTRIBUTIONS = (
     "affine",
+    "ephem",
     "jinja2",
     "matplotlib",
     "matplotlib-scalebar",
@@ -17,6 +18,7 @@ DISTRIBUTIONS = (
     "pillow",
     "pyproj",
     "rasterio",
+    "reportlab",
     "scikit-image",
     "scipy",
     "shapely",

@@ -78,6 +78,7 @@ HELPER_OF = {
     "reproduce": "runs",
     "bundle": "evidence",
     "signatures": "evidence",
+    "transformations": "evidence",
     "verify": "evidence",
     "environment": "evidence",
     "custody": "evidence",

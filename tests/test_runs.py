@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -13,10 +15,15 @@ import subprocess
 import sys
 import time
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import scenes
 from affine import Affine
 from click.testing import CliRunner
@@ -64,39 +71,101 @@ ELSEWHERE = {
         ["--workers=3", "--set", "tile_px=64"],
     ),
 }
+CASE = """
+title = "Two blocks at the crossroads"
+event_date = 2020-10-11
+place = "40.68,46.36"
+footprints = "houses.geojson"
+aoi = "area.geojson"
+[before]
+file = "before.tif"
+date = 2020-10-04T07:52:00Z
+credit = "© Provider"
+[after]
+file = "after.tif"
+date = 2020-10-13
+credit = "© Provider"
+[[baseline]]
+file = "older.tif"
+[[claim]]
+text = "A block fell."
+[settings]
+"""
+PAGES = 'report.figures = ["news-1x1"]\nreport.animate = "webp"\n'
+REFERENCE = 'diff.measure = "irmad"\nreport.pdf = false\ntrust.selftest = false\n'
 
 
-def test_place_and_manner_of_a_run_leave_no_trace(pair: tuple[Path, Path], tmp_path: Path) -> None:
+def polygons(path: Path, *corners: tuple[float, float, float, float]) -> None:
+    """Rectangles of the scene, each (first row, first col, last row, last col), as GeoJSON on its grid."""
+    rings = [
+        [(614_000 + c / 2, 4_504_000 - r / 2) for r, c in ((a, b), (a, d), (e, d), (e, b), (a, b))]
+        for a, b, e, d in corners
+    ]
+    features = [
+        {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        for ring in rings
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features, "crs": _crs(32638)}))
+
+
+@pytest.mark.parametrize("more", [PAGES, REFERENCE], ids=["pages", "reference"])
+def test_place_and_manner_of_a_run_leave_no_trace(
+    pair: tuple[Path, Path], make_raster: RasterMaker, tmp_path: Path, more: str
+) -> None:
+    """With event, footprints, area, baseline, claim, pages, moving picture; and by a reference measure."""
     found = []
+    with rasterio.open(pair[0]) as before:
+        older = make_raster("older.tif", np.minimum(before.read(), 254) + np.uint8(1), **UTM)
     for name, (environment, mask, options) in ELSEWHERE.items():
-        folder = tmp_path / name / "deeper"
+        folder = tmp_path / name / "someones-own-folder"
         folder.mkdir(parents=True)
-        for path in pair:
-            shutil.copy(path, folder)
+        parts = {
+            "case.toml": lambda path: path.write_text(CASE + more, encoding="utf-8"),
+            "before.tif": lambda path: shutil.copy(pair[0], path),
+            "after.tif": lambda path: shutil.copy(pair[1], path),
+            "older.tif": lambda path: shutil.copy(older, path),
+            "area.geojson": lambda path: polygons(path, (10, 10, 270, 280)),
+            "houses.geojson": lambda path: polygons(path, (120, 130, 150, 160), (200, 40, 230, 70)),
+        }
+        for part in sorted(parts, reverse=name == "two"):  # another order in the file system
+            parts[part](folder / part)
         program = f"import os; os.umask({mask}); from damagediff.cli import main; main()"
         kept = {key: value for key, value in os.environ.items() if not key.startswith("LC_")}
-        subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                program,
-                "compare",
-                "before.tif",
-                "after.tif",
-                "-o",
-                "run",
-                "-q",
-                *options,
-            ],
+        done = subprocess.run(
+            [sys.executable, "-c", program, "compare", "case.toml", "-o", "run", "-q", *options],
             cwd=folder,
-            env=kept | environment | {"HOME": str(folder), "SOURCE_DATE_EPOCH": "1602374400"},
-            check=True,
+            env=kept
+            | environment
+            | {"HOME": str(folder), "USER": "zx-someone", "SOURCE_DATE_EPOCH": "1602374400"},
+            check=False,
             capture_output=True,
         )
+        assert done.returncode == 0, done.stderr
         found.append(contents(folder / "run"))
-    assert found[0].keys() == found[1].keys()
+    pages = {"report.pdf", "figure_news-1x1.svg", "figure_animation.webp"} if more == PAGES else set()
+    assert found[0].keys() == found[1].keys() >= {"report.html", "figure.png", *pages}
     assert [name for name in found[0] if found[0][name] != found[1][name]] == []
     assert b"2020-10-11T00:00:00Z" in found[0]["manifest.json"]
+    told = list(words(found[0]))
+    packed = {"comparison.zip/comparison.json"} | ({"report.pdf/2"} if more == PAGES else set())
+    assert packed <= {name for name, _ in told}
+    private = [b"someones-own", b"zx-someone", str(tmp_path).encode(), platform.node().encode()]
+    for secret in (each for each in private if len(each) > 5):  # shorter ones come about by chance
+        assert [name for name, data in told if secret in data] == []
+
+
+def words(files: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """All that can be read in the files of a run, also in a ZIP file and in the streams of a PDF."""
+    for name, data in files.items():
+        yield name, data
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                yield from ((f"{name}/{part}", archive.read(part)) for part in archive.namelist())
+        if name.endswith(".pdf"):
+            for k, stream in enumerate(re.findall(rb"stream\r?\n(.*?)endstream", data, re.DOTALL)):
+                with suppress(zlib.error, ValueError):
+                    packed = base64.a85decode(stream.strip().removesuffix(b"~>"))
+                    yield f"{name}/{k}", zlib.decompressobj().decompress(packed)
 
 
 def test_what_changes_no_result_is_not_in_the_command() -> None:
@@ -122,10 +191,7 @@ def test_a_reviewed_run_can_be_computed_again(pair: tuple[Path, Path], tmp_path:
 def test_a_run_computed_again_is_identical(pair: tuple[Path, Path], tmp_path: Path) -> None:
     run, originals = tmp_path / "run", tmp_path / "originals"
     area = tmp_path / "area.geojson"
-    ring = [[614_010, 4_503_990], [614_010, 4_503_880], [614_130, 4_503_880], [614_130, 4_503_990]]
-    polygon = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
-    features = [{"type": "Feature", "properties": {}, "geometry": polygon}]
-    area.write_text(json.dumps({"type": "FeatureCollection", "features": features, "crs": _crs(32638)}))
+    polygons(area, (20, 20, 240, 260))
     compare(pair, run, "--aoi", str(area), "--before-date", "2020-10-04", "--title", "Gəncə = Ganja")
     originals.mkdir()
     for number, path in enumerate((*pair, area)):
@@ -135,6 +201,21 @@ def test_a_run_computed_again_is_identical(pair: tuple[Path, Path], tmp_path: Pa
     told = json.loads(done.stdout)
     assert len(told["rerun"]) == told["files"] >= 11
     assert {item["outcome"] for item in told["rerun"]} == {"identical"}
+    assert_one_byte_is_named(run)
+
+
+def assert_one_byte_is_named(run: Path) -> None:
+    """One bit of one byte of every file in turn, at a place drawn by chance: `verify` names that file."""
+    rng = np.random.default_rng(8)
+    for path in sorted(run.iterdir()):
+        good = path.read_bytes()
+        data = bytearray(good)
+        data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(data)
+        done = invoke("verify", run, "--no-record")
+        path.write_bytes(good)
+        assert done.exit_code == 5 and path.name in done.stderr, path.name
+    assert verify.run(run).sound
 
 
 def test_a_finished_run_is_drawn_again_without_its_inputs(pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -142,8 +223,11 @@ def test_a_finished_run_is_drawn_again_without_its_inputs(pair: tuple[Path, Path
     compare(pair, run)
     for path in pair:
         path.unlink()
-    done = invoke("report", run, "-o", out)
+    done = invoke("report", run, "-o", out, "--operator", "A. B.")
     assert done.exit_code == 0, done.output
+    record = json.loads((run / custody.LOG).read_text(encoding="utf-8").splitlines()[-1])
+    assert record["act"] == "rendered" and record["operator"] == "A. B."
+    assert record["files"] == [digests.entry(path) for path in sorted(out.iterdir())]
     drawn = contents(out)
     assert set(drawn) == {"figure.png", "figure_clean.png", "report.html", "report.pdf"}
     assert drawn == {name: (run / name).read_bytes() for name in drawn}
@@ -214,11 +298,15 @@ def test_a_run_of_another_version_says_which_results_would_change(
     (run / "manifest.json").write_text(digests.sealed(json.dumps(manifest)))
     (run / "SHA256SUMS").write_text(digests.sums(manifest["outputs"]))
     (run / "custody.jsonl").unlink()
-    custody.begin(run, digests.of_text(digests.sums(manifest["outputs"])), None)
-    assert verify.run(run).findings == ()
+    custody.begin(run, {"sha256sums": digests.of_text(digests.sums(manifest["outputs"]))}, None)
+    done = invoke("verify", run)
+    assert done.exit_code == 0 and "which results would now change" in done.stderr
     done = invoke("verify", run, "--inputs", tmp_path, "--rerun", "-q")
-    assert done.exit_code == 5
-    assert "results.json: different (1 values differ: change.threshold)" in done.stderr
+    assert (
+        done.exit_code == 5
+        and "agrees with its manifest, but computed again by other versions" in done.stderr
+    )
+    assert "results.json: different (1 values differ: change.threshold 0." in done.stderr
     assert "damagediff 0.0.9 in the run" in done.stderr and "numpy 1.0 in the run" in done.stderr
     assert "change_score.tif: identical" in done.stderr
 
@@ -226,17 +314,102 @@ def test_a_run_of_another_version_says_which_results_would_change(
 def test_rasters_are_equal_within_a_stated_tolerance(make_raster: RasterMaker, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     score = rng.random((1, 80, 90), np.float32)
-    outcomes = []
-    for name, change in (("same", 0.0), ("close", 4e-4), ("far", 0.1)):
-        for folder in ("old", name):
-            (tmp_path / folder).mkdir(exist_ok=True)
-        path = make_raster("change_score.tif", score, **UTM, nodata=np.nan)
-        path.rename(tmp_path / "old" / "change_score.tif")
-        path = make_raster("change_score.tif", score + np.float32(change), **UTM, nodata=np.nan)
-        path.rename(tmp_path / name / "change_score.tif")
-        item = digests.entry(tmp_path / "old" / "change_score.tif")
-        outcomes.append(reproduce.compare(item, tmp_path / "old", tmp_path / name).outcome)
-    assert outcomes == ["identical", "equal within the tolerance", "different"]
+    assert outcomes(make_raster, tmp_path, "change_score.tif", score, (0.0, 4e-4, 0.1)) == [
+        ("identical", "the same bytes"),
+        ("equal within the tolerance", "largest difference 0.0004, 0.00% of its pixels by more than 0.001"),
+        ("different", "largest difference 0.1, 100.00% of its pixels by more than 0.001"),
+    ]
+    picture = rng.integers(10, 200, (3, 80, 90), np.uint8)
+    found = outcomes(make_raster, tmp_path, "before.tif", picture, (0, 1, 2))
+    assert [outcome for outcome, _ in found] == ["identical", "equal within the tolerance", "different"]
+
+
+def test_a_class_is_no_number(make_raster: RasterMaker, tmp_path: Path) -> None:
+    """No change (0) called visible change (1) is another result, though the values are one apart."""
+    mask = np.zeros((1, 80, 90), np.uint8)
+    outcome, words_ = outcomes(make_raster, tmp_path, "change_mask.tif", mask, (1,))[0]
+    assert outcome == "different" and "100.00% of its pixels" in words_
+
+
+def outcomes(
+    make_raster: RasterMaker, folder: Path, name: str, data: np.ndarray, changes: tuple[float, ...]
+) -> list[tuple[str, str]]:
+    """What is said of a raster against itself with a constant added."""
+    found = []
+    for k, change in enumerate(changes):
+        old, new = folder / f"old-{name}-{k}", folder / f"new-{name}-{k}"
+        for place, values in ((old, data), (new, data + data.dtype.type(change))):
+            place.mkdir()
+            make_raster(name, values, **UTM).rename(place / name)
+        compared = reproduce.compare(digests.entry(old / name), old, new)
+        found.append((compared.outcome, compared.words))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "outcome", "says"),
+    [
+        (
+            "a,b\n1,2.000001\n",
+            "a,b\n1,2.000002\n",
+            "equal within the tolerance",
+            "1 numbers differ, by 5e-07",
+        ),
+        ("a,b\n1,2\n", "a,b\n1,3\n", "different", "line 2.b 2.0 → 3.0"),
+        ("a,p_value\n1,.5\n", "a,p_value\n1,.502\n", "equal within the tolerance", "by 0.002 at most"),
+        ("a,b\n1,x\n", "a,b\n1,y\n", "different", "line 2.b x → y"),
+        ("a,b\n1,2\n", "a,b\n1,2\n3,4\n", "different", "line 3 nothing → 2 entries"),
+        ("a,b\n1,2\n", "a,c\n1,2\n", "different", "columns"),
+        ("a,b\n1,2\n", "a,b\n1,2,3\n", "different", "cannot be read"),
+    ],
+    ids=["last digit", "number", "rank", "word", "line more", "other column", "no table"],
+)
+def test_tables_are_compared_cell_by_cell(
+    tmp_path: Path, old: str, new: str, outcome: str, says: str
+) -> None:
+    for name, text in (("old", old), ("new", new)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "regions.csv").write_text(text)
+    item = digests.entry(tmp_path / "old" / "regions.csv")
+    found = reproduce.compare(item, tmp_path / "old", tmp_path / "new")
+    assert found.outcome == outcome and says in found.words
+
+
+def test_saved_comparisons_are_compared_by_their_numbers(tmp_path: Path) -> None:
+    """Other versions alone change nothing; a score in its last digits is told; a half other one differs."""
+    made = scenes.comparison()
+    assert made.change is not None
+    score = made.change.score
+    near, far = score * (1 + 1e-6), np.where(np.arange(score.shape[1]) % 2, score, 1 - score)
+    others = {
+        "versions": replace(made, versions=made.versions | {"numpy": "1.0"}),
+        "near": replace(made, change=replace(made.change, score=near.astype(score.dtype))),
+        "far": replace(made, change=replace(made.change, score=far.astype(score.dtype))),
+    }
+    found = {}
+    (tmp_path / "old").mkdir()
+    saved.write(made, tmp_path / "old")
+    for name, other in others.items():
+        (tmp_path / name).mkdir()
+        saved.write(other, tmp_path / name)
+        item = digests.entry(tmp_path / "old" / saved.FILE)
+        found[name] = reproduce.compare(item, tmp_path / "old", tmp_path / name)
+    equal = "equal within the tolerance"
+    assert {name: each.outcome for name, each in found.items()} == {
+        "versions": equal,
+        "near": equal,
+        "far": "different",
+    }
+    assert found["versions"].words == "only versions differ"
+    assert re.search(r"1 numbers differ, by \de-0[67] at most \(\d+\.npy\)", found["near"].words)
+
+
+def test_what_is_drawn_from_other_results_is_not_called_equal() -> None:
+    drawn = reproduce.Compared("figure.png", "equal within the tolerance", reproduce.OTHER_BYTES)
+    results = reproduce.Compared("results.json", "different", "1 values differ")
+    same = reproduce.Compared("results.json", "identical", "the same bytes")
+    assert reproduce.together([drawn, same]) == (drawn, same)
+    assert [item.outcome for item in reproduce.together([drawn, results])] == ["different", "different"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is not known there")

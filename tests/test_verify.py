@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +30,7 @@ from damagediff import (
     evidence,
     outputs,
     report,
+    signatures,
     types,
     verify,
 )
@@ -184,6 +188,38 @@ def test_each_act_is_chained_to_the_one_before(run: Path) -> None:
         custody.append(run, "exported", {}, None)
 
 
+def test_acts_at_once_follow_each_other(run: Path) -> None:
+    """Two threads of one process open the log each on its own, as two processes do."""
+    if os.name == "nt":
+        pytest.skip("no lock there: the chain shows it")
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(custody.append, run, "verified", {"k": k}, None) for k in range(64)]:
+            done.result()
+    records = [json.loads(line) for line in (run / "custody.jsonl").read_text().splitlines()]
+    assert custody.check(run) == [] and sorted(r["k"] for r in records[1:]) == list(range(64))
+
+
+def test_a_manifest_that_was_sealed_anew_is_not_that_of_the_log(run: Path) -> None:
+    """Whoever edits a manifest can compute its own hash again; the log names the hash that it had."""
+    text = (run / "manifest.json").read_text(encoding="utf-8")
+    edited = re.sub(
+        r'("manifest_sha256": )"\w+"', rf'\1"{digests.NO_DIGEST}"', text.replace('"a.tif"', '"x.tif"')
+    )
+    (run / "manifest.json").write_text(digests.sealed(edited), encoding="utf-8")
+    assert [(f.name, f.what) for f in verify.run(run).findings] == [
+        ("manifest.json", "is another manifest than the one that the custody log names")
+    ]
+
+
+def test_the_crate_of_another_version_is_checked_by_its_hash(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crate, "text", lambda manifest: "made otherwise by a later version")
+    assert named(run) == set()
+    (run / crate.FILE).write_text("{}")
+    assert named(run) == {crate.FILE}
+
+
 def test_a_log_that_cannot_be_written_to_is_a_note(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OutputError("run/custody.jsonl: cannot write: Read-only file system")
@@ -195,7 +231,7 @@ def test_a_log_that_cannot_be_written_to_is_a_note(run: Path, monkeypatch: pytes
 
 def test_a_log_of_another_run_is_named(run: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    custody.begin(tmp_path / "other", "0" * 64, None)
+    custody.begin(tmp_path / "other", {"sha256sums": "0" * 64}, None)
     shutil.copy(tmp_path / "other" / "custody.jsonl", run)
     assert [f.what for f in verify.run(run).findings] == [
         "begins with another run: its SHA256SUMS is another one"
@@ -312,9 +348,82 @@ def test_an_ssh_signature_beside_the_manifest_is_checked(run: Path, tmp_path: Pa
     assert found.findings == () and any(
         "SSH signature of this manifest by key SHA256:" in n for n in found.notes
     )
-    shutil.copy(run / "manifest.json.sig", tmp_path / "sig")
+    signers = tmp_path / "signers"
+    public = (tmp_path / "key.pub").read_text().split()[:2]
+    signers.write_text(f'me@example.org namespaces="damagediff" {" ".join(public)}\n')
+    assert any("by me@example.org, key SHA256" in n for n in verify.run(run, [signers]).notes)
+    assert invoke("verify", run, "--trust", signers).exit_code == 0
+    signers.write_text(f'me@example.org namespaces="another" {" ".join(public)}\n')
+    done = invoke("verify", run, "--trust", signers)
+    assert done.exit_code == 5 and "whom --trust does not name" in done.stderr
+    assert invoke("verify", run, "--trust", tmp_path / "nothing").exit_code == 5
     (run / "manifest.json.sig").write_text("not a signature")
     assert named(run) == {"manifest.json.sig"}
+
+
+def test_a_minisign_signature_is_checked_with_its_key(run: Path, tmp_path: Path) -> None:
+    tool = shutil.which("minisign")
+    if tool is None:
+        pytest.skip("minisign is not installed")
+    secret, public, other = (str(tmp_path / name) for name in ("secret", "public", "other"))
+    for key in (public, other):
+        made = [tool, "-G", "-W", "-f", "-p", key, "-s", secret if key == public else str(tmp_path / "x")]
+        subprocess.run(made, check=True, capture_output=True)
+    sign = [tool, "-S", "-s", secret, "-m", str(run / "manifest.json")]
+    subprocess.run(sign, check=True, capture_output=True)
+    assert any("name the public key with --trust" in note for note in verify.run(run).notes)
+    found = verify.run(run, [Path(public)])
+    assert found.findings == () and any("by the key of public" in note for note in found.notes)
+    assert [f.name for f in verify.run(run, [Path(other)]).findings] == ["manifest.json.minisig"]
+
+
+AUTHORITY = """
+[tsa]
+default_tsa = one
+[one]
+serial = serial
+signer_cert = tsa.pem
+signer_key = tsa.key
+signer_digest = sha256
+default_policy = 1.2.3.4
+digests = sha256
+"""
+
+
+def test_a_time_stamp_is_checked_by_its_authority(run: Path, tmp_path: Path) -> None:
+    tool = shutil.which("openssl")
+    if tool is None:
+        pytest.skip("openssl is not installed")
+
+    def ask(words: str) -> None:
+        subprocess.run([tool, *words.split()], cwd=tmp_path, check=True, capture_output=True)
+
+    (tmp_path / "tsa.cnf").write_text(AUTHORITY)
+    (tmp_path / "serial").write_text("01\n")
+    new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN="
+    for name in ("tsa", "other"):
+        use = "-addext extendedKeyUsage=critical,timeStamping -addext keyUsage=critical,digitalSignature"
+        ask(f"{new}{name} {use} -keyout {name}.key -out {name}.pem")
+    ask(f"ts -query -data {run}/manifest.json -sha256 -cert -out q.tsq")
+    ask(f"ts -reply -config tsa.cnf -queryfile q.tsq -out {run}/manifest.json.tsr")
+    assert any("name its authority's certificate" in note for note in verify.run(run).notes)
+    found = verify.run(run, [tmp_path / "tsa.pem"])
+    assert found.findings == () and any("by the authority of tsa.pem" in note for note in found.notes)
+    wrong = verify.run(run, [tmp_path / "other.pem"]).findings
+    assert [(f.name, f.what) for f in wrong] == [
+        ("manifest.json.tsr", "is a time stamp by an authority whom --trust does not name")
+    ]
+    ask(f"ts -query -data {run}/SHA256SUMS -sha256 -cert -out q.tsq")
+    ask(f"ts -reply -config tsa.cnf -queryfile q.tsq -out {run}/manifest.json.tsr")
+    assert named(run) == {"manifest.json.tsr"}
+
+
+def test_an_ots_proof_is_held_against_the_manifest(run: Path) -> None:
+    digest = bytes.fromhex(digests.entry(run / "manifest.json")["sha256"])
+    (run / "manifest.json.ots").write_bytes(signatures.OTS_HEAD + digest + b"\x00rest")
+    assert verify.run(run).findings == ()
+    (run / "manifest.json.ots").write_bytes(b"\x00OpenTimestamps" + digest)
+    assert named(run) == {"manifest.json.ots"}
 
 
 def test_what_is_no_proof_of_this_manifest_is_told(run: Path) -> None:
