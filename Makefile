@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 DATA ?= ../shared/data
+# Versions and hashes of all packages. `make LOCK= ...` takes the newest that setup.cfg allows instead.
+LOCK ?= requirements.lock
 BENCH ?= $(sort $(basename $(notdir $(wildcard benchmarks/[!_]*.py))))
 
 FUZZ ?= --cases 10000 --minutes 30
@@ -10,6 +12,14 @@ FUZZ ?= --cases 10000 --minutes 30
 BIN := $(VENV)/bin
 BASE := $(VENV)/.installed-base
 TEST := $(VENV)/.installed-test
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# A package whose hash is not the one in the lock ends the set-up; one that this machine cannot have does not.
+INSTALL_PINNED = { $(PIP) --require-hashes --only-binary :all: -r $(PINS) 2>$(VENV)/pins.log \
+        && $(PIP) --no-deps --no-build-isolation -e .; } \
+    || { cat $(VENV)/pins.log >&2; ! grep -q 'DO NOT MATCH THE HASHES' $(VENV)/pins.log || exit 1; \
+        echo "make: $(PINS) cannot be installed here (see above). The newest versions are taken instead"; false; }
+INSTALL_NEWEST = $(PIP) -e '.$(EXTRAS)'
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench docs fuzz
@@ -43,9 +53,11 @@ docs: $(TEST)  ## check the documents: links, exit codes, settings, commands
 	$(BIN)/python -m pytest -q tests/test_docs.py
 
 $(TEST): EXTRAS := [test]
-$(BASE) $(TEST): setup.cfg pyproject.toml
+$(TEST): PINS := $(LOCK:.lock=-test.lock)
+$(BASE): PINS := $(LOCK)
+$(BASE) $(TEST): setup.cfg pyproject.toml $(wildcard requirements*.lock)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	    { echo "$(PYTHON) is missing or older than Python 3.11. Name another: make PYTHON=python3.12"; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.$(EXTRAS)'
+	@$(if $(PINS),$(INSTALL_PINNED) || )$(INSTALL_NEWEST)
 	@touch $@

@@ -25,6 +25,8 @@ Answer = dict[str, Any]
 
 STRIP_PX = 4_000_000
 """Pixels decoded at once when a whole file is."""
+MAX_CONTROL_POINTS = 500
+"""Of a file with more, as many are used, evenly from its list; a radar scene has 210."""
 _BENIGN = "extraneous bytes"
 """The one complaint of libjpeg about bytes that it skips; measured on genuine photographs."""
 
@@ -81,7 +83,8 @@ class Decoder:
                 nodata=nodata if scale is None or nodata is None else nodata * 255 // scale,
                 transform=tuple(dataset.transform)[:6],
                 crs=door.crs_of(dataset),
-                control_points=len(dataset.gcps[0]),
+                control_points=_control_points(dataset.gcps[0]),
+                points_crs=door.crs_words(dataset.gcps[1]),
                 camera_model=bool(dataset.rpcs),
                 colours=tuple(c.name for c in dataset.colorinterp),
                 descriptions=tuple(dataset.descriptions),
@@ -213,6 +216,7 @@ def layout(answer: Answer) -> Layout:
 def header(answer: Answer) -> Header:
     """What `Decoder.header` said."""
     nodata, crs = answer["nodata"], answer["crs"]
+    control_points, points_crs = answer["control_points"], answer["points_crs"]
     transform = tuple(float(number) for number in answer["transform"])
     if len(transform) != 6:
         raise ValueError(transform)
@@ -220,7 +224,8 @@ def header(answer: Answer) -> Header:
         nodata=None if nodata is None else nodata + 0,
         transform=transform,
         crs=None if crs is None else str(crs),
-        control_points=int(answer["control_points"]),
+        control_points=tuple((float(c), float(r), float(x), float(y)) for c, r, x, y in control_points),
+        points_crs=None if points_crs is None else str(points_crs),
         camera_model=bool(answer["camera_model"]),
         colours=tuple(map(str, answer["colours"])),
         descriptions=tuple(None if text is None else str(text) for text in answer["descriptions"]),
@@ -240,6 +245,11 @@ def unpacked(answer: Answer) -> tuple[BoolArray, tuple[int, int]]:
     block_rows, block_cols = (int(n) for n in answer["block"])
     found = np.unpackbits(bits, count=rows * cols).reshape(rows, cols).astype(np.bool_)
     return found, (block_rows, block_cols)
+
+
+def _control_points(points: list[Any]) -> tuple[tuple[float, float, float, float], ...]:
+    step = max(1, -(-len(points) // MAX_CONTROL_POINTS))
+    return tuple((p.col, p.row, p.x, p.y) for p in points[::step])
 
 
 def benign(said: Answer) -> bool:

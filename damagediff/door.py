@@ -86,14 +86,24 @@ def driver_of(path: Path, name: str) -> str:
 def open_one(path: Path, driver: str, name: str, tolerant: bool = False) -> Any:
     """A dataset for pixels, that consists of this one file, without overviews; the caller closes it."""
     with input_errors(name, f"cannot be opened as {driver}", tolerant), quiet():
-        if driver == "BMP":
-            bitmap.check_header(path, name)
+        _check_kind(path, driver, name)
         dataset = rasterio.open(path, driver=driver, overview_level="NONE")
     # A tag can name other files as overviews; at level NONE they are neither listed nor read.
     if dataset.driver != driver or [os.path.realpath(file) for file in dataset.files] != [str(path)]:
         dataset.close()
         raise InputError(f"{name}: it leads to other files, which are not read. Try gdal_translate first")
     return dataset
+
+
+def _check_kind(path: Path, driver: str, name: str) -> None:
+    """Refuse what a driver would misread, or refuse in words that mislead."""
+    if driver == "BMP":
+        bitmap.check_header(path, name)
+    if driver == "WEBP":
+        with path.open("rb") as file:
+            head = file.read(21)
+        if head[12:16] == b"VP8X" and head[20:] and head[20] & 2:
+            raise InputError(f"{name}: an animated WebP is not read. Save the picture that you mean as PNG")
 
 
 @contextmanager
@@ -104,8 +114,7 @@ def header(path: Path, driver: str, name: str) -> Iterator[Any]:
     the transform of a file that has none.
     """
     with input_errors(name, f"cannot be opened as {driver}"), quiet():
-        if driver == "BMP":
-            bitmap.check_header(path, name)
+        _check_kind(path, driver, name)
         dataset = rasterio.open(path, driver=driver)
     try:
         with input_errors(name):
@@ -188,7 +197,11 @@ def _file_window(window: Window) -> FileWindow:
 
 def crs_of(dataset: Any) -> str | None:
     """``EPSG:n`` where the CRS has such a code, else WKT; None for none and for those not tied to Earth."""
-    crs = dataset.crs
+    return crs_words(dataset.crs)
+
+
+def crs_words(crs: Any) -> str | None:
+    """The same of a CRS of rasterio."""
     if not crs or not (crs.is_geographic or crs.is_projected):
         return None
     code = crs.to_epsg(confidence_threshold=100)

@@ -49,7 +49,9 @@ class Header:
     """Six numbers of an affine transform."""
     crs: str | None
     """``EPSG:n`` or WKT; None for none and for those not tied to Earth."""
-    control_points: int
+    control_points: tuple[tuple[float, float, float, float], ...]
+    """Column and row, the corner of the first pixel at (0, 0), and x and y in `points_crs`."""
+    points_crs: str | None
     camera_model: bool
     colours: tuple[str, ...]
     """GDAL's colour interpretation of each band."""

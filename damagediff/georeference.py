@@ -12,7 +12,7 @@ import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 
-from . import door, tags
+from . import control_points, door, tags
 from .errors import InputError, SettingsError
 from .file_header import Header
 from .types import Source
@@ -33,16 +33,19 @@ def find(header: Header, source: Source, name: str) -> Place:
     Raises
     ------
     InputError
-        Only ground control points or a camera model; a CRS without transform; a transform that turns
-        areas into nothing.
+        Only a camera model, or ground control points that no affine meets; a CRS without transform; a
+        transform that turns areas into nothing.
     """
     crs, transform, digest = header.crs, Affine(*header.transform), None
     own = not transform.is_identity
     stated = None if source.crs is None else stated_crs(source.crs)
     if source.world_file is not None:
         transform, digest = _read_world_file(source.world_file)
-    elif not own and (header.control_points or header.camera_model):
-        _refuse_points(header, name)
+    elif not own and header.control_points:
+        return Place(*_by_control_points(header, stated, name))
+    elif not own and header.camera_model:
+        advice = "gdalwarp -rpc with a terrain model"
+        raise InputError(f"{name}: placed only by a camera model (RPC). Rectify it first: {advice}")
     if crs is None and stated is None:
         return Place(Affine.identity(), None, digest, _why_nowhere(source, own))
     if transform.is_identity:
@@ -91,11 +94,15 @@ def _why_nowhere(source: Source, own: bool) -> tuple[str, ...]:
     return ("It has a transform but no CRS on Earth: used without georeference.",) * own
 
 
-def _refuse_points(header: Header, name: str) -> None:
-    points = header.control_points
-    what = f"{points} ground control points" if points else "a camera model (RPC)"
-    advice = "gdalwarp -order 1" if points else "gdalwarp -rpc with a terrain model"
-    raise InputError(f"{name}: placed only by {what}. Rectify it first: {advice}")
+def _by_control_points(
+    header: Header, stated: str | None, name: str
+) -> tuple[Affine, str, None, tuple[str, ...]]:
+    own = header.points_crs
+    transform, crs, note = control_points.fit(header.control_points, stated or own, name)
+    if stated is None:
+        return transform, crs, None, (note,)
+    used = f"{stated}, as stated, is used as the CRS of its ground control points"
+    return transform, crs, None, (note, f"{used}, in place of their own." if own else f"{used}.")
 
 
 def _read_world_file(path: Path) -> tuple[Affine, str]:

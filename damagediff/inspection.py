@@ -196,6 +196,8 @@ def _oddities(header: Header, dtype: str, absent: BoolArray) -> Iterator[str]:
         yield f"Its grey is stored as 0 to {header.full_scale}: read as 0 to 255."
     if (space := header.structure.get("SOURCE_COLOR_SPACE")) in ("CMYK", "CIELAB"):
         yield f"Stored as {space}: its colours are the decoder's, without a colour profile."
+    if "MINISWHITE" in header.structure and header.colours[:1] != ("palette",):
+        yield "Its white is stored as 0, and its values are read as stored: it looks like a negative."
     if header.colours[:1] == ("palette",) and dtype == "uint16":
         yield "Its values lead to colours of 8 bits: finer steps are not used."
     if absent.any():

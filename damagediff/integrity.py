@@ -138,7 +138,7 @@ def _webp(file: BinaryIO) -> Iterator[Finding]:
             return
         kinds.add(kind)
     if b"ANMF" in kinds:
-        yield "unusual", "it is animated: its first picture is used"
+        yield "unusual", "it is animated"
     elif not kinds & {b"VP8 ", b"VP8L"}:
         yield "damaged", "it holds no pixels"
     yield from _after(file, told + 8)

@@ -8,7 +8,7 @@ from .errors import InputError
 from .file_header import Layout
 from .settings import ReadSettings
 
-DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 
 MAX_BLOCKS = 1_000_000
 """Internal blocks of one file; each is asked for by name. 2.5 Gpx in tiles of 64 x 64 px are 610,000."""

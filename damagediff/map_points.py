@@ -43,17 +43,19 @@ MAX_EXTENT_M = 500_000.0
 
 
 @dataclass(frozen=True)
-class _Affine:
+class AffineFit:
     """World metres of a pixel's centre: ``matrix @ (x, y) + offset``."""
 
     matrix: FloatArray
     offset: FloatArray
 
     def world(self, xy: FloatArray) -> FloatArray:
+        """(N, 2) metres of (N, 2) pixels (x, y)."""
         return xy @ self.matrix.T + self.offset
 
     @property
     def gsd_m(self) -> float:
+        """Ground size of a pixel: the root of its area."""
         return math.sqrt(abs(float(np.linalg.det(self.matrix))))
 
 
@@ -75,8 +77,8 @@ def place(image: Image, path: Path) -> Image:
     name = tags.printable(path.name)
     xy, lonlat, digest = _read(path, name)
     _check_pixels(image, xy, name)
-    crs, east_north = _metres(lonlat, name)
-    fitted = _fit(xy, east_north)
+    crs, east_north = metres(lonlat, name)
+    fitted = fit(xy, east_north)
     _check_fit(fitted, name)
     found = _judged(xy, lonlat, east_north, fitted)
     _check_agreement(found, xy, east_north, name)
@@ -163,7 +165,7 @@ def _check_pixels(image: Image, xy: FloatArray, name: str) -> None:
         )
 
 
-def _metres(lonlat: FloatArray, name: str) -> tuple[str, FloatArray]:
+def metres(lonlat: FloatArray, name: str) -> tuple[str, FloatArray]:
     """The UTM zone of the centre, and the points in it."""
     lon = lonlat[0, 0] + (lonlat[:, 0] - lonlat[0, 0] + 180) % 360 - 180  # across the date line
     centre = (float(lon.mean()) + 180) % 360 - 180, float(lonlat[:, 1].mean())
@@ -181,14 +183,14 @@ def _extent(points: FloatArray) -> float:
     return float(np.hypot(*np.ptp(points, axis=0)))
 
 
-def _fit(xy: FloatArray, east_north: FloatArray) -> _Affine:
+def fit(xy: FloatArray, east_north: FloatArray) -> AffineFit:
     """Least squares, about the centres: a northing has seven digits."""
     middle, ground = xy.mean(0), east_north.mean(0)
     solved, *_ = np.linalg.lstsq(xy - middle, east_north - ground, rcond=None)
-    return _Affine(solved.T, ground - solved.T @ middle)
+    return AffineFit(solved.T, ground - solved.T @ middle)
 
 
-def _check_fit(fitted: _Affine, name: str) -> None:
+def _check_fit(fitted: AffineFit, name: str) -> None:
     """Rows run down and columns to the right on any picture; a map has north up and east to the right."""
     longest, shortest = np.linalg.svd(fitted.matrix, compute_uv=False)
     if not shortest > longest * 1e-6:
@@ -207,9 +209,11 @@ def _check_fit(fitted: _Affine, name: str) -> None:
         )
 
 
-def _judged(xy: FloatArray, lonlat: FloatArray, east_north: FloatArray, fitted: _Affine) -> HandGeoreference:
+def _judged(
+    xy: FloatArray, lonlat: FloatArray, east_north: FloatArray, fitted: AffineFit
+) -> HandGeoreference:
     residuals = np.hypot(*(fitted.world(xy) - east_north).T)
-    left_out, scales = _leave_one_out(xy, east_north)
+    left_out, scales = leave_one_out(xy, east_north)
     points = tuple(
         MapPoint(tuple(p), tuple(q), float(r), o)
         for p, q, r, o in zip(xy.tolist(), lonlat.tolist(), residuals, left_out, strict=True)
@@ -228,7 +232,7 @@ def _judged(xy: FloatArray, lonlat: FloatArray, east_north: FloatArray, fitted: 
     )
 
 
-def _leave_one_out(xy: FloatArray, east_north: FloatArray) -> tuple[list[float | None], list[float]]:
+def leave_one_out(xy: FloatArray, east_north: FloatArray) -> tuple[list[float | None], list[float]]:
     """Each point's distance from a fit without it, and the pixel sizes of those fits.
 
     A point without which the others lie on one line cannot be judged so: None.
@@ -241,7 +245,7 @@ def _leave_one_out(xy: FloatArray, east_north: FloatArray) -> tuple[list[float |
         if len(xy) == MIN_POINTS or spread[1] < MIN_SPREAD * max(spread[0], 1.0):
             errors.append(None)
             continue
-        fitted = _fit(xy[others], east_north[others])
+        fitted = fit(xy[others], east_north[others])
         errors.append(float(np.hypot(*(fitted.world(xy[left]) - east_north[left]))))
         scales.append(fitted.gsd_m)
     return errors, scales
@@ -266,7 +270,7 @@ def _suspect(xy: FloatArray, east_north: FloatArray) -> tuple[int, float]:
     rest = []
     for left in range(len(xy)):
         others = np.arange(len(xy)) != left
-        error = _fit(xy[others], east_north[others]).world(xy[others]) - east_north[others]
+        error = fit(xy[others], east_north[others]).world(xy[others]) - east_north[others]
         rest.append(float(np.sqrt((error**2).sum(1).mean())))
     suspect = int(np.argmin(rest))
     return suspect, rest[suspect]

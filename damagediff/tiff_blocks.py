@@ -39,6 +39,17 @@ _SIZES = {
     18: 8,
 }
 _NUMBERS = {3: "u2", 4: "u4", 13: "u4", 16: "u8"}
+_NO_PICTURE = {
+    4: "a mask",
+    9: "in the colour space ICC L*a*b*",
+    10: "in the colour space ITU L*a*b*",
+    32803: "the mosaic of a camera's sensor",
+    32844: "in the colour space Log L",
+    32845: "in the colour space Log Luv",
+    34892: "those of a camera's sensor",
+    51177: "depths, not light",
+}
+"""What the tag of colours may say, beyond grey, palette, RGB, CMYK, YCbCr and CIELAB, which are converted."""
 _STRIPS, _TILES = (273, 279), (324, 325)
 Finding = tuple[str, str]
 
@@ -101,6 +112,8 @@ def findings(file: BinaryIO) -> Iterator[Finding]:
             whose = "" if number == 1 else f"directory {number:,}: "
             for words in _outside(file, fields, layout):
                 yield state, whose + words
+            if number == 1:
+                yield from (("unusual", words) for words in _stored(file, fields, layout))
     except struct.error:
         where = "its first directory" if number == 0 else f"directory {number + 1:,}"
         yield "unusual" if number else "damaged", f"{where} lies outside the file, or is cut off"
@@ -158,6 +171,17 @@ def _outside(file: BinaryIO, fields: dict[int, Entry], layout: Layout) -> Iterat
     wrong = (offsets > 0) & ((ends > layout.end) | (ends < offsets) | (offsets >= layout.end))
     if wrong.any():
         yield f"{int(wrong.sum()):,} of its {len(offsets):,} internal blocks lie beyond its end"
+
+
+def _stored(file: BinaryIO, fields: dict[int, Entry], layout: Layout) -> Iterator[str]:
+    """Sentences on pixels that are no plain picture, though decoders give them as one."""
+    kinds, colours, extra = (_values(file, fields.get(tag), layout) for tag in (254, 262, 338))
+    if kinds is not None and int(kinds[0]) & 1:
+        yield "it says that its first picture, the one that is used, is a reduced copy of another"
+    if colours is not None and int(colours[0]) in _NO_PICTURE:
+        yield f"its values are {_NO_PICTURE[int(colours[0])]}, and are read as they are stored"
+    if extra is not None and 1 in extra:
+        yield "its colours are multiplied by their opacity, and are read as they are stored"
 
 
 def _values(

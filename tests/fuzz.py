@@ -87,6 +87,8 @@ def _rasters() -> dict[str, bytes]:
         "zstd.tif": ("GTiff", "float32", place | {"compress": "zstd"}),
         "jpeg.tif": ("GTiff", "uint8", tiled | {"compress": "jpeg", "photometric": "ycbcr"}),
         "big.tif": ("GTiff", "int16", place | {"BIGTIFF": "YES", "interleave": "band"}),
+        "pinned.tif": ("GTiff", "uint8", {"crs": "EPSG:32638", "gcps": _pins()}),
+        "half.tif": ("GTiff", "float32", place | {"nbits": 16, "compress": "lzw"}),
         "cog.tif": ("COG", "uint8", place),
         "a.jp2": ("JP2OpenJPEG", "uint8", place | {"quality": 100, "reversible": True}),
     }
@@ -100,6 +102,12 @@ def _rasters() -> dict[str, bytes]:
                 out.write(pixels.astype(kind))
             found[name] = Path(folder, name).read_bytes()
     return found
+
+
+def _pins() -> list[Any]:
+    """Ground control points at the corners and in the middle."""
+    at = ((0, 0), (0, 112), (96, 0), (96, 112), (48, 56))
+    return [rasterio.control.GroundControlPoint(r, c, 5e5 + c / 2, 4.5e6 - r / 2) for r, c in at]
 
 
 def mutated(whole: bytes, other: bytes, rng: np.random.Generator) -> tuple[str, bytes]:

@@ -153,6 +153,7 @@ HELPER_OF = {
     "align_result": "align",
     "bitmap": "raster",
     "containers": "raster",
+    "control_points": "raster",
     "decoder": "raster",
     "decoder_processes": "raster",
     "decoding": "raster",

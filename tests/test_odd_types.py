@@ -175,8 +175,97 @@ def test_places_that_cannot_be(make_raster, crs, transform, says):
         grid.common_grid(image, image)
 
 
-def test_only_rectified_pictures_are_placed(make_raster):
-    corners = ((0, 0), (0, 9), (9, 0))
-    points = [rasterio.control.GroundControlPoint(r, c, c / 2, -r / 2) for r, c in corners]
-    with pytest.raises(InputError, match="ground control points. Rectify it first: gdalwarp -order 1"):
-        look(make_raster("a.tif", np.moveaxis(RGB, -1, 0), gcps=points, crs="EPSG:32638"))
+def pinned(make_raster, points, crs="EPSG:4326"):
+    """A picture with points (col, row, x, y), corners of pixels counted, and no other place."""
+    pins = [rasterio.control.GroundControlPoint(r, c, x, y) for c, r, x, y in points]
+    return look(make_raster("a.tif", np.moveaxis(RGB, -1, 0), gcps=pins, crs=crs))
+
+
+CORNERS = ((0, 0), (90, 0), (0, 80), (90, 80), (45, 40), (20, 70))
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32701"])
+def test_ground_control_points_give_an_affine_with_its_error(make_raster, crs):
+    true = Affine(
+        0.5, 0.1, 200_030.0, 0.05, -0.6, 8_190_000.0
+    )  # zone 1: some corners lie west of 180 degrees
+    utm = np.array([true @ (c, r) for c, r in CORNERS])
+    places = grid.reproject_xy("EPSG:32701", crs, utm)
+    image = pinned(
+        make_raster, [(*corner, *place) for corner, place in zip(CORNERS, places, strict=True)], crs
+    )
+    assert image.crs in ("EPSG:32701", "EPSG:32760") and image.georeferenced
+    found = grid.reproject_xy(
+        image.crs, "EPSG:32701", np.array([image.transform @ (c, r) for c, r in CORNERS])
+    )
+    np.testing.assert_allclose(found, utm, atol=0.01)
+    assert any("6 ground control points: RMS 0.00 m, 0.00 m (0.0 px)" in note for note in image.notes)
+
+
+def test_points_that_disagree_are_told_in_metres(make_raster):
+    off = [(c, r, 5e5 + c * 2 + (r == 40), 4.5e6 - r * 2) for c, r in CORNERS]
+    image = pinned(make_raster, off, "EPSG:32638")
+    (note,) = [note for note in image.notes if "ground control points" in note]
+    rms = np.sqrt((_residuals(off) ** 2).sum(1).mean())
+    assert f"RMS {rms:.2f} m" in note and 0.3 < rms < 0.5
+
+
+def _residuals(points):
+    """(6, 2) of an affine by least squares, here by the normal equations."""
+    table = np.array(points)
+    design = np.column_stack([np.ones(len(table)), table[:, :2]])
+    hat = design @ np.linalg.inv(design.T @ design) @ design.T
+    return table[:, 2:] - hat @ table[:, 2:]
+
+
+@pytest.mark.parametrize(
+    ("points", "crs", "says"),
+    [
+        ([(c, r, c / 2, -r / 2) for c, r in CORNERS[:3]], "EPSG:32638", "too few to tell"),
+        ([(c, c, 5e5 + c, 4e6 - c) for c in (0, 9, 30, 70)], "EPSG:32638", "on one line"),
+        ([(c, r, 45 + c / 1e5, 95 - r / 1e5) for c, r in CORNERS], "EPSG:4326", "do not lie on Earth"),
+        (
+            [(c, r, 5e5 + c + c * r / 20, 4e6 - r) for c, r in CORNERS],
+            "EPSG:32638",
+            "does not meet .*gdalwarp -tps$",
+        ),
+    ],
+)
+def test_points_that_place_nothing_are_refused_with_advice(make_raster, points, crs, says):
+    with pytest.raises(InputError, match=rf"^a.tif: placed only by .*{says}"):
+        pinned(make_raster, points, crs)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"photometric": "cfa", "extratags": [(33421, "H", 2, (2, 2))]}, "mosaic"),
+        ({"photometric": 10}, "ITU"),
+        ({"photometric": "rgb", "subfiletype": 1}, "reduced copy"),
+        ({"photometric": "rgb", "extrasamples": [1]}, "multiplied by their opacity"),
+        ({"photometric": "rgb"}, None),
+    ],
+)  # fmt: skip
+def test_what_is_no_plain_picture_is_told(tmp_path, options, says):
+    pixels = (
+        GREY
+        if options["photometric"] == "cfa"
+        else np.dstack([RGB, GREY | 1])
+        if "extrasamples" in options
+        else RGB
+    )
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
+    image = look(tmp_path / "a.tif")
+    assert any(says in note for note in image.notes) if says else image.integrity.state == "complete"
+
+
+def test_an_animated_webp_is_refused_with_advice(tmp_path):
+    picture = Picture.fromarray(RGB)
+    picture.save(tmp_path / "a.webp", save_all=True, append_images=[picture.rotate(90)])
+    with pytest.raises(InputError, match="an animated WebP is not read. Save the picture"):
+        look(tmp_path / "a.webp")
+
+
+def test_a_negative_without_a_table_of_colours_is_told(make_raster):
+    image = look(make_raster("a.tif", GREY[None], photometric="miniswhite"))
+    assert any("looks like a negative" in note for note in image.notes)

@@ -373,13 +373,6 @@ def test_transform_without_crs_is_not_a_georeference(make_raster: RasterMaker) -
     assert any("no CRS" in note for note in image.notes)
 
 
-def test_control_points_only_are_refused(make_raster: RasterMaker) -> None:
-    corners = ((0, 0), (0, 9), (9, 0), (9, 9))
-    points = [rasterio.control.GroundControlPoint(r, c, c / 2, -r / 2) for r, c in corners]
-    with pytest.raises(InputError, match="only by 4 ground control points. Rectify it first: gdalwarp"):
-        look(make_raster("a.tif", scene(), gcps=points, crs="EPSG:32638"))
-
-
 def test_camera_model_only_is_refused(make_raster: RasterMaker) -> None:
     one = [1.0] + [0.0] * 19
     model = rasterio.rpc.RPC(0.0, 9.0, 40.0, 1.0, one, one, 50.0, 50.0, 46.0, 1.0, one, one, 50.0, 50.0)
