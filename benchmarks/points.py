@@ -1,4 +1,4 @@
-"""Do the regions of a published map lie where its experts put their points? One picture in, both panels found.
+"""Do the regions of a published map lie where its experts put points? One picture in, both panels found.
 
 python benchmarks/points.py --data DIR [--draws 200] [--seed 6] [--out FILE.json]
 
@@ -120,7 +120,11 @@ def measured(codes: np.ndarray, at: np.ndarray, args: argparse.Namespace) -> dic
         places = [allowed(usable, shape.mask) for shape in shapes]
         thrown = [shares(throw(shapes, places, usable, rng), pixels, from_point) for _ in range(args.draws)]
         changed = ground(np.isin(codes, kinds), usable, from_point)
-        out[name] = {"regions": len(shapes), "changed ground": changed, **beside(shares(shapes, pixels, from_point), np.array(thrown))}
+        out[name] = {
+            "regions": len(shapes),
+            "changed ground": changed,
+            **beside(shares(shapes, pixels, from_point), np.array(thrown)),
+        }
     return out
 
 

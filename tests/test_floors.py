@@ -27,6 +27,7 @@ FLOOR = {
     "sun": 2,
     "tiles": 2,
     "wording": 2,
+    "private_words": 2,
     "cells": 3,
     "footprints": 3,
     "hand_points": 3,
