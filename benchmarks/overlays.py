@@ -7,6 +7,8 @@ python benchmarks/overlays.py --data DIR [--scenes 40] [--seed 41] [--out FILE.j
   both at the same pixels, as PNG or as JPEG of quality 60 to 95; share of the pixels that they cover, and
   change by at least 8 grey levels, that is left out
 - ``clean``: share of the real pictures, which carry no graphics, that is left out
+- ``accept``: of all pairs of plain pictures, which are accepted with the search for graphics on and off, and
+  which only with it or only without it
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +40,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
     parser.add_argument("--scenes", type=int, default=40, help="pairs to draw over")
     parser.add_argument("--seed", type=int, default=41)
-    parser.add_argument("--skip", nargs="*", default=[], choices=["found", "clean"])
+    parser.add_argument("--skip", nargs="*", default=[], choices=["found", "clean", "accept"])
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     args = parser.parse_args()
     hosts = [p for p in sorted(args.data.glob("*")) if usable(p)] if args.data.is_dir() else []
@@ -48,6 +51,8 @@ def main() -> int:
         figures["found"] = found(hosts, args.scenes, rng)
     if "clean" not in args.skip:
         figures["clean"] = clean(hosts)
+    if "accept" not in args.skip:
+        figures["accept"] = accept(_pairs.folders(args.data))
     for name, part in figures.items():
         print(name, json.dumps(part))
     files = [_pairs.file_of(host, when) for host in hosts for when in ("before", "after")]
@@ -149,6 +154,28 @@ def clean(hosts: list[Path]) -> dict[str, Any]:
         "median": round(float(np.median(values)), 4),
         "pictures over .02": int((values > 0.02).sum()),
         "pictures": int(values.size),
+        "each": each,
+    }
+
+
+def accept(folders: list[Path]) -> dict[str, Any]:
+    """Alignment alone, with and without what is drawn over taken as not valid."""
+    without = replace(SETTINGS, masks=settings.MaskSettings(graphics=False))
+    each = {}
+    for folder in folders:
+        if folder.name in _pairs.GEOREFERENCED or folder.name.startswith("sar_"):
+            continue
+        files = [_pairs.file_of(folder, when) for when in ("before", "after")]
+        both = [_pairs.align(files[0], files[1], options) for options in (SETTINGS, without)]
+        scores = [round(found.evidence().get("score", float("nan")), 1) for found in both]
+        each[folder.name] = [found.accepted for found in both] + scores
+    with_it, without_it = ({name for name, row in each.items() if row[k]} for k in (0, 1))
+    return {
+        "pairs": len(each),
+        "accepted with": len(with_it),
+        "accepted without": len(without_it),
+        "only with": sorted(with_it - without_it),
+        "only without": sorted(without_it - with_it),
         "each": each,
     }
 

@@ -100,6 +100,7 @@ def examine(image: Image, show_private: bool = False) -> FileFacts:
         pixels_asked=valid,
         earlier_jpeg=jpeg_history.earlier(grey, tables.get(0)) if valid and not inside else None,
         resampled=pixel_grid.resampled(grey) if valid else None,
+        nominal_px=part.whole(image).shape,
     )
 
 

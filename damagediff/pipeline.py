@@ -358,7 +358,7 @@ def _comparison(
         regions=found,
         buildings=table,
         trust=judged,
-        pictures=replace(drawn, sheet=sheet.of_pair(scene.pair)),
+        pictures=replace(drawn, sheet=sheet.of_pair(scene.pair, scene.case.split)),
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
         baselines=scene.older,

@@ -91,6 +91,7 @@ HELPER_OF = {
     "part": "raster",
     "sheet": "pipeline",
     "intake_layout": "intake",
+    "intake_rest": "intake",
     "cli_values": "cli",
     "detection": "types",
     "detection_fit": "trust",
