@@ -43,8 +43,12 @@ class Run:
 
 def compare(before: Path, after: Path, with_settings: settings.Settings | None = None) -> Run | None:
     """The shipped settings, or others, on two files; None when the alignment is refused."""
+    return compare_case(types.Case(types.Source(before), types.Source(after)), with_settings)
+
+
+def compare_case(case: types.Case, with_settings: settings.Settings | None = None) -> Run | None:
+    """The same for a whole case."""
     warnings.simplefilter("ignore", NotGeoreferencedWarning)
-    case = types.Case(types.Source(before), types.Source(after))
     with tempfile.TemporaryDirectory() as name:
         found = pipeline.compare(case, with_settings or settings.Settings(), Path(name))
         if found.change is None:

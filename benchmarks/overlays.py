@@ -7,8 +7,8 @@ python benchmarks/overlays.py --data DIR [--scenes 40] [--seed 41] [--out FILE.j
   both at the same pixels, as PNG or as JPEG of quality 60 to 95; share of the pixels that they cover, and
   change by at least 8 grey levels, that is left out
 - ``clean``: share of the real pictures, which carry no graphics, that is left out
-- ``points``: of the published map of Bent Jbail: share of the experts' points within 15 px of a region,
-  share of regions within 15 px of a point, and both for the regions thrown at random
+- ``accept``: of all pairs of plain pictures, which are accepted with the search for graphics on and off, and
+  which only with it or only without it
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import _graphics
 import _pairs
-import _runs
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -32,8 +31,6 @@ from damagediff import settings
 
 OWN_GRAPHICS = ("ge_", "turkey2023_", "unosat_", "sar_", "iran_")
 LARGEST_PX = 1100
-NEAR_PX = 15
-AT_RANDOM = 100
 SETTINGS = settings.Settings(workers=1)
 
 
@@ -43,7 +40,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
     parser.add_argument("--scenes", type=int, default=40, help="pairs to draw over")
     parser.add_argument("--seed", type=int, default=41)
-    parser.add_argument("--skip", nargs="*", default=[], choices=["found", "clean", "points"])
+    parser.add_argument("--skip", nargs="*", default=[], choices=["found", "clean", "accept"])
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     args = parser.parse_args()
     hosts = [p for p in sorted(args.data.glob("*")) if usable(p)] if args.data.is_dir() else []
@@ -54,8 +51,8 @@ def main() -> int:
         figures["found"] = found(hosts, args.scenes, rng)
     if "clean" not in args.skip:
         figures["clean"] = clean(hosts)
-    if "points" not in args.skip:
-        figures["points"] = points(args.data / "unosat_bentjbail", rng)
+    if "accept" not in args.skip:
+        figures["accept"] = accept(_pairs.folders(args.data))
     for name, part in figures.items():
         print(name, json.dumps(part))
     files = [_pairs.file_of(host, when) for host in hosts for when in ("before", "after")]
@@ -161,45 +158,26 @@ def clean(hosts: list[Path]) -> dict[str, Any]:
     }
 
 
-def points(folder: Path, rng: np.random.Generator) -> dict[str, Any]:
-    """Regions against the experts' points on the after panel."""
-    if not folder.is_dir():
-        return {"missing": folder.name}
-    run = _runs.compare(_pairs.file_of(folder, "before"), _pairs.file_of(folder, "after"))
-    if run is None:
-        return {"accepted": False}
-    matrix = np.linalg.inv(run.found.alignment.moving_from_reference)
-    at = np.array(json.loads((folder / "points.json").read_text())["points_xy"])[:, ::-1]
-    moved = np.column_stack([at, np.ones(len(at))]) @ matrix.T
-    at = moved[:, :2] / moved[:, 2:]
-    out: dict[str, Any] = {"accepted": True, "points": len(at)}
-    inside = np.round(at).astype(int)
-    keep = (inside >= 0).all(1) & (inside < run.mask.shape).all(1)
-    out["points on what was analysed"] = round(float((run.mask[tuple(inside[keep].T)] != 255).mean()), 3)
-    for name, classes in (("structural", (1,)), ("any", (1, 2))):
-        mask = np.isin(run.mask, classes)
-        thrown = [near(np.roll(mask, rng.integers(mask.shape), (0, 1)), at) for _ in range(AT_RANDOM)]
-        out[name] = {
-            "measured": dict(
-                zip(("points near a region", "regions near a point"), near(mask, at), strict=True)
-            ),
-            "at random": [round(float(v), 3) for v in np.mean(thrown, 0)],
-            "regions": int(cv2.connectedComponents(mask.astype(np.uint8))[0] - 1),
-        }
-    return out
-
-
-def near(mask: np.ndarray, at: np.ndarray) -> tuple[float, float]:
-    """(share of points within NEAR_PX of a region, share of regions within NEAR_PX of a point)."""
-    count, label = cv2.connectedComponents(mask.astype(np.uint8))
-    apart = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
-    inside = np.round(at).astype(int)
-    inside = inside[(inside >= 0).all(1) & (inside < mask.shape).all(1)]
-    field = np.ones(mask.shape, np.uint8)
-    field[tuple(inside.T)] = 0
-    touched = np.unique(label[cv2.distanceTransform(field, cv2.DIST_L2, 5) <= NEAR_PX])
-    hits = float((apart[tuple(inside.T)] <= NEAR_PX).sum()) / len(at)
-    return round(hits, 3), round(float((touched > 0).sum()) / max(1, count - 1), 3)
+def accept(folders: list[Path]) -> dict[str, Any]:
+    """Alignment alone, with and without what is drawn over taken as not valid."""
+    without = replace(SETTINGS, masks=settings.MaskSettings(graphics=False))
+    each = {}
+    for folder in folders:
+        if folder.name in _pairs.GEOREFERENCED or folder.name.startswith("sar_"):
+            continue
+        files = [_pairs.file_of(folder, when) for when in ("before", "after")]
+        both = [_pairs.align(files[0], files[1], options) for options in (SETTINGS, without)]
+        scores = [round(found.evidence().get("score", float("nan")), 1) for found in both]
+        each[folder.name] = [found.accepted for found in both] + scores
+    with_it, without_it = ({name for name, row in each.items() if row[k]} for k in (0, 1))
+    return {
+        "pairs": len(each),
+        "accepted with": len(with_it),
+        "accepted without": len(without_it),
+        "only with": sorted(with_it - without_it),
+        "only without": sorted(without_it - with_it),
+        "each": each,
+    }
 
 
 if __name__ == "__main__":

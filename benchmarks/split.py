@@ -149,6 +149,7 @@ def judged(path: Path, truth: tuple[Window, Window] | None) -> dict[str, Any]:
     return row | {
         "outcome": "found" if right else "wrong",
         "off": off,
+        "smaller_pictures": sum(each.kind == "picture" for each in found.split.others),
         "panels": found.panels,
         "truth": truth,
     }

@@ -38,7 +38,8 @@ def check(before: Acquisition, after: Acquisition, event: Acquisition | None) ->
 def _inside(event: Acquisition, since: timedelta, until: timedelta) -> Check:
     edge = "before" if not since else "after" if not until else None
     if edge is not None:
-        words = f"stated {wording.date_iso(event)}, as the {edge} image: which came first is not known"
+        words = f"stated {wording.date_iso(event)}, as the {edge} image, as far as dates tell: "
+        words += "which came first is not known"
         return Check(NAME, QUESTION, 0.0, 0.0, UNIT, None, words)
     words = (
         f"stated {wording.date_iso(event)}, {_long(since)} after the before image and {_long(until)} before "

@@ -110,7 +110,7 @@ def _how_to_check(manifest: dict[str, Any], name: str, left_out: list[str]) -> s
         f"  macOS    shasum -a 256 -c SHA256SUMS{few}\n"
         "  Windows  certutil -hashfile FILE SHA256, and compare with the line of FILE in SHA256SUMS\n"
         f"With damagediff, which also checks the manifest and the log: damagediff verify {name}\n\n"
-        "manifest.json lists inputs with their hashes, what was done to them, settings, versions and outputs;\n"
+        "manifest.json lists inputs with hashes, what was done to them, settings, versions and outputs;\n"
         "custody.jsonl lists what was done with the run before it was packed.\n"
     )
 

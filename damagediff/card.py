@@ -90,7 +90,7 @@ def _season(pair: Pair) -> Check:
 
 
 _ASK = "check date, time zone and place"
-_NO_SUN = "the place, or a time of day, is not known"
+_NO_SUN = "the place, or a time of day with its zone, is not known"
 
 
 def _sun_height(suns: tuple[Sun | None, Sun | None]) -> Check:

@@ -161,7 +161,7 @@ def checked(name: str, values: dict[str, Any]) -> CaseTable:
         table = TypeAdapter(CaseTable).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise SettingsError(_wrong(name, first["type"], first["loc"], first["msg"])) from None
+        raise SettingsError(_wrong(name, first["type"], first["loc"], _why(dict(first)))) from None
     for key, value in _paths(table, ""):
         _check_inside(name, key, value)
     return table
@@ -172,6 +172,26 @@ def _wrong(name: str, kind: str, place: tuple[int | str, ...], why: str) -> str:
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"{name}: unknown key {key}; `damagediff init` writes a file with all of them"
     return f"{name}: {key}: {wording.plain(why, 300)}"
+
+
+_WHY = {
+    "missing": "is missing",
+    "string_type": "must be a text in quotation marks",
+    "dataclass_type": "must be a table of keys",
+    "dict_type": "must be a table of keys",
+    "tuple_type": "must be a list",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "too_long": "holds too many values",
+}
+"""What is wrong with a value, by the kind of error."""
+
+
+def _why(error: dict[str, Any]) -> str:
+    """In words of the file and not of the library that checks it."""
+    if error["type"] == "literal_error":
+        return f"must be {error['ctx']['expected']}"
+    return _WHY.get(error["type"], str(error["msg"]).replace("Input should", "must"))
 
 
 def _paths(table: Any, before: str) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -136,13 +136,15 @@ def compare(before: Path, after: Path | None, out: Path | None, **given: Any) ->
     """
     if after is None and before.suffix.lower() == case_file.SUFFIX:
         case, settings, given = cli_cases.load(before, given | {"out": out})
-        out, wish = given["out"], cli_values.wish(given, given["one_picture"])
+        with cli_cases.in_keys(before.name):
+            out, wish = given["out"], cli_values.wish(given, given["one_picture"])
     else:
         case, settings = cli_values.case(before, after or before, given), cli_values.settings(given)
         wish = cli_values.wish(given, after is None)
     if out is None:
         raise SettingsError("-o: name the run folder, or write output into the case file")
-    _run(case, settings, out, given, wish)
+    with cli_cases.in_keys(before.name) if "one_picture" in given else nullcontext():
+        _run(case, settings, out, given, wish)
 
 
 @main.command()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import click
 from . import batches, case_file, cli_values
 from .errors import DamagediffError, InputError, SettingsError
 from .settings import Settings
+from .source_record import SIDES
 from .types import Case
 
 HOW = (
@@ -49,7 +53,9 @@ def load(path: Path, given: dict[str, Any]) -> tuple[Case, Settings, dict[str, A
         if name not in HOW and value not in (None, False, "", ()):
             option = name.replace("_", "-")
             raise SettingsError(f"--{option}: write it into {path.name}, so that the case is whole")
-    return from_table(case_file.read(path), path.parent, given)
+    table = case_file.read(path)
+    with in_keys(path.name):
+        return from_table(table, path.parent, given)
 
 
 def from_table(
@@ -63,6 +69,37 @@ def from_table(
     files = [folder / image.file for image in (table.before, table.after) if image is not None]
     case = cli_values.case(files[0], files[-1], told)
     return case, cli_values.settings(told), told | {"one_picture": table.after is None}
+
+
+@contextmanager
+def in_keys(file: str) -> Iterator[None]:
+    """Errors inside name the keys of a case file, or the columns of a table, instead of options."""
+    try:
+        yield
+    except (SettingsError, InputError) as error:
+        raise type(error)(said_in_keys(str(error), file)) from None
+
+
+def said_in_keys(message: str, file: str) -> str:
+    """``--before-date x: no date`` as ``case.toml: before.date x: no date``; of a table ``before_date``.
+
+    Options that no key stands for are left as they are.
+    """
+
+    def key(match: re.Match[str]) -> str:
+        name = match[1].replace("-", "_")
+        side, _, rest = name.partition("_")
+        if side in SIDES and rest in _keys(case_file.ImageTable):
+            return f"{side}.{rest}" if file.lower().endswith(case_file.SUFFIX) else name
+        own = {"baseline_date": "baseline.date", "out": "output"}.get(name, name)
+        return own if own.partition(".")[0] in _keys(case_file.CaseTable) else match[0]
+
+    told = re.sub(r"(?<![\w-])--([a-z][a-z0-9-]*)", key, message)
+    return told if told.startswith(f"{file}: ") or told == message else f"{file}: {told}"
+
+
+def _keys(table: type) -> set[str]:
+    return {each.name for each in dataclasses.fields(table)}
 
 
 def run(paths: tuple[Path, ...], out: Path, given: dict[str, Any], tell: Callable[[str], None]) -> None:
@@ -116,7 +153,8 @@ def _item(
 ) -> batches.Item:
     try:
         table = case_file.read(path) if row is None else case_file.checked(path.name, batches.as_table(row))
-        case, settings, _ = from_table(table, path.parent, given)
+        with in_keys(path.name):
+            case, settings, _ = from_table(table, path.parent, given)
     except DamagediffError as error:
         return batches.Item(name, (), None, (error.exit_code, str(error)))
     arguments = (str(path),) if row is None else batches.arguments(row, path.parent)

@@ -29,6 +29,26 @@ Layout = Literal["side by side", "one above the other"]
 Order = Literal["before-first", "after-first"]
 
 
+Kind = Literal["picture", "words"]
+
+
+@dataclass(frozen=True)
+class Other:
+    """A part of a composite that is no panel, in pixels of the whole picture as shown."""
+
+    kind: Kind
+    """``picture``: a locator map, a logo, another view; ``words``: words, a legend, a drawing."""
+    x: int
+    y: int
+    w: int
+    h: int
+
+    @property
+    def window(self) -> Window:
+        """Where it lies."""
+        return Window(self.y, self.x, self.h, self.w)
+
+
 @dataclass(frozen=True)
 class Split:
     """How a composite was cut into its two panels; the rectangles are `Source.crop` of either image."""
@@ -43,6 +63,8 @@ class Split:
     """How far off an edge of the before and the after panel may be; None: given by hand."""
     doubt: tuple[str, ...]
     """What a reader must know of it, each a sentence."""
+    others: tuple[Other, ...] = ()
+    """What else is on the picture and not compared."""
 
     def facts(self) -> dict[str, Any]:
         """By name, for JSON."""

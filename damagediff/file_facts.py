@@ -1,7 +1,8 @@
 """What a picture file tells of itself: its words, its compression, and the history that its pixels keep.
 
 Words are those of strangers: each becomes one plain line. A field is shown when it is known to tell of the
-picture alone; all others, and any value that holds a home folder or an address of e-mail, are only named.
+picture alone; all others, and any in whose words a place, a folder or an address may stand
+(`private_words`), are only named.
 """
 
 from __future__ import annotations
@@ -13,7 +14,18 @@ from io import BytesIO
 
 import numpy as np
 
-from . import exif_fields, file_blocks, iptc, jpeg_history, part, pixel_grid, raster, wording, xmp
+from . import (
+    exif_fields,
+    file_blocks,
+    iptc,
+    jpeg_history,
+    part,
+    pixel_grid,
+    private_words,
+    raster,
+    wording,
+    xmp,
+)
 from .file_blocks import Blocks
 from .provenance import FileFacts
 from .types import FloatArray, Image, Window
@@ -47,12 +59,6 @@ _TAG_PUBLIC = re.compile(
 _TAG_PRIVATE = re.compile(
     r"(user|owner|host|author|artist|creator|path|file|serial|gps|mail|phone|uuid)", re.IGNORECASE
 )
-_PRIVATE_VALUE = re.compile(
-    r"(?:^|[\s\"'(=:;,])(?:~|/(?:home|Users|root|private|var|mnt|media|tmp)|file://)/?"
-    r"|(?<![A-Za-z])[A-Za-z]:[\\/]|\\\\[^\\\s]|/(?:home|Users)/|[^\s@]+@[^\s@]+\.[A-Za-z]"
-)
-"""Folders of somebody's machine, and addresses of e-mail, in the midst of a text."""
-
 Told = tuple[str, str, bool]
 """Name, value and whether the field is known to tell of the picture alone."""
 
@@ -73,12 +79,10 @@ def examine(image: Image, show_private: bool = False) -> FileFacts:
         The pixels cannot be decoded.
     """
     blocks = file_blocks.read(image.path, image.driver)
-    told = list(_told(image, blocks))
-    shown = [
-        (name, value) for name, value, public in told if show_private or (public and not _private(value))
-    ]
+    told = list(_told(image, blocks, show_private))
+    shown = [(name, value) for name, value, public in told if show_private or public]
     kept = list(dict.fromkeys(shown))
-    withheld = () if show_private else dict.fromkeys(n for n, v, public in told if not public or _private(v))
+    withheld = () if show_private else dict.fromkeys(name for name, _, public in told if not public)
     tables = jpeg_history.tables(blocks.of("quantisation"))
     quality = image.jpeg_quality if tables else None
     standard = None if quality is None else jpeg_history.is_standard(tables, quality)
@@ -96,6 +100,7 @@ def examine(image: Image, show_private: bool = False) -> FileFacts:
         pixels_asked=valid,
         earlier_jpeg=jpeg_history.earlier(grey, tables.get(0)) if valid and not inside else None,
         resampled=pixel_grid.resampled(grey) if valid else None,
+        nominal_px=part.whole(image).shape,
     )
 
 
@@ -116,12 +121,14 @@ def _middle(image: Image) -> tuple[FloatArray, bool]:
     return np.asarray(data[0]), usable
 
 
-def _told(image: Image, blocks: Blocks) -> Iterator[Told]:
-    """Every field of the file, cleaned."""
+def _told(image: Image, blocks: Blocks, show_private: bool) -> Iterator[Told]:
+    """Every field of the file, cleaned; private whatever its name when its words are."""
     for name, value, public in _raw(image, blocks):
         shown = wording.plain(value, MAX_VALUE)
         if shown:
-            yield wording.plain(name, 80), shown, public
+            hidden = private_words.private(name) and not show_private
+            named = f"{name.split()[0]} field whose name is private" if hidden else wording.plain(name, 80)
+            yield named, shown, public and not hidden and not private_words.private(value)
 
 
 def _raw(image: Image, blocks: Blocks) -> Iterator[Told]:
@@ -161,7 +168,3 @@ def _of_xmp(packet: bytes, blocks: Blocks) -> Iterator[Told]:
         return
     for name, value in found:
         yield f"XMP {name}", value, name in xmp.PUBLIC
-
-
-def _private(value: str) -> bool:
-    return bool(_PRIVATE_VALUE.search(value))

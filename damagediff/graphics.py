@@ -75,9 +75,10 @@ def note(scene: Scene) -> Iterator[str]:
         yield "Graphics drawn over the pictures were not looked for: they may be reported as change."
         return
     shares = []
-    for feed in (scene.before, scene.after):
+    for side, feed in (("before", scene.before), ("after", scene.after)):
         drawn = feed.reduced.drawn if feed.marks is None else feed.marks
         if drawn is not None and drawn.any():
-            shares.append(f"{wording.share(float(drawn.mean()))} of {wording.plain(feed.image.name)}")
+            which = wording.which(side, feed.image.name, feed.image.crop is not None)
+            shares.append(f"{wording.share(float(drawn.mean()))} of {which}")
     if shares:
         yield f"Taken for graphics drawn over the picture, and not compared: {', '.join(shares)}."

@@ -73,6 +73,11 @@ class Proposal:
         """How the panels lie, in words."""
         return "side by side" if self.axis == 1 else "one above the other"
 
+    @property
+    def gap_px(self) -> int:
+        """Pixels between the two; 0 where they touch."""
+        return max(0, _gap(*self.panels, self.axis))
+
     def same_as(self, other: Proposal) -> bool:
         """Whether two proposals differ by no more than `SAME_SHARE` of a side at every edge."""
         return all(_alike(a, b) for a, b in zip(self.panels, other.panels, strict=True))

@@ -79,7 +79,7 @@ def place(image: Image, path: Path) -> Image:
     _check_pixels(image, xy, name)
     crs, east_north = metres(lonlat, name)
     fitted = fit(xy, east_north)
-    _check_fit(fitted, name)
+    _check_fit(fitted, name, _odd_one(xy, east_north))
     found = _judged(xy, lonlat, east_north, fitted)
     _check_agreement(found, xy, east_north, name)
     a, b, d, e = fitted.matrix.ravel().tolist()
@@ -174,9 +174,19 @@ def metres(lonlat: FloatArray, name: str) -> tuple[str, FloatArray]:
     if not np.isfinite(east_north).all() or _extent(east_north) > MAX_EXTENT_M:
         raise InputError(
             f"{name}: its points lie more than {MAX_EXTENT_M / 1000:g} km apart, where one affine does not "
-            "hold. Check the longitudes and latitudes"
+            f"hold. Check the longitudes and latitudes{_far_one(lonlat)}"
         )
     return crs, east_north
+
+
+def _far_one(lonlat: FloatArray) -> str:
+    """In words, the point that lies far from all others, which lie close together; empty without one."""
+    apart = np.abs(lonlat - np.median(lonlat, axis=0)).max(1)
+    order = np.argsort(apart)
+    if len(lonlat) == MIN_POINTS or apart[order[-1]] < 10 * apart[order[-2]]:
+        return ""
+    lon, lat = lonlat[order[-1]]
+    return f", first of all of the point at lon {lon:g}, lat {lat:g}, far from the others"
 
 
 def _extent(points: FloatArray) -> float:
@@ -190,23 +200,60 @@ def fit(xy: FloatArray, east_north: FloatArray) -> AffineFit:
     return AffineFit(solved.T, ground - solved.T @ middle)
 
 
-def _check_fit(fitted: AffineFit, name: str) -> None:
-    """Rows run down and columns to the right on any picture; a map has north up and east to the right."""
+def _check_fit(fitted: AffineFit, name: str, odd: FloatArray | None) -> None:
+    """Rows run down and columns to the right on any picture; a map has north up and east to the right.
+
+    `odd`: the pixel of the one point without which the others make sense; None without one.
+    """
     longest, shortest = np.linalg.svd(fitted.matrix, compute_uv=False)
     if not shortest > longest * 1e-6:
         raise InputError(
             f"{name}: its points lie on one line of the ground, or on one spot. Add one beside it"
         )
+    wrong = None
+    if np.linalg.det(fitted.matrix) > 0:
+        wrong = "the picture is a mirror image"
+    elif longest > MAX_STRETCH * shortest:
+        wrong = f"a pixel is {longest / shortest:.1f} times as long as wide on the ground"
+    if wrong is None:
+        return
+    if odd is not None:
+        raise InputError(
+            f"{name}: by its points {wrong}; without the one at column {odd[0]:g}, row {odd[1]:g} it is not. "
+            "Check the digits of that point"
+        )
     if np.linalg.det(fitted.matrix) > 0:
         raise InputError(
-            f"{name}: by its points the picture is a mirror image. Check whether lon and lat, or x and y, "
-            "are exchanged"
+            f"{name}: by its points {wrong}. Check whether lon and lat, or x and y, are exchanged"
         )
-    if longest > MAX_STRETCH * shortest:
-        raise InputError(
-            f"{name}: by its points a pixel is {longest / shortest:.1f} times as long as wide on the ground. "
-            "Check the points; a picture that is not seen from above has no affine georeference"
-        )
+    raise InputError(
+        f"{name}: by its points {wrong}. Check the points; a picture that is not seen from above has no "
+        "affine georeference"
+    )
+
+
+def _odd_one(xy: FloatArray, east_north: FloatArray) -> FloatArray | None:
+    """(2,) the pixel of the only point without which the others are a picture seen from above.
+
+    Among five points and more they must also agree, within `MAX_DISAGREEMENT` and four times better than
+    with it; four that remain three are met by any affine, so that only the shape of a pixel tells.
+    """
+    every = _misses(fit(xy, east_north), xy, east_north)
+    found = []
+    for left in range(len(xy) if len(xy) > MIN_POINTS else 0):
+        others = np.arange(len(xy)) != left
+        rest = fit(xy[others], east_north[others])
+        longest, shortest = np.linalg.svd(rest.matrix, compute_uv=False)
+        upright = np.linalg.det(rest.matrix) < 0 and longest <= MAX_STRETCH * shortest
+        miss = _misses(rest, xy[others], east_north[others])
+        if upright and miss <= MAX_DISAGREEMENT * _extent(east_north[others]) and 4 * miss < every:
+            found.append(left)
+    return xy[found[0]] if len(found) == 1 else None
+
+
+def _misses(fitted: AffineFit, xy: FloatArray, east_north: FloatArray) -> float:
+    """Root mean square distance in metres."""
+    return float(np.sqrt(((fitted.world(xy) - east_north) ** 2).sum(1).mean()))
 
 
 def _judged(
@@ -270,7 +317,6 @@ def _suspect(xy: FloatArray, east_north: FloatArray) -> tuple[int, float]:
     rest = []
     for left in range(len(xy)):
         others = np.arange(len(xy)) != left
-        error = fit(xy[others], east_north[others]).world(xy[others]) - east_north[others]
-        rest.append(float(np.sqrt((error**2).sum(1).mean())))
+        rest.append(_misses(fit(xy[others], east_north[others]), xy[others], east_north[others]))
     suspect = int(np.argmin(rest))
     return suspect, rest[suspect]

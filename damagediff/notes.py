@@ -114,7 +114,8 @@ def of_pair(pair: Pair, change: ChangeMap | None = None, split: Split | None = N
     for image in (pair.before, pair.after):
         for note in image.notes:
             others = pair.after.notes if image is pair.before else pair.before.notes
-            whose = "both files" if note in others else image.name
+            both = image.name if image.crop is not None else "both files"
+            whose = both if note in others else image.name
             topic = "date" if image.acquisition.source in note else note
             said.setdefault((whose, topic), []).append(note)
     notes = [f"{whose}: {' '.join(dict.fromkeys(parts))}" for (whose, _), parts in said.items()]
@@ -129,10 +130,15 @@ def of_pair(pair: Pair, change: ChangeMap | None = None, split: Split | None = N
 
 def _of_sight(pair: Pair, change: ChangeMap) -> Iterator[str]:
     """Cloud that hides part of the ground, of which every reader must know."""
-    for image, share in ((pair.before, change.sight.cloud_before), (pair.after, change.sight.cloud_after)):
+    sides = (
+        ("before", pair.before, change.sight.cloud_before),
+        ("after", pair.after, change.sight.cloud_after),
+    )
+    for side, image, share in sides:
         if share is not None and share >= CLOUDED:
+            named = image.name if image.crop is None else wording.which(side, image.name, True)
             yield (
-                f"{image.name}: {wording.share(share)} of it looks like cloud or haze, and more may be. "
+                f"{named}: {wording.share(share)} of it looks like cloud or haze, and more may be. "
                 "What is under it cannot be told from change; nothing was left out for it."
             )
 

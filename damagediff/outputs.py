@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import cut, json_text, summary, tables, wording
-from .provenance import FileFacts, HandGeoreference
+from .provenance import FileFacts, HandGeoreference, Resampled
 from .types import Alignment, Comparison, Grid, Image, Shift, Trust
 
 FORMAT = 1
@@ -161,7 +161,17 @@ def file_fields(facts: FileFacts) -> dict[str, Any]:
         "withheld": list(facts.withheld),
         "unread": list(facts.unread),
         "earlier_jpeg": None if earlier is None else json_text.fields(earlier),
-        "resampled": None if again is None else json_text.fields(again) | {"enlarged": list(again.enlarged)},
+        "resampled": None if again is None else _resampled(again, facts.nominal_px),
+    }
+
+
+def _resampled(found: Resampled, nominal_px: tuple[int, int] | None) -> dict[str, Any]:
+    """Effective against nominal resolution: as a share of a side, and as (rows, cols), least and most."""
+    sides = [found.effective_px(side) for side in nominal_px or ()]
+    return json_text.fields(found) | {
+        "enlarged": list(found.enlarged),
+        "effective_share": list(found.effective_share),
+        "effective_px": [list(shape) for shape in zip(*sides, strict=True)] or None,
     }
 
 

@@ -35,6 +35,7 @@ from . import (
     radar,
     raster,
     rasters_out,
+    regions,
     registration,
     scale,
     selftest,
@@ -215,6 +216,7 @@ def _compare_aligned(
     change, found = copies.unless_one(scene, *finding.find(scene, measures, scale, radiometry))
     change = finding.with_sensitivity(scene, measures, scale, radiometry, (change, found))
     change = analysed.with_reasons(scene, change, measured, supported)
+    found = regions.beside_graphics(change, found)
     if scene.settings.sensor == "optical":
         change = replace(change, sight=sight.shares(measures))
     of = alarm_trials.Measured(scene, (radiometry, reference), alignment.lean, measures, scale, change, found)
@@ -357,7 +359,7 @@ def _comparison(
         regions=found,
         buildings=table,
         trust=judged,
-        pictures=replace(drawn, sheet=sheet.of_pair(scene.pair)),
+        pictures=replace(drawn, sheet=sheet.of_pair(scene.pair, scene.case.split)),
         settings=options.to_dict(scene.settings),
         versions=versions.versions(),
         baselines=scene.older,

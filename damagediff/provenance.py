@@ -170,6 +170,16 @@ class Resampled:
             return (self.period_px,)
         return 1 / (1 - 1 / self.period_px), self.period_px
 
+    @property
+    def effective_share(self) -> tuple[float, float]:
+        """(least, most) effective over nominal resolution along a side, 0..1, if it was enlarged."""
+        return 1 / max(self.enlarged), 1 / min(self.enlarged)
+
+    def effective_px(self, nominal_px: int) -> tuple[int, int]:
+        """(least, most) pixels along a side of `nominal_px` that it had before, if it was enlarged."""
+        least, most = self.effective_share
+        return round(nominal_px * least), round(nominal_px * most)
+
 
 @dataclass(frozen=True)
 class FileFacts:
@@ -191,5 +201,7 @@ class FileFacts:
     """None: no signs found, which does not show that there was none."""
     resampled: Resampled | None = None
     """None: no signs found."""
+    nominal_px: tuple[int, int] | None = None
+    """Rows and columns of the whole picture as shown, which `Resampled.effective_px` is held against."""
     pixels_asked: bool = True
     """Whether pixels were looked at: of 8 bits, not of a palette, mostly valid, at least 128 px a side."""

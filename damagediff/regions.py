@@ -13,6 +13,7 @@ from affine import Affine
 
 from . import cells, sight
 from .cells import IntArray, Measures
+from .outcome import REASONS
 from .types import (
     NOT_ANALYSED,
     OTHER_CHANGE,
@@ -36,6 +37,7 @@ FLAGS: dict[str, str] = {
     "shadow moved": "Most of it is dark in one picture only: a shadow at another hour, or what it hid.",
     "vehicle-sized": "It is no larger than a lorry and what the measure blurs around it.",
     "at image edge": "The region touches the edge of the image or of what could be analysed.",
+    "beside graphics": "The region touches what was drawn over a picture: what lies under that is not seen.",
     "low texture": "The before image shows little structure here, so a loss of it says little.",
     "backscatter": "Radar brightness changed: structure, moisture, roughness, plants or water alike.",
     "colour only": "Colour or brightness changed without a change of structure: burn, paint, water, shade.",
@@ -96,6 +98,45 @@ def find(change: ChangeMap, measures: Measures, grid: Grid) -> tuple[Region, ...
     ]
     found.sort(key=lambda pair: (-pair[0], pair[1].bbox_rc, pair[1].tier))
     return tuple(replace(region, id=k) for k, (_, region) in enumerate(found, 1))
+
+
+def beside_graphics(change: ChangeMap, found: tuple[Region, ...]) -> tuple[Region, ...]:
+    """The same regions, where what ends them is graphics and no edge of the picture said to be so.
+
+    Parameters
+    ----------
+    change : ChangeMap
+        That they were found on, with `why` cells were not analysed; without it nothing is changed.
+    """
+    if change.why is None:
+        return found
+    blind = np.pad(change.changed == NOT_ANALYSED, 1, constant_values=True)
+    drawn = np.pad(change.why == 1 + REASONS.index("drawn_over"), 1)
+    near = [
+        cv2.dilate(part.astype(np.uint8), np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
+        for part in (drawn, blind & ~drawn)
+    ]
+    touched: dict[tuple[Tier, tuple[int, ...]], BoolArray] = {}
+    for tier, code in CODES.items():
+        for rows, cols in _groups(change.changed == code):
+            box = (int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1)
+            here = np.array([where[rows, cols].any() for where in near])
+            touched[tier, box] = here | touched.get((tier, box), np.zeros(2, bool))
+    boxes = [(region.tier, _cell_box(region, change.cell_px)) for region in found]
+    return tuple(_with_edges(region, touched[box]) for region, box in zip(found, boxes, strict=True))
+
+
+def _cell_box(region: Region, side: int) -> tuple[int, ...]:
+    """The box of a region in cells, as `bbox_rc`."""
+    top, left, bottom, right = region.bbox_rc
+    return top // side, left // side, -(-bottom // side), -(-right // side)
+
+
+def _with_edges(region: Region, touched: BoolArray) -> Region:
+    """A region with the flags of what it touches: graphics, and any other place that was not analysed."""
+    named = {"beside graphics": touched[0], "at image edge": touched[1]}
+    kept = [name for name in region.flags if name not in named]
+    return replace(region, flags=_ordered([*kept, *(name for name, is_so in named.items() if is_so)]))
 
 
 def _hints(change: ChangeMap, measures: Measures) -> dict[str, tuple[BoolArray, float]]:

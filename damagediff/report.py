@@ -292,5 +292,6 @@ def _split(comparison: Comparison) -> dict[str, Any] | None:
         "rows": rows,
         "cols": cols,
         "doubt": split.doubt,
+        "rest": bool(split.others),
         "found_by": split.found_by,
     }

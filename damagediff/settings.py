@@ -288,7 +288,8 @@ def from_dict(values: dict[str, Any]) -> Settings:
     except ValidationError as error:
         first, *others = error.errors()
         place = first["loc"][:2]  # behind it pydantic names the kinds of which one should have fitted
-        why = [first["msg"], *(other["msg"] for other in others if other["loc"][:2] == place)]
+        said = [first["msg"], *(other["msg"] for other in others if other["loc"][:2] == place)]
+        why = [words.replace("Input should", "must") for words in said]
         key = ".".join(str(part) for part in place)
         raise SettingsError(f"{key} = {first['input']!r}: {', or '.join(why)}") from None
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from . import part, raster
-from .types import Array, ByteArray, Image, Pair, Window
+from .types import Array, ByteArray, Image, Pair, Split, Window
 
 SHEET_PX = 800
 """Longest side of the picture that shows the rectangles."""
@@ -16,13 +16,14 @@ Mark = tuple[Window, str, int]
 """A rectangle in pixels of the whole picture, the word on it, and the number of its colour."""
 
 
-def of_pair(pair: Pair) -> ByteArray | None:
-    """(rows, cols, 3) the whole picture with before and after marked; None when they are two files."""
+def of_pair(pair: Pair, split: Split | None = None) -> ByteArray | None:
+    """(rows, cols, 3) the whole picture with before, after and the rest marked; None of two files."""
     before, after = pair.before, pair.after
     if before.crop is None or after.crop is None or before.sha256 != after.sha256:
         return None
     picture, factor = _reduced(part.whole(before))
-    return marked(picture, factor, [(before.crop, "before", 0), (after.crop, "after", 1)])
+    rest = [(other.window, "", 2) for other in (split.others if split else ())]
+    return marked(picture, factor, [(before.crop, "before", 0), (after.crop, "after", 1), *rest])
 
 
 def _reduced(image: Image) -> tuple[ByteArray, int]:
@@ -53,10 +54,11 @@ def marked(picture: ByteArray, factor: int, marks: list[Mark]) -> ByteArray:
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     for nth, (box, word, number) in enumerate(marks):
         ends = np.array([box.col, box.row, box.col + box.cols, box.row + box.rows]) * scale / factor
-        inset, colour = 3 * (nth // 2), COLOURS[number]  # proposals overlap: each a little inside the last
+        step = nth // 2 if word else 0  # proposals overlap: each a little inside the last
+        inset, colour = 3 * step, COLOURS[number]
         left, top, right, bottom = (int(v) for v in ends.round())
         cv2.rectangle(small, (left + inset, top + inset), (right - 1 - inset, bottom - 1 - inset), colour, 3)
-        at = (left + 10 + 30 * (nth // 2), top + 30)
+        at = (left + 10 + 30 * step, top + 30)
         for ink, width in (((255, 255, 255), 5), (colour, 2)):
             cv2.putText(small, word, at, cv2.FONT_HERSHEY_SIMPLEX, 0.9, ink, width, cv2.LINE_AA)
     return np.asarray(small, np.uint8)

@@ -15,7 +15,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from . import align, align_judge, cut, intake, json_text, pipeline, raster, registration, scene, sheet
+from . import (
+    align,
+    align_judge,
+    cut,
+    intake,
+    intake_rest,
+    json_text,
+    pipeline,
+    raster,
+    registration,
+    scene,
+    sheet,
+)
 from .align_fields import Plane
 from .cut import Layout, Order, Wish
 from .errors import InputError
@@ -64,7 +76,7 @@ def find(source: Source, wish: Wish, settings: Settings, progress: Progress = sc
         look = _Look(reader, sheet.limits(data, valid, image.dtype))
         found = Found(image, sheet.as_rgb(data, look.limits), factor, (), None, None, None)
         if wish.panels is not None:
-            return _given(found, wish)
+            return _with_others(_given(found, wish))
         progress("finding panels", 0.0)
         proposals = intake.propose(found.picture, factor, image.shape, look)
         found = replace(found, judged=_judged(proposals, found.picture, factor, settings, progress))
@@ -72,7 +84,7 @@ def find(source: Source, wish: Wish, settings: Settings, progress: Progress = sc
         if best is not None:
             refused = refused_at_full_resolution(source, best.proposal.panels, settings)
             if refused is None:
-                return _chosen(found, best.proposal, wish.order)
+                return _with_others(_chosen(found, best.proposal, wish.order))
             why = refused
         return replace(found, refusal=_refusal(found, why, look))
 
@@ -178,7 +190,9 @@ def _chosen(found: Found, proposal: Proposal, order: Order | None) -> Found:
     panels, doubt_px = proposal.panels, proposal.doubt_px
     if not forwards:
         panels, doubt_px = panels[::-1], doubt_px[::-1]
-    touching = "they touch at a seam" if proposal.seam_ratio is not None else "between plain bars"
+    gap_px = proposal.gap_px
+    touching = f"a plain bar of {gap_px} px between them" if gap_px > 0 else "they touch"
+    touching = touching if proposal.seam_ratio is None else "they meet at a seam"
     doubt = (
         f"Two panels {proposal.layout}, {touching}; both show the same place, which the alignment tells.",
         f"An edge of the before panel may be off by {doubt_px[0]} px, of the after panel {doubt_px[1]} px.",
@@ -193,6 +207,15 @@ def _chosen(found: Found, proposal: Proposal, order: Order | None) -> Found:
         doubt,
     )
     return replace(found, panels=panels, split=split)
+
+
+def _with_others(found: Found) -> Found:
+    """With what else is on the page, told and not compared."""
+    assert found.panels is not None and found.split is not None
+    others = intake_rest.others(found.picture, found.factor, found.panels)
+    told = intake_rest.words(others)
+    doubt = (*found.split.doubt, *((told,) if told else ()))
+    return replace(found, split=replace(found.split, doubt=doubt, others=others))
 
 
 def _order_said(order: Order | None, how: str, layout: str) -> str:

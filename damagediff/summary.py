@@ -177,6 +177,7 @@ def file_history(facts: FileFacts) -> tuple[tuple[str, str], ...]:
         rows.append(
             ("Resampling", "no signs found" if facts.resampled is None else _resampled(facts.resampled))
         )
+        rows.append(("Effective resolution", _effective(facts)))
     else:
         rows.append(("Earlier compression, resampling", "not looked for: pixels not of 8 bits, or too few"))
     credentials = {True: "present, not checked", False: "none found", None: "not looked for in such a file"}
@@ -204,6 +205,19 @@ def _resampled(found: Resampled) -> str:
         f"a pattern repeats every {wording.number(found.period_px, 3)} px, as an enlargement by about "
         f"{times} times leaves it, or a reduction; an enlarged picture is no finer than before"
     )
+
+
+def _effective(facts: FileFacts) -> str:
+    """Effective against nominal resolution, in numbers where the pixels tell."""
+    found, nominal = facts.resampled, facts.nominal_px
+    if found is None or nominal is None:
+        return "not known; no sign that it is below the nominal one"
+    least, most = found.effective_share
+    share = f"{least:.2f}" if f"{least:.2f}" == f"{most:.2f}" else f"{least:.2f} to {most:.2f}"
+    rows, cols = (found.effective_px(side) for side in nominal)
+    sizes = dict.fromkeys(f"{cols[k]:,} × {rows[k]:,} px" for k in (0, 1))
+    first = f"{share} of the nominal along a side: {' to '.join(sizes)} of {nominal[1]:,} × {nominal[0]:,} px"
+    return first if found.repeated else f"{first}, if the pattern is that of an enlargement"
 
 
 def tier_regions(comparison: Comparison, tier: str) -> tuple[Region, ...]:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from . import containers
+from . import containers, private_words
 from .types import Acquisition, DatePrecision, FloatArray, Source, Window
 
 MAX_TEXT = 200
@@ -136,6 +136,9 @@ _ACQUIRED_TAGS = (
 _OFTEN_PROCESSING = ("EXIF_DATETIMEORIGINAL", "DATETIME", "TIFFTAG_DATETIME")
 """Of these, tags that editors and screenshot tools fill too."""
 
+_ALWAYS_UTC = ("NITF_IDATIM",)
+"""Of these, tags whose format allows no other zone (MIL-STD-2500C, Zulu time)."""
+
 
 def parse_date(text: str) -> tuple[datetime, DatePrecision, bool] | None:
     """UTC time, its precision, and whether the text named its zone; None when it is not a date.
@@ -160,7 +163,8 @@ def acquisition(source: Source, said: Mapping[str, str]) -> tuple[Acquisition, t
     """When the image was taken and who says so, with what the reader should know about that.
 
     The user's word wins; then a tag that names the acquisition; last those that programs also fill with
-    the time of processing, which is then said.
+    the time of processing, which is then said. Of a time without a zone only the day is kept: a camera's
+    clock may be 14 hours off UTC, and a sun by such a time would be anywhere.
 
     Parameters
     ----------
@@ -177,12 +181,17 @@ def acquisition(source: Source, said: Mapping[str, str]) -> tuple[Acquisition, t
     if tag is None or told is None:
         return Acquisition(None, "day", "not known"), ()
     when, precision, zoned = told
-    notes = []
-    if not zoned and precision != "day":
-        notes.append(f"The time in its tag {tag} names no zone: taken as UTC.")
+    notes, sure = [], True
+    if not zoned and precision != "day" and tag not in _ALWAYS_UTC:
+        notes.append(
+            f"The time in its tag {tag}, {when:%Y-%m-%d %H:%M}, names no zone and is not taken for UTC: only "
+            "its day is used, which in UTC may be the one before or after. State the time with its zone if "
+            "it is known."
+        )
+        when, precision, sure = when.replace(hour=0, minute=0, second=0), "day", False
     if tag in _OFTEN_PROCESSING:
         notes.append(f"Its date is from {tag}, which may be the time of processing, not of acquisition.")
-    return Acquisition(when, precision, tag), tuple(notes)
+    return Acquisition(when, precision, tag, sure), tuple(notes)
 
 
 def _disagreement(stated: Acquisition, tag: str | None, when: datetime | None) -> tuple[str, ...]:
@@ -214,12 +223,12 @@ def off_nadir_deg(said: Mapping[str, str]) -> float | None:
 
 
 def synthetic(said: Mapping[str, str]) -> str | None:
-    """What a made-up image says of itself, None for all others."""
-    if said.get("DAMAGEDIFF_SYNTHETIC"):
-        return printable(said["DAMAGEDIFF_SYNTHETIC"])
+    """What a made-up image says of itself, None for all others; without the rest of what may be private."""
     names = ("EXIF_IMAGEDESCRIPTION", "TIFFTAG_IMAGEDESCRIPTION", "DESCRIPTION")
-    texts = (said.get(name, "").strip() for name in names)
-    return next((printable(text) for text in texts if text.startswith("SYNTHETIC")), None)
+    texts = [said.get(name, "").strip() for name in names]
+    told = [said.get("DAMAGEDIFF_SYNTHETIC", ""), *(text for text in texts if text.startswith("SYNTHETIC"))]
+    first = next((text for text in told if text), None)
+    return "SYNTHETIC" if first and private_words.private(first) else first and printable(first)
 
 
 # ---- EXIF ---------------------------------------------------------------------------------------

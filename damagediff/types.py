@@ -146,6 +146,8 @@ class Acquisition:
     precision: DatePrecision
     source: str
     """``command line``, the name of the tag, or ``not known``."""
+    zone_stated: bool = True
+    """False: the day is that of a clock without a time zone, so in UTC it may be the one before or after."""
 
 
 @dataclass(frozen=True)

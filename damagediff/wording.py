@@ -236,6 +236,11 @@ def scale_source(grid: Grid) -> str:
     )
 
 
+def which(side: str, name: str, is_part: bool) -> str:
+    """Which image is spoken of: ``the before image (a.jpg)``, or ``the before panel`` of one picture."""
+    return f"the {side} panel" if is_part else f"the {side} image ({plain(name)})"
+
+
 def within(relative: float | None) -> str:
     """What stands after a number, `` ± 4 %``; nothing where no doubt is known."""
     return "" if relative is None else f" ± {number(100 * relative)} %"
@@ -274,12 +279,14 @@ def coarser(before: Acquisition, after: Acquisition) -> DatePrecision:
 def apart(before: Acquisition, after: Acquisition) -> timedelta | None:
     """Time from one date to the other, both cut to the coarser precision: zero when their order is not known.
 
-    None without one of the dates.
+    None without one of the dates. A day by a clock without a zone may be the next one or the one before.
     """
     if before.acquired is None or after.acquired is None:
         return None
     cut = _WHOLE[coarser(before, after)]
-    return after.acquired.replace(**cut) - before.acquired.replace(**cut)
+    found = after.acquired.replace(**cut) - before.acquired.replace(**cut)
+    unsure = not (before.zone_stated and after.zone_stated)
+    return timedelta(0) if unsure and abs(found) <= timedelta(days=1) else found
 
 
 _WHOLE: dict[DatePrecision, dict[str, Any]] = {
@@ -300,8 +307,9 @@ def bracket(before: Acquisition, after: Acquisition) -> str:
         return f"not earlier than {date_iso(before)}; the date of the after image is not known"
     time = apart(before, after)
     if not time:
-        same = coarser(before, after)
-        return f"dated {date_iso(before)} and {date_iso(after)}: same {same}, order not known"
+        zones = before.zone_stated and after.zone_stated
+        why = f"same {coarser(before, after)}" if zones else "a time without its zone"
+        return f"dated {date_iso(before)} and {date_iso(after)}: {why}, order not known"
     if time < timedelta(0):
         return (
             f"the before image ({date_iso(before)}) is dated later than the after image ({date_iso(after)}): "

@@ -2,7 +2,7 @@
 
 python docs/lock.py   (needs uv: `pip install uv`, and the package index that pip is set up with)
 
-One resolution for Python 3.11 and newer on all systems, markers where versions differ; no index is named in it.
+One resolution for Python 3.11 and newer on all systems, markers where versions differ. No index is named.
 """
 
 from __future__ import annotations

@@ -92,6 +92,18 @@ def test_an_hour_counts_where_all_times_are_known_to_it():
     assert bracket.check(before, after, when("2020-10-11")).passed is None
 
 
+def test_a_day_by_a_clock_without_a_zone_may_be_the_next_one():
+    after = dataclasses.replace(when("2020-10-13"), zone_stated=False)
+    for day, passed in (
+        ("2020-10-14", None),
+        ("2020-10-12", None),
+        ("2020-10-15", False),
+        ("2020-10-11", True),
+    ):
+        assert bracket.check(when("2020-10-04"), after, when(day)).passed is passed
+    assert "order not known" in wording.bracket(when("2020-10-14"), after)
+
+
 def test_a_missing_date_leaves_the_event_open_unless_the_other_excludes_it():
     assert bracket.check(UNKNOWN, when("2020-10-13"), when("2020-10-11")).passed is None
     assert bracket.check(UNKNOWN, when("2020-10-13"), when("2020-10-14")).passed is False

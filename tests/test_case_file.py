@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from damagediff import batches, case_file, case_template, cli, report_batch, verify, wording
+from damagediff import batches, case_file, case_template, cli, cli_cases, report_batch, verify, wording
 from damagediff.errors import DamagediffError, InputError, OutputError, SettingsError
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -60,7 +60,11 @@ def test_dates_may_be_dates_or_text(tmp_path: Path) -> None:
         ("[before]\nfile = ''", "before.file"),
         ("[[baseline]]\nfile = '../b.tif'\n" + PAIR, "baseline[0].file"),
         ("panels = ['1,2,3,4']\n" + PAIR, "panels"),
-        ("[[claim]]\nsource = 'x'\n" + PAIR, "claim.0.text"),
+        ("[[claim]]\nsource = 'x'\n" + PAIR, "claim.0.text: is missing"),
+        ("before = 3", "before: must be a table"),
+        ("gsd = 'x'\n" + PAIR, "gsd: must be a number"),
+        ("order = 'x'\n" + PAIR, "order: must be 'before-first' or 'after-first'"),
+        ("footprints = 1\n" + PAIR, "footprints: must be a text"),
     ],
 )
 def test_what_is_wrong_is_one_line_that_names_the_key(tmp_path: Path, text: str, says: str) -> None:
@@ -71,6 +75,38 @@ def test_what_is_wrong_is_one_line_that_names_the_key(tmp_path: Path, text: str,
     done = invoke("compare", path, "-o", tmp_path / "run")
     assert done.exit_code == 2 and len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[before]\nfile = 'b.tif'\ndate = 'May'", "before.date May: not a date"),
+        ("[before]\nfile = 'b.tif'\nurl = 'x'", "before.url x: not an address"),
+        ("place = '91,0'\n" + PAIR, "place 91,0: latitude"),
+        ("scale_bar = '1,2'\n" + PAIR, "scale_bar 1,2: give two points"),
+        ("gsd = 0.5\nscale_bar = '0,0,9,0,9'\n" + PAIR, "gsd and scale_bar: each tells the scale"),
+        ("panels = ['1', '2']\n[before]\nfile = 'b.tif'", "panels 1: give x,y,w,h"),
+        ("order = 'after-first'\n" + PAIR, "panels and order are for one picture"),
+        ("[[baseline]]\nfile = 'c.tif'\ndate = 'x'\n" + PAIR, "baseline.date x: not a date"),
+        ("settings.seed = 'x'\n" + PAIR, "seed = 'x': must be a valid integer"),
+    ],
+)
+def test_what_a_key_says_wrong_is_told_of_the_key_and_not_of_an_option(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    done = invoke("compare", written(tmp_path, text), "-o", tmp_path / "run")
+    assert done.exit_code == 2 and says in done.stderr, done.stderr
+    assert "--" not in done.stderr and "Input should" not in done.stderr
+    assert "settings" in text or "case.toml: " in done.stderr
+
+
+def test_what_a_column_says_wrong_is_told_of_the_column(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("before,after,before_date,gsd\nb.tif,a.tif,May,\nb.tif,a.tif,,x\n")
+    given = {"workers": 1, "settings_file": None, "seed": None, "overrides": ()}
+    first, second = cli_cases.plan((path,), given, 1)
+    assert first.error is not None and first.error[1].startswith("pairs.csv: before_date May: not a date")
+    assert second.error is not None and second.error[1] == "pairs.csv: gsd: must be a number"
 
 
 @pytest.mark.parametrize("text", ["= 3", "a = ", "[before", "\x00"], ids=["no key", "cut", "open", "zero"])

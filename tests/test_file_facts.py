@@ -15,7 +15,18 @@ from hypothesis import strategies as st
 from PIL import ExifTags, PngImagePlugin
 from PIL import Image as PillowImage
 
-from damagediff import exif_fields, file_blocks, file_facts, iptc, raster, settings, summary, types, xmp
+from damagediff import (
+    exif_fields,
+    file_blocks,
+    file_facts,
+    iptc,
+    private_words,
+    raster,
+    settings,
+    summary,
+    types,
+    xmp,
+)
 
 SIDE = 160
 XMP = (
@@ -230,9 +241,27 @@ def test_thousands_of_blocks_are_not_kept(tmp_path: Path) -> None:
         "\\\\server\\share",
         "jane@example.org",
         "~/a.tif",
+        "/Volumes/Photos/a.tif",
+        "%USERPROFILE%\\a.tif",
+        "user: jane",
+        "+994 50 123 45 67",
+        "40.6828, 46.3606",
+        "-33.8688 151.2093",
+        "４０．６８２８，４６．３６０６",
+        "40°40'58\"N 46°21'38\"E",
+        "N 40.6828 E 46.3606",
+        "40.6828N, 046.3606E",
+        "40,40.968N",
+        "lat=40.1",
+        "GPS 40",
+        "https://maps.example/@40.68,46.36,15z",
+        "https://maps.example/#map=15/40.6828/46.3606",
+        "38TPL 12345 67890",
+        "8HP6MQ22+2X",
+        "612345.1 E 4504321.2 N",
     ],
 )
-def test_a_comment_with_a_folder_or_an_address_is_kept_back(tmp_path: Path, value: str) -> None:
+def test_a_comment_with_a_place_a_folder_or_an_address_is_kept_back(tmp_path: Path, value: str) -> None:
     found = facts(saved(tmp_path / "a.jpg", comment=f"made by {value}".encode()))
     assert found.fields == () and found.withheld == ("JPEG comment",)
 
@@ -254,3 +283,41 @@ def test_jpeg_inside_a_tiff_is_not_an_earlier_one(tmp_path: Path) -> None:
     picture().save(path, compression="jpeg", quality=75)
     found = facts(path)
     assert found.earlier_jpeg is None and any("inside the TIFF" in line for line in found.unread)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://example.org/a/b.png, see ftp://example.org",
+        "Adobe Photoshop 25.1 (Windows)",
+        "2020-10-13T07:49:00+04:00",
+        "S2A_MSIL2A_20201011T074911_N0214_R135_T38TPL_20201011T103045",
+        "off nadir 21.4, sun azimuth 160.2, elevation 41.7",
+        "before/after, 100% N/A, 12/10/2020",
+        "© 2024 Example Imagery",
+    ],
+)
+def test_what_tells_of_the_picture_is_not_taken_for_private(value: str) -> None:
+    assert not private_words.private(value)
+
+
+def test_places_in_words_of_exif_xmp_and_png_reach_no_output(tmp_path: Path) -> None:
+    block = PillowImage.Exif()
+    block[ExifTags.Base.ImageDescription] = "SYNTHETIC seen from 40.6828, 46.3606"
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Source", "screen of /Volumes/jane/x at 40.6828N 46.3606E")
+    text.add_text("lat 40.6828", "x")
+    text.add_itxt("XML:com.adobe.xmp", XMP.decode().replace("Some Editor 1.0", "Editor of C:\\Users\\jane"))
+    path = saved(tmp_path / "a.png", pnginfo=text, exif=block)
+    image = raster.inspect(types.Source(path), settings.ReadSettings())
+    told = repr(facts(path)) + repr(image.notes)
+    assert not [secret for secret in ("40.68", "46.36", "jane") if secret in told]
+    assert "Synthetic image: SYNTHETIC" in image.notes
+    kept_back = (
+        "EXIF ImageDescription",
+        "PNG field whose name is private",
+        "PNG Source",
+        "XMP xmp:CreatorTool",
+    )
+    assert set(kept_back) <= set(facts(path).withheld)
+    assert "40.6828, 46.3606" in repr(facts(path, private=True))

@@ -98,7 +98,28 @@ def test_a_small_third_panel_and_a_title_bar_are_left_out(make_raster: RasterMak
     page[44:, :cols] = pair
     page[60:160, cols + 10 : cols + 110] = town(9)[:100, :100]
     moved = [box._replace(row=box.row + 44) for box in truth]
-    assert worst_px(find(make_raster, page), moved) <= 3
+    found = find(make_raster, page)
+    assert worst_px(found, moved) <= 3
+    assert found.split is not None
+    (locator,) = (other for other in found.split.others if other.kind == "picture")
+    assert np.abs(np.array(locator.window) - (60, cols + 10, 100, 100)).max() <= 8
+    said = " ".join(found.split.doubt)
+    assert "a smaller picture (such as a locator map" in said and "a plain bar of 12 px between them" in said
+
+
+def test_words_are_no_picture_and_panels_that_touch_have_no_bar(make_raster: RasterMaker) -> None:
+    place = town(2)
+    pair, truth = sheet((place, later(place)), 0, 16)
+    page = np.full((pair.shape[0] + 120, pair.shape[1], 3), 250, np.uint8)
+    page[: pair.shape[0]] = pair
+    for line in range(4):
+        where = (20, pair.shape[0] + 20 + 22 * line)
+        cv2.putText(page, "Map legend and words", where, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (30, 30, 30), 1)
+    found = find(make_raster, page)
+    assert worst_px(found, truth) <= 3 and found.split is not None
+    assert {other.kind for other in found.split.others} == {"words"}
+    said = " ".join(found.split.doubt)
+    assert "meet at a seam" in said and "plain bar" not in said and "words, a legend or a drawing" in said
 
 
 def test_panels_of_unlike_size(make_raster: RasterMaker) -> None:

@@ -143,6 +143,26 @@ def test_places_of_another_continent_are_refused(tmp_path: Path) -> None:
     assert "apart" in refused(table(tmp_path / "p.csv", CORNERS, places))
 
 
+@pytest.mark.parametrize("axis", [0, 1], ids=["lon", "lat"])
+@pytest.mark.parametrize("digit", [0.01, -0.1, 1.0])
+@pytest.mark.parametrize("many", [4, 6])
+def test_one_mistyped_point_is_named_and_nothing_else_is_blamed(
+    tmp_path: Path, digit: float, axis: int, many: int
+) -> None:
+    xy = np.array([[20.0, 20], [380, 30], [30, 280], [370, 290], [200, 40], [210, 250]])[:many]
+    for wrong in range(many):
+        places = lonlat(xy)
+        places[wrong, axis] += digit
+        said = refused(table(tmp_path / "p.csv", xy, places))
+        assert f"column {xy[wrong, 0]:g}, row {xy[wrong, 1]:g}" in said and "exchanged" not in said
+
+
+def test_of_points_on_another_continent_the_far_one_is_named(tmp_path: Path) -> None:
+    places = lonlat(CORNERS)
+    places[3, 0] += 70
+    assert f"lon {places[3, 0]:g}" in refused(table(tmp_path / "p.csv", CORNERS, places))
+
+
 def test_a_point_outside_the_picture_is_refused(tmp_path: Path) -> None:
     assert "outside shot.png" in refused(table(tmp_path / "p.csv", CORNERS * 1.2, lonlat(CORNERS)))
 

@@ -185,6 +185,9 @@ def test_beside_markers_change_is_measured_and_markers_are_none(tmp_path):
     drawn = layer[: 480 // 4 * 4, :].reshape(120, 4, 120, 4).any((1, 3))
     changed = np.isin(found.change.changed, (1, 2))
     analysed = found.change.valid
+    flags = {flag for region in found.regions for flag in region.flags}
+    assert "beside graphics" in flags
+    assert "at image edge" not in flags
     assert analysed.mean() > 0.7
     assert analysed[drawn].mean() < 0.05
     truth = np.zeros_like(changed)

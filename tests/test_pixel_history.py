@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from damagediff import jpeg_history, pixel_grid, synthetic
+from damagediff import jpeg_history, outputs, pixel_grid, provenance, summary, synthetic, types
 
 Pixels = np.ndarray[Any, Any]
 
@@ -95,6 +95,20 @@ def test_repeated_pixels_are_an_enlargement(scene: Pixels, times: int) -> None:
     large = np.kron(scene[:200, :250], np.ones((times, times), np.uint8))
     found = pixel_grid.resampled(large.astype(np.float32))
     assert found is not None and found.repeated and found.period_px == pytest.approx(times, rel=0.01)
+    assert found.effective_px(times * 200) == pytest.approx((200, 200), abs=3)
+
+
+def test_effective_resolution_is_told_against_the_nominal_one() -> None:
+    facts = types.FileFacts((), resampled=provenance.Resampled(2.6, False), nominal_px=(1000, 1300))
+    told = dict(summary.file_history(facts))["Effective resolution"]
+    assert told.startswith(
+        "0.38 to 0.62 of the nominal along a side: 500 × 385 px to 800 × 615 px of 1,300 × 1,000"
+    )
+    numbers = outputs.file_fields(facts)["resampled"]
+    assert numbers["effective_px"] == [[385, 500], [615, 800]]
+    assert numbers["effective_share"] == pytest.approx([1 / 2.6, 1.6 / 2.6])
+    unknown = dict(summary.file_history(types.FileFacts((), nominal_px=(1000, 1300))))
+    assert unknown["Effective resolution"].startswith("not known")
 
 
 @pytest.mark.parametrize("quality", [50, 75, 90])

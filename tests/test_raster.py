@@ -441,7 +441,10 @@ def test_who_says_when(make_raster: RasterMaker) -> None:
     processed = look(path)
     assert processed.acquisition.source == "TIFFTAG_DATETIME"
     assert any("may be the time of processing" in note for note in processed.notes)
-    assert any("taken as UTC" in note for note in processed.notes)
+    assert any("2020-10-12 01:02, names no zone" in note for note in processed.notes)
+    when = processed.acquisition  # no time of day, so no sun is computed by it
+    assert (when.acquired, when.precision) == (datetime(2020, 10, 12, tzinfo=UTC), "day")
+    assert not when.zone_stated and by_tag.zone_stated
     stated = look(path, acquired=datetime(2020, 10, 9, tzinfo=UTC))
     assert stated.acquisition.source == "command line"
     assert any("says 2020-10-12, the command line 2020-10-09" in note for note in stated.notes)

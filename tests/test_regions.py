@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from damagediff import regions, types
+from damagediff import outcome, regions, types
 from damagediff.cells import Measures
 
 STRUCTURAL, OTHER, NOT = types.STRUCTURAL_CHANGE, types.OTHER_CHANGE, types.NOT_ANALYSED
@@ -263,3 +263,17 @@ def test_radar_is_not_read_as_light() -> None:
     grid = types.Grid((changed.shape[0] * 4, changed.shape[1] * 4))
     (region,) = regions.find(radar, measures(changed.shape, full=full), grid)
     assert region.flags == ("backscatter",)
+
+
+def test_what_ends_at_graphics_is_not_at_the_edge() -> None:
+    changed = blank()
+    changed[2:7, 2:7], changed[4, 7:9] = STRUCTURAL, NOT
+    changed[10:, 14:] = STRUCTURAL
+    told = change(changed)
+    assert regions.beside_graphics(told, found(changed)) == found(changed)
+    why = np.where(changed == NOT, 1 + outcome.REASONS.index("drawn_over"), 0).astype(np.uint8)
+    listed = regions.beside_graphics(dataclasses.replace(told, why=why), found(changed))
+    assert {region.bbox_rc[0]: region.flags for region in listed} == {
+        8: ("beside graphics",),
+        40: ("at image edge",),
+    }
