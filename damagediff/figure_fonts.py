@@ -114,11 +114,6 @@ def in_use() -> str | None:
     return _given.get()
 
 
-def pattern(size: float) -> dict[str, object]:
-    """The bundled font for a library that builds its own `FontProperties`."""
-    return {"fname": file_of(False), "size": size}
-
-
 @lru_cache
 def _bundled(bold: bool) -> frozenset[int]:
     return frozenset(get_font(file_of(bold)).get_charmap())

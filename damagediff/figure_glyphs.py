@@ -31,8 +31,8 @@ Step = tuple[str, tuple[float, ...]]
 class Letter:
     """Glyphs that stand together for some characters, and where they stand in their line.
 
-    Where such characters run from the right, each is a letter of its own, which shares the width: readers of PDF
-    do not agree on the order of two letters of one glyph there. The leftmost has all of the outline.
+    Where such characters run from the right, each is a letter of its own, which shares the width: readers of
+    PDF do not agree on the order of two letters of one glyph there. The leftmost has all of the outline.
     """
 
     characters: str

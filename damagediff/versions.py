@@ -11,7 +11,6 @@ DISTRIBUTIONS = (
     "affine",
     "jinja2",
     "matplotlib",
-    "matplotlib-scalebar",
     "numpy",
     "opencv-python-headless",
     "pillow",

@@ -234,7 +234,6 @@ ONLY_IN = {
     "ephem": {"sun"},
     "jinja2": {"report"},
     "matplotlib": {"figures"},
-    "matplotlib_scalebar": {"figures"},
     "reportlab": {"report"},
     "rich": {"cli"},
 }

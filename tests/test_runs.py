@@ -25,6 +25,7 @@ from conftest import RasterMaker
 from damagediff import cli, custody, digests, evidence, reproduce, saved, synthetic, verify
 from damagediff.errors import EvidenceError
 
+FIGURES = {f"figure{clean}.{kind}" for clean in ("", "_clean") for kind in ("png", "svg")}
 UTM = {"crs": "EPSG:32638", "transform": Affine(0.5, 0, 614_000, 0, -0.5, 4_504_000)}
 
 
@@ -145,7 +146,7 @@ def test_a_finished_run_is_drawn_again_without_its_inputs(pair: tuple[Path, Path
     done = invoke("report", run, "-o", out)
     assert done.exit_code == 0, done.output
     drawn = contents(out)
-    assert set(drawn) == {"figure.png", "figure_clean.png", "report.html", "report.pdf"}
+    assert set(drawn) == {*FIGURES, "report.html", "report.pdf"}
     assert drawn == {name: (run / name).read_bytes() for name in drawn}
     (run / "results.json").write_text("{}")
     done = invoke("report", run, "-o", tmp_path / "third")
