@@ -22,7 +22,7 @@ INSTALL_PINNED = { $(PIP) --require-hashes --only-binary :all: -r $(PINS) 2>$(VE
 INSTALL_NEWEST = $(PIP) -e '.$(EXTRAS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs fuzz
+.PHONY: help demo test check bench docs fuzz pictures
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile
@@ -48,6 +48,9 @@ bench: $(BASE)  ## run the commands under benchmarks/ on DATA (one of them: BENC
 fuzz: $(TEST)  ## broken pictures without number through info and compare (FUZZ="--cases 10000 --minutes 30")
 	$(BIN)/python tests/fuzz.py $(FUZZ)
 	HYPOTHESIS_PROFILE=new $(BIN)/python -m pytest -q -m hypothesis
+
+pictures: $(TEST)  ## show what figures and PDF pages changed (reports/pictures.html), and approve them
+	$(BIN)/python tests/approved.py --approve
 
 docs: $(TEST)  ## check the documents: links, exit codes, settings, commands
 	$(BIN)/python -m pytest -q tests/test_docs.py

@@ -72,6 +72,14 @@ class Feed:
         """The same image read through an alignment."""
         return replace(self, model=model)
 
+    def as_found(self) -> Feed:
+        """The same image with what is drawn over it, which is left out of comparisons, and is part of it."""
+        drawn = self.reduced.drawn
+        if drawn is None:
+            return self
+        reduced = replace(self.reduced, valid=self.reduced.valid | drawn, drawn=None)
+        return replace(self, marks=None, reduced=reduced)
+
     def file_from_grid(self, rc: FloatArray) -> FloatArray:
         """(..., 2) grid pixels to (..., 2) pixels of the file as shown."""
         moved = rc if self.model is None else self.model.moving_from_grid(rc)

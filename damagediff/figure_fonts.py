@@ -98,14 +98,20 @@ def font(size: float, bold: bool = False) -> FontProperties:
     return FontProperties(family=[f"damagediff {file}" for file in (file_of(bold), given)], size=size)
 
 
+def files(bold: bool = False) -> list[str]:
+    """Paths of the fonts in use, in the order in which they are asked for a character."""
+    given = _given.get()
+    return [file_of(bold), *([given] if given is not None else [])]
+
+
+def bundled(character: str) -> bool:
+    """Whether the bundled font has this character in both of its weights."""
+    return character in JOINERS or all(ord(character) in _bundled(bold) for bold in (False, True))
+
+
 def in_use() -> str | None:
     """The user's font, if there is one."""
     return _given.get()
-
-
-def pattern(size: float) -> dict[str, object]:
-    """The bundled font for a library that builds its own `FontProperties`."""
-    return {"fname": file_of(False), "size": size}
 
 
 @lru_cache

@@ -6,7 +6,6 @@ import numpy as np
 
 from . import figure_sheet as sheets
 from . import wording
-from .figure_sheet import Sheet
 from .outcome import REASONS
 from .types import NOT_ANALYSED, BoolArray, ByteArray, ChangeMap, Comparison
 
@@ -54,15 +53,3 @@ def entries(change: ChangeMap) -> list[tuple[bool, str]]:
     hidden = (change.changed == NOT_ANALYSED) & ~by_hand
     kinds = ((False, "not analysed", hidden), (True, "left out by hand", by_hand))
     return [(falling, words) for falling, words, where in kinds if where.any()]
-
-
-def legend(sheet: Sheet, at: tuple[float, int], comparison: Comparison) -> None:
-    """Entries of the legend from `at` (x, y) on: left out by hand only where something was."""
-    x, top = at
-    change = comparison.change
-    by_hand = change is not None and bool(left_out(change).any())
-    swatch = np.full((30, 42, 3), 128, np.uint8)
-    for falling, words in ((False, "not analysed"), (True, "left out by hand"))[: 1 + by_hand]:
-        drawn = sheets.hatched(swatch, np.ones(swatch.shape[:2], bool), falling=falling)
-        sheet.picture((round(x), top + 3, 42, 30), drawn)
-        x = sheet.entry((x + 56, top + 4), words)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import figure_boxes, figure_map, summary, wording
+from . import figure_boxes, figure_map, figure_words, summary, wording
 from . import figure_hatch as hatch
 from . import figure_sheet as sheets
+from .figure_boxes import Mark
 from .figure_sheet import Sheet
-from .types import Comparison, Region, Tier
+from .types import Comparison, Region
 
 SWATCH = 42
 NARROWEST = 560
@@ -28,12 +29,19 @@ class Key:
         Px on the page.
     unit : float
         Size of text.
+    scale_of : str
+        Which picture the scale bar belongs to, where they differ in size.
     """
 
     def __init__(
-        self, comparison: Comparison, shown: Sequence[Region] | None, width: int, unit: float
+        self,
+        comparison: Comparison,
+        shown: Sequence[Region] | None,
+        width: int,
+        unit: float,
+        scale_of: str = "",
     ) -> None:
-        self.comparison, self.unit, self.width = comparison, unit, width
+        self.comparison, self.unit, self.width, self.scale_of = comparison, unit, width, scale_of
         self.place = figure_map.place_of(comparison)
         together = comparison.change is not None or summary.placed(comparison)
         self.has_north = comparison.pair.grid.crs is not None and together
@@ -53,10 +61,9 @@ class Key:
 
     @property
     def _bar_room(self) -> float:
-        _, words = figure_map.scale_width(self.comparison, 1000, self.unit)
+        _, words = figure_map.scale_width(self.comparison, 1000, self.unit, self.scale_of)
         longest = sheets.text_width(words, figure_map.WORD_SIZE * self.unit)
-        bare = self.comparison.pair.grid.gsd_m is None
-        return max(figure_map.BAR_PX * self.unit, 0 if bare else longest * 1.2) + 40 * self.unit
+        return max(figure_map.BAR_PX * self.unit, longest * 1.2) + 40 * self.unit
 
     def _map_width(self) -> int:
         unit = self.unit
@@ -67,20 +74,22 @@ class Key:
             width += (figure_map.GLOBE_PX + 12) * unit + max(sheets.text_width(word, size) for word in words)
         return round(width)
 
-    def _entries(self, shown: Sequence[Region] | None) -> list[tuple[Tier | bool, str]]:
-        """What is drawn, a tier or a hatching that falls or rises, and its meaning."""
+    def _entries(self, shown: Sequence[Region] | None) -> list[tuple[Mark | bool, str]]:
+        """What is drawn, a line or a hatching that falls or rises, and its meaning."""
         change = self.comparison.change
         if shown is None or change is None:
             return []
-        used = {region.tier for region in shown}
-        tiers = [(tier, words) for tier, words in wording.legend(change.measure).items() if tier in used]
-        return [*tiers, *hatch.entries(change)]
+        rejected = figure_words.rejected(self.comparison)
+        used = {figure_boxes.mark(region, rejected) for region in shown}
+        meaning: list[tuple[Mark, str]] = list(wording.legend(change.measure).items())
+        meaning.append(("rejected", figure_boxes.REJECTED))
+        return [*((how, words) for how, words in meaning if how in used), *hatch.entries(change)]
 
     def _flow(
-        self, entries: list[tuple[Tier | bool, str]], width: int
-    ) -> list[list[tuple[Tier | bool | None, str, float]]]:
+        self, entries: list[tuple[Mark | bool, str]], width: int
+    ) -> list[list[tuple[Mark | bool | None, str, float]]]:
         """Rows of (what is drawn, words, x); entries stand side by side where they fit."""
-        rows: list[list[tuple[Tier | bool | None, str, float]]] = []
+        rows: list[list[tuple[Mark | bool | None, str, float]]] = []
         x, indent = 0.0, (SWATCH + 14) * self.unit
         for what, words in entries:
             lines = sheets.wrap(words, 8 * self.unit, width - indent)
@@ -105,7 +114,7 @@ class Key:
         self._draw_map(sheet, left, top, picture_width)
 
     def _draw_entry(
-        self, sheet: Sheet, at: tuple[float, float], what: Tier | bool | None, words: str
+        self, sheet: Sheet, at: tuple[float, float], what: Mark | bool | None, words: str
     ) -> None:
         x, y = at
         swatch, high = round(SWATCH * self.unit), round(26 * self.unit)
@@ -120,9 +129,8 @@ class Key:
 
     def _draw_map(self, sheet: Sheet, left: float, top: int, picture_width: int) -> None:
         unit = self.unit
-        figure_map.draw_scale(
-            sheet, (left, top), figure_map.scale_width(self.comparison, picture_width, unit), unit
-        )
+        bar = figure_map.scale_width(self.comparison, picture_width, unit, self.scale_of)
+        figure_map.draw_scale(sheet, (left, top), bar, unit)
         left += self._bar_room
         if self.has_north:
             figure_map.draw_north(sheet, left + 12 * unit, top, unit)

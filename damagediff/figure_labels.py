@@ -114,14 +114,14 @@ def place(
     placed: list[Label] = []
     result: list[Label | None] = []
     for box, size in zip(boxes, sizes, strict=True):
-        label = next(
-            (
-                found
-                for found in _candidates(box, size, gap)
-                if found.box.inside(frame) and _free(found, box, keep_free, placed, gap)
-            ),
-            None,
-        )
+        label: Label | None = None
+        for found in _candidates(box, size, gap):
+            if found.box.inside(frame) and _free(found, box, keep_free, placed, gap):
+                # Boxes over one another leave few ways: a leader crosses one where there is no other.
+                clear = not _crosses(found, box, keep_free)
+                label = found if clear or label is None else label
+                if clear:
+                    break
         result.append(label)
         if label is not None:
             placed.append(label)
@@ -142,6 +142,11 @@ def _free(label: Label, own: Box, keep_free: Sequence[Box], placed: Sequence[Lab
     others = [box for box in keep_free if box != own and not box.overlaps(own)]
     crossing = any(box.crossed_by(leader) for box in [*others, *(other.box for other in placed)])
     return not crossing and not any(other.leader and _cross(leader, other.leader) for other in placed)
+
+
+def _crosses(label: Label, own: Box, boxes: Sequence[Box]) -> bool:
+    leader = label.leader
+    return leader is not None and any(box.crossed_by(leader) for box in boxes if box != own)
 
 
 def _candidates(box: Box, size: tuple[float, float], gap: float) -> Iterator[Label]:

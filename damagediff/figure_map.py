@@ -11,7 +11,7 @@ from matplotlib.patches import Circle, Polygon
 
 from . import figure_sheet as sheets
 from . import grid as grids
-from . import wording
+from . import summary, wording
 from .figure_sheet import INK, MUTED, Sheet
 from .figure_words import length, round_length
 from .types import Comparison, FloatArray, Grid
@@ -118,6 +118,12 @@ def tick_room(unit: float) -> int:
     return round(TICK_PX * unit) + sheets.line_height(TICK_SIZE * unit) + round(6 * unit)
 
 
+def room(comparison: Comparison, unit: float = 1.0) -> int:
+    """Px that coordinates need beside the first picture; 0 where none are known of it."""
+    together = comparison.change is not None or summary.placed(comparison)
+    return tick_room(unit) if comparison.pair.grid.crs is not None and together else 0
+
+
 def place_of(comparison: Comparison) -> tuple[float, float, str] | None:
     """Longitude and latitude of the scene in degrees, and who says so; None when it is not known."""
     grid = comparison.pair.grid
@@ -191,24 +197,24 @@ def _orthographic(
     return x, y, near > 0
 
 
-def scale_width(comparison: Comparison, picture_width: int, unit: float) -> tuple[float, str]:
-    """Length in px and words of the scale bar; (0, why there is none) without a scale."""
+def scale_width(comparison: Comparison, picture_width: int, unit: float, of: str = "") -> tuple[float, str]:
+    """Length in px and words of the scale bar, `of` which picture; (0, why there is none) without a scale."""
     grid = comparison.pair.grid
     if grid.gsd_m is None:
         return 0, wording.NO_SCALE
     metres = grid.gsd_m * grid.shape[1] / picture_width
     bar = round_length(metres * min(BAR_PX * unit, picture_width))
     alone = comparison.change is None and comparison.pair.moving_is_file
-    return bar / metres, length(bar, "m") + (" (before picture)" if alone else "")
+    of = "before picture" if alone else of
+    return bar / metres, length(bar, "m") + (f" ({of})" if of else "")
 
 
 def draw_scale(sheet: Sheet, at: tuple[float, float], bar: tuple[float, str], unit: float) -> float:
     """A bar with its length above it; returns the width that was used."""
     px, words = bar
     if not px:
-        lines = sheets.wrap(words, WORD_SIZE * unit, BAR_PX * unit)
-        sheet.lines(at, lines, WORD_SIZE * unit, color=MUTED)
-        return max(sheets.text_width(line, WORD_SIZE * unit) for line in lines)
+        sheet.text(at, words, WORD_SIZE * unit, color=MUTED)
+        return sheets.text_width(words, WORD_SIZE * unit)
     x, y = at
     sheet.text((x, y), words, WORD_SIZE * unit)
     thick, below = max(3, round(4 * unit)), y + sheets.line_height(WORD_SIZE * unit) + 18 * unit

@@ -134,10 +134,7 @@ class Page:
     @property
     def ticks(self) -> int:
         """Room for coordinates below and left of the first panel."""
-        on = self.comparison.pair.grid.crs is not None and (
-            self.comparison.change is not None or summary.placed(self.comparison)
-        )
-        return figure_map.tick_room(self.unit) if on else 0
+        return figure_map.room(self.comparison, self.unit)
 
     def heights(self, width: int) -> tuple[int, int]:
         """What head and foot of the panels need at this width."""
@@ -159,6 +156,11 @@ class Page:
     def shown(self) -> tuple[Region, ...]:
         """Regions that may get a box."""
         return figure_words.boxes(self.comparison, self.preset.boxes) if self.told else ()
+
+    @cached_property
+    def rejected(self) -> frozenset[int]:
+        """Ids of the regions that reviewers rejected."""
+        return figure_words.rejected(self.comparison)
 
     @cached_property
     def enlarged(self) -> list[tuple[Region, Crop]]:

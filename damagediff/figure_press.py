@@ -83,7 +83,7 @@ def _panel(sheet: Sheet, on: Page, panel: Panel, place: PanelPlace) -> None:
     credit = left, picture.top + picture.height + on.ticks + on.px(6)
     sheet.lines(credit, on.credit(panel, width), 8 * on.unit, color=MUTED)
     if panel.boxes:
-        figure_boxes.draw(axes, on.shown, on.comparison.pair.grid, size, on.unit)
+        figure_boxes.draw(axes, on.shown, on.comparison.pair.grid, size, on.unit, on.rejected)
 
 
 def _pairs(sheet: Sheet, on: Page, left: int, top: int) -> None:
@@ -101,20 +101,21 @@ def _enlarged(
     """One enlarged picture, its frame in the colour of the region's box, its pixels repeated."""
     left, top, side = at
     region, word = what
-    number, size = str(region.id), 8 * on.unit
+    number, size, how = str(region.id), 8 * on.unit, figure_boxes.mark(region, on.rejected)
     chip, high = on.px(16) + sheets.text_width(number, size, True), on.px(34)
-    sheet.strip((left, top, chip, high), COLORS[region.tier])
-    style = {"bold": True, "color": ON_LABEL[region.tier], "ha": "center", "va": "center_baseline"}
+    sheet.strip((left, top, chip, high), COLORS[how])
+    style = {"bold": True, "color": ON_LABEL[how], "ha": "center", "va": "center_baseline"}
     sheet.text((left + chip / 2, top + high / 2), number, size, **style)
+    word = f"{word}, rejected" if how == "rejected" and word == "after" else word
     area = f"{word} · {wording.area(region.area_px, region.area_m2)}"
     room = side - chip - on.px(10)
-    words = area if word == "after" and sheets.text_width(area, size) <= room else word
+    words = area if word != "before" and sheets.text_width(area, size) <= room else word
     at_words = left + chip + on.px(10), top + high / 2
     sheet.text(at_words, sheets.fit(words, size, room), size, va="center_baseline")
     frame, edge = on.px(5), on.px(2)
     below = top + on.tag
-    sheet.strip((left, below, side, side), HALO[region.tier] if region.tier == "structural" else INK)
-    sheet.strip((left + edge, below + edge, side - 2 * edge, side - 2 * edge), COLORS[region.tier])
+    sheet.strip((left, below, side, side), HALO[how] if how == "structural" else INK)
+    sheet.strip((left + edge, below + edge, side - 2 * edge, side - 2 * edge), COLORS[how])
     inner = side - 2 * (frame + edge)
     scale = inner / max(rgb.shape[:2])
     height, width = (max(1, round(n * scale)) for n in rgb.shape[:2])

@@ -33,7 +33,7 @@ def footer(comparison: Comparison, annotated: bool = True) -> tuple[str, ...]:
         f"contrast stretched p2–p98, {'both alike' if aligned else 'each by itself'}",
         f"damagediff {comparison.versions.get('damagediff', '')}".strip(),
         f"id {outputs.evidence_id(comparison)}",
-        *((reviewed,) if (reviewed := agreement.line(comparison.reviews)) else ()),
+        *((reviewed,) if annotated and (reviewed := agreement.line(comparison.reviews)) else ()),
         *((f"{lacking} here: see report.html",) if (lacking := not_drawable(comparison)) else ()),
     )
 
@@ -47,6 +47,12 @@ def not_drawable(comparison: Comparison) -> str:
     }
     named = " and ".join(name for name, lacks in lacking.items() if lacks)
     return f"some characters of {named} cannot be drawn" if named else ""
+
+
+def rejected(comparison: Comparison) -> frozenset[int]:
+    """Ids of the regions that all who judged them rejected: drawn apart, never left out."""
+    states = agreement.states(comparison.reviews, "region")
+    return frozenset(int(name) for name, state in states.items() if state == "rejected")
 
 
 def round_length(longest: float) -> float:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib_scalebar.scalebar import ScaleBar
 
 from . import (
     figure_animation,
     figure_boxes,
     figure_fonts,
+    figure_key,
     figure_map,
     figure_presets,
     figure_press,
@@ -27,12 +27,13 @@ from . import (
 )
 from . import figure_hatch as hatch
 from . import figure_sheet as sheets
-from .figure_boxes import COLORS, ON_LABEL
+from .figure_boxes import COLORS, ON_LABEL, Mark
 from .figure_fonts import fonts as fonts
 from .figure_sheet import INK, MUTED, PAPER, STRIP, Sheet
-from .figure_words import SYNTHETIC, boxes, length
+from .figure_words import SYNTHETIC, boxes
 from .figure_words import footer as footer
 from .figure_words import not_drawable as not_drawable
+from .figure_words import rejected as rejected_in
 from .figure_words import round_length as round_length
 from .settings import FigurePreset
 from .types import (
@@ -66,7 +67,6 @@ class Panel:
     image: Image
     rgb: ByteArray
     boxes: bool = False
-    scale: bool = False
 
 
 def check(pages: Sequence[FigurePreset], credits_: tuple[str | None, str | None], font: Path | None) -> None:
@@ -88,18 +88,19 @@ def write(
     pages: Sequence[FigurePreset] = (),
     animate: figure_animation.Kind | None = None,
 ) -> None:
-    """Write figure.png (annotated), figure_clean.png, and both as PNG and SVG for each page asked for.
+    """Write figure (annotated) and figure_clean as PNG and SVG, and both for each page asked for.
 
     The same comparison gives the same bytes. A pair that is not comparable gets no moving picture.
     """
     if animate is not None:
         figure_animation.write(comparison, folder, animate)
     with sheets.defaults():
-        for name, annotated in (("figure", True), ("figure_clean", False)):
-            (folder / f"{name}.png").write_bytes(sheets.png(draw_comparison(comparison, annotated)))
-        for page, clean in product(dict.fromkeys(pages), (False, True)):
-            drawn = figure_press.draw(comparison, figure_presets.PRESETS[page], annotated=not clean)
-            stem = folder / f"figure_{page}{'_clean' if clean else ''}"
+        for page, clean in product((None, *dict.fromkeys(pages)), (False, True)):
+            if page is None:
+                drawn = draw_comparison(comparison, annotated=not clean)
+            else:
+                drawn = figure_press.draw(comparison, figure_presets.PRESETS[page], annotated=not clean)
+            stem = folder / f"figure{f'_{page}' if page else ''}{'_clean' if clean else ''}"
             stem.with_suffix(".png").write_bytes(sheets.png(drawn))
             stem.with_suffix(".svg").write_bytes(sheets.svg(drawn))
 
@@ -122,9 +123,10 @@ def draw_comparison(comparison: Comparison, annotated: bool = True) -> Figure:
     told = summary.told(comparison)
     shown = boxes(comparison) if annotated else ()
     blocks = [*_heading(comparison, annotated), _panels(comparison, annotated, shown)]
+    blocks.append(_key(comparison, annotated, shown))
     if annotated and told:
-        blocks += [_legend(comparison, shown), *_insets(comparison)]
-    blocks.append(_footer(comparison, annotated))
+        blocks += _insets(comparison)
+    blocks.append(_footer(comparison, annotated, shown))
     sheet = Sheet(WIDTH, sum(block.height for block in blocks) + MARGIN)
     top = MARGIN
     for block in blocks:
@@ -184,22 +186,15 @@ def _panel_list(comparison: Comparison, annotated: bool) -> list[Panel]:
     accepted = comparison.change is not None
     three = annotated and summary.told(comparison)
     apart = "not aligned, placed by its georeference" if summary.placed(comparison) else "not aligned"
-    before = Panel(
-        "BEFORE" if accepted else f"BEFORE, {apart}", pair.before, pictures.before, scale=not accepted
-    )
-    after = Panel(
-        "AFTER, aligned" if accepted else f"AFTER, {apart}",
-        pair.after,
-        pictures.after,
-        scale=accepted and not three,
-    )
+    before = Panel("BEFORE" if accepted else f"BEFORE, {apart}", pair.before, pictures.before)
+    after = Panel("AFTER, aligned" if accepted else f"AFTER, {apart}", pair.after, pictures.after)
     if not three:
         return [before, after]
     name = "AFTER, with numbered regions" if comparison.regions else "AFTER, no region found"
-    return [before, after, Panel(name, pair.after, hatch.marked(comparison), boxes=True, scale=True)]
+    return [before, after, Panel(name, pair.after, hatch.marked(comparison), boxes=True)]
 
 
-HEAD, FOOT = 92, 78
+HEAD = 92
 
 
 def arrange(comparison: Comparison, panels: int) -> list[tuple[int, int, int, int]]:
@@ -220,7 +215,7 @@ def arrange(comparison: Comparison, panels: int) -> list[tuple[int, int, int, in
         sizes = [_inside(slot, aspect) for aspect in row]
         lefts = [MARGIN + k * (slot + GAP) + (slot - width) // 2 for k, (width, _) in enumerate(sizes)]
         found += [(left, top + HEAD, *size) for left, size in zip(lefts, sizes, strict=True)]
-        top += HEAD + max(height for _, height in sizes) + FOOT
+        top += HEAD + max(height for _, height in sizes) + _foot(comparison, min(w for w, _ in sizes))
     return found
 
 
@@ -230,17 +225,33 @@ def _inside(slot: int, aspect: float) -> tuple[int, int]:
     return max(1, min(slot, round(height * aspect))), height
 
 
+def _foot(comparison: Comparison, width: int) -> int:
+    """Height of what stands below a row of pictures, the narrowest of them `width` px wide."""
+    pair = comparison.pair
+    lines = max(len(_credit(image, width)) for image in (pair.before, pair.after))
+    return figure_map.room(comparison) + 12 + lines * sheets.line_height(8) + GAP
+
+
+def _credit(image: Image, width: int) -> list[str]:
+    return sheets.wrap(summary.credit(image.credit), 8, width)
+
+
 def _panels(comparison: Comparison, annotated: bool, shown: Sequence[Region]) -> Block:
     panels = _panel_list(comparison, annotated)
     places = arrange(comparison, len(panels))
+    grid, rejected = comparison.pair.grid, rejected_in(comparison)
 
     def draw(sheet: Sheet, top: int) -> None:
-        for panel, (left, below, width, height) in zip(panels, places, strict=True):
+        for k, (panel, (left, below, width, height)) in enumerate(zip(panels, places, strict=True)):
             axes = _draw_panel(sheet, panel, (left, top + below - HEAD, width, height), comparison)
             if panel.boxes:
-                figure_boxes.draw(axes, shown, comparison.pair.grid, (width, height))
+                figure_boxes.draw(axes, shown, grid, (width, height), rejected=rejected)
+            if k == 0 and figure_map.room(comparison):
+                figure_map.draw_ticks(sheet, (left, top + below, width, height), grid, 1.0)
 
-    return Block(max(top + height for _, top, _, height in places) + FOOT, draw)
+    *_, last_top, last_width, last_height = places[-1]
+    rows_end = max(below + height for _, below, _, height in places)
+    return Block(max(rows_end, last_top + last_height) + _foot(comparison, last_width), draw)
 
 
 def _draw_panel(sheet: Sheet, panel: Panel, box: tuple[int, int, int, int], comparison: Comparison) -> Axes:
@@ -257,67 +268,22 @@ def _draw_panel(sheet: Sheet, panel: Panel, box: tuple[int, int, int, int], comp
     date = sheets.fit(wording.date(panel.image.acquisition), 9, width - 32)
     sheet.text((left + 16, top + 50), date, 9, color="#e8e8e8")
     axes = sheet.picture((left, top + HEAD, width, height), panel.rgb)
-    credit_width = width - (430 if panel.scale else 0)
-    credit = sheets.fit(summary.credit(panel.image.credit), 8, credit_width)
-    sheet.text((left, top + HEAD + height + 12), credit, 8, color=MUTED)
-    if panel.scale:
-        _scale(sheet, axes, (left, top + HEAD + height, width), comparison)
+    below = top + HEAD + height + figure_map.room(comparison) + 12
+    sheet.lines((left, below), _credit(panel.image, width), 8, color=MUTED)
     return axes
 
 
-def _scale(sheet: Sheet, axes: Axes, below: tuple[int, int, int], comparison: Comparison) -> None:
-    """Under the picture, where it covers nothing: scale bar and north arrow, or why there is none."""
-    left, top, width = below
-    grid = comparison.pair.grid
-    if grid.gsd_m is None:
-        sheet.text((left + width, top + 12), wording.NO_SCALE, 8, color=MUTED, ha="right")
-        return
-    right = width - (56 if grid.crs else 0)
-    metres = grid.gsd_m * grid.shape[1] / width
-    bar = ScaleBar(
-        metres,
-        "m",
-        fixed_value=round_length(metres * min(260, width / 4)),
-        fixed_units="m",
-        location="upper right",
-        width_fraction=0.005,
-        pad=0,
-        border_pad=0,
-        sep=4,
-        frameon=False,
-        color=INK,
-        scale_loc="left",
-        font_properties=figure_fonts.pattern(8),
-        bbox_to_anchor=(right, axes.bbox.height + 16),
-        scale_formatter=length,
-        rotation="horizontal-only",
-        bbox_transform=axes.transData,
-    )
-    axes.add_artist(bar)
-    if grid.crs:
-        figure_map.draw_north(sheet, left + width - 18, top + 12)
-    if who := wording.scale_source(grid):
-        sheet.text((left + width, top + 44), who, 7, color=MUTED, ha="right")
-
-
-def _legend(comparison: Comparison, shown: Sequence[Region]) -> Block:
-    hidden = len(comparison.regions) - _drawn(comparison, shown)
+def _key(comparison: Comparison, annotated: bool, shown: Sequence[Region]) -> Block:
+    """Legend, scale bar or why there is none, north arrow, and where on Earth it is."""
+    widths = [width for _, _, width, _ in arrange(comparison, len(_panel_list(comparison, annotated)))]
+    of = "" if len(set(widths)) == 1 else "numbered picture" if len(widths) == 3 else ""
+    said = shown if annotated and summary.told(comparison) else None
+    key = figure_key.Key(comparison, said, WIDTH - 2 * MARGIN, 1.0, of)
 
     def draw(sheet: Sheet, top: int) -> None:
-        x: float = MARGIN
-        for tier, meaning in wording.legend(comparison.change.measure if comparison.change else "").items():
-            figure_boxes.draw_swatch(sheet, (round(x), top + 4, 42, 28), tier, 1.0)
-            x = sheet.entry((x + 56, top + 4), meaning)
-        hatch.legend(sheet, (x, top), comparison)
-        if hidden:
-            sheet.text(
-                (MARGIN, top + 42),
-                f"{wording.count(hidden, 'more region')} not drawn here; report.html lists all of them.",
-                8,
-                color=MUTED,
-            )
+        key.draw(sheet, MARGIN, top, widths[-1] if of else widths[0])
 
-    return Block(48 + 36 * bool(hidden), draw)
+    return Block(key.height + GAP, draw)
 
 
 def _drawn(comparison: Comparison, shown: Sequence[Region]) -> int:
@@ -336,19 +302,21 @@ def _insets(comparison: Comparison) -> list[Block]:
     columns = 2 * len(chosen)
     side = min(INSET_MAX, (WIDTH - 2 * MARGIN - (columns - 1) * 20) // columns)
 
+    rejected = rejected_in(comparison)
+
     def draw(sheet: Sheet, top: int) -> None:
         for k, region in enumerate(chosen):
-            crop = crops[region.id]
+            crop, how = crops[region.id], figure_boxes.mark(region, rejected)
             for half, (word, rgb) in enumerate((("before", crop.before), ("after", crop.after))):
-                _inset(sheet, (MARGIN + (2 * k + half) * (side + 20), top, side), (region, word), rgb)
+                _inset(sheet, (MARGIN + (2 * k + half) * (side + 20), top, side), (region, how, word), rgb)
 
     return [Block(GAP // 2, _nothing), Block(side + 74, draw)]
 
 
-def _inset(sheet: Sheet, at: tuple[int, int, int], what: tuple[Region, str], rgb: ByteArray) -> None:
+def _inset(sheet: Sheet, at: tuple[int, int, int], what: tuple[Region, Mark, str], rgb: ByteArray) -> None:
     left, top, side = at
-    region, word = what
-    color = COLORS[region.tier]
+    region, how, word = what
+    color = COLORS[how]
     label = str(region.id)
     tag = 16 + sheets.text_width(label, 8, True)
     sheet.strip((left, top, tag, 34), color)
@@ -357,14 +325,15 @@ def _inset(sheet: Sheet, at: tuple[int, int, int], what: tuple[Region, str], rgb
         label,
         8,
         bold=True,
-        color=ON_LABEL[region.tier],
+        color=ON_LABEL[how],
         ha="center",
         va="center_baseline",
     )
-    size = f" · {wording.area(region.area_px, region.area_m2)}" if word == "after" else ""
-    sheet.text(
-        (left + tag + 10, top + 17), sheets.fit(word + size, 8, side - tag - 10), 8, va="center_baseline"
-    )
+    if word == "after":
+        word = "after, rejected" if how == "rejected" else word
+        sized = f"{word} · {wording.area(region.area_px, region.area_m2)}"
+        word = sized if sheets.text_width(sized, 8) <= side - tag - 10 else word
+    sheet.text((left + tag + 10, top + 17), sheets.fit(word, 8, side - tag - 10), 8, va="center_baseline")
     sheet.strip((left, top + 38, side, side), color)
     scale = (side - 10) / max(rgb.shape[:2])
     height, width = (max(1, round(n * scale)) for n in rgb.shape[:2])
@@ -372,8 +341,16 @@ def _inset(sheet: Sheet, at: tuple[int, int, int], what: tuple[Region, str], rgb
     sheet.picture((left + (side - width) // 2, top + 38 + (side - height) // 2, width, height), rgb)
 
 
-def _footer(comparison: Comparison, annotated: bool) -> Block:
-    lines = sheets.wrap_parts(footer(comparison, annotated), 8, WIDTH - 2 * MARGIN)
+def _footer(comparison: Comparison, annotated: bool, shown: Sequence[Region]) -> Block:
+    parts = list(footer(comparison, annotated))
+    grid = comparison.pair.grid
+    if grid.gsd_m is not None and (source := wording.scale_source(grid)):
+        parts.append(source)
+    if annotated and summary.told(comparison):
+        hidden = len(comparison.regions) - _drawn(comparison, shown)
+        more = f"{wording.count(hidden, 'more region')} not drawn here; report.html lists all"
+        parts += [more] if hidden else []
+    lines = sheets.wrap_parts(parts, 8, WIDTH - 2 * MARGIN)
 
     def draw(sheet: Sheet, top: int) -> None:
         sheet.strip((MARGIN, top + 8, WIDTH - 2 * MARGIN, 2), "#bbbbbb")

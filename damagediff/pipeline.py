@@ -192,8 +192,8 @@ def _refused(scene: Scene, alignment: Alignment) -> Comparison:
     pair, longest = scene.pair, scene.settings.report.picture_px
     after_shape = pair.after.shape if pair.moving_is_file else pair.grid.shape
     first, second = (max(1, -(-max(shape) // longest)) for shape in (pair.grid.shape, after_shape))
-    before = scene.before.overview(first, pair.grid.shape)
-    after = replace(scene.after, model=None).overview(second, after_shape)
+    before = scene.before.as_found().overview(first, pair.grid.shape)
+    after = replace(scene.after, model=None).as_found().overview(second, after_shape)
     drawn = pictures.apart(before, after, (first, second), scene.shown)
     return _comparison(scene, alignment, None, (), (), drawn)
 

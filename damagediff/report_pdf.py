@@ -18,7 +18,7 @@ from reportlab.pdfbase.pdfdoc import PDFDictionary, PDFDocument, PDFInfo, PDFStr
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
-from . import report_elements
+from . import report_elements, wording
 from . import report_pdf_blocks as blocks
 from . import report_pdf_pictures as pictures
 from . import report_pdf_text as words
@@ -47,7 +47,8 @@ def pdf(html: str, evidence_id: str, figure: bytes | None = None) -> bytes:
     -------
     bytes
         A4, selectable text in an embedded subset of DejaVu Sans, an outline, language and title; no author,
-        no time, no name of a machine. Characters without a glyph are drawn as a box and named on page 1.
+        no time, no name of a machine. Scripts that join or run from the right, and characters of the font
+        given (see `figures.fonts`), are outlines that copy as text. What has no glyph is a box, and named.
     """
     body = report_elements.read(html)
     target = io.BytesIO()
@@ -116,7 +117,7 @@ class Document(BaseDocTemplate):  # type: ignore[misc]
         """What a viewer shows of the file: its title and language, and nothing of who made it where."""
         words.fonts()
         info = self.canv._doc.info = Info()
-        info.title, info.subject = words.drawable(self.head), f"evidence id {self.evidence_id}"
+        info.title, info.subject = wording.plain(self.head, 1000), f"evidence id {self.evidence_id}"
         info.creator, info.producer = "damagediff", "ReportLab"
         self.canv.setViewerPreference("DisplayDocTitle", "true")
         self.canv.showOutline()
@@ -130,7 +131,8 @@ class Document(BaseDocTemplate):  # type: ignore[misc]
         if document.page > 1:
             room = ROOM - words.width(marked, style)
             head = marked + words.fit(self.head, style, room)
-            canvas.drawString(SIDE, A4[1] - 11 * mm, head)
+            words.draw(canvas, (SIDE, A4[1] - 11 * mm), head, style)
+            canvas.setFont(style.fontName, style.fontSize)
         right, low = Numbered.total_at
         canvas.drawString(SIDE, low, f"{marked}damagediff · evidence id {self.evidence_id}")
         canvas.drawRightString(right - 2, low, f"page {document.page} of")

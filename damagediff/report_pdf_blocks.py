@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Paragraph, Spacer
+from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Spacer
 
+from . import report_pdf_lines as lines
 from . import report_pdf_pictures as pictures
 from . import report_pdf_tables as tables
 from . import report_pdf_text as words
+from . import wording
 from .report_elements import Element
 
 LEAST_BELOW = {"h1": 0.0, "h2": 110.0, "h3": 70.0}
 """Points that must be left on a page for a heading to stand there: no heading ends a page."""
+MOST_IN_OUTLINE = 300
+"""Characters of a heading."""
 LEVEL = {"h1": 0, "h2": 0, "h3": 1}
 """Of the outline."""
 
@@ -31,30 +35,30 @@ def _inside(element: Element, room: float) -> Blocks:
         if isinstance(part, Element) and part.printed:
             yield from blocks(part, room)
         elif isinstance(part, str) and part.strip():
-            yield Paragraph(words.markup([part]), words.style("p"))
+            yield lines.paragraph([part], words.style("p"))
 
 
 def _paragraph(element: Element, room: float) -> Blocks:
     style = next((name for name in ("finding", "note") if name in element.classes), "p")
-    text = words.markup([element] if element.classes & words.CHIPS.keys() else element.inside)
-    if text:
-        yield Paragraph(text, words.style(style))
+    if element.classes & words.CHIPS.keys():
+        yield lines.paragraph([element], words.style(style))
+    elif words.markup(element.inside):
+        yield lines.of(element, words.style(style))
 
 
 def heading(element: Element, room: float) -> Blocks:
     """A heading with room below it; the document puts it into the outline."""
     tag = "h3" if element.tag == "summary" else element.tag
     yield CondPageBreak(LEAST_BELOW[tag])
-    shown = Paragraph(words.markup(element.inside), words.style(tag))
-    shown.outline = LEVEL[tag], words.drawable(element.text)
+    shown = lines.of(element, words.style(tag))
+    shown.outline = LEVEL[tag], wording.plain(element.text, MOST_IN_OUTLINE)
     yield shown
 
 
 def _items(element: Element, room: float) -> Blocks:
-    lines = [part for part in element.elements if part.tag == "li"]
-    for number, line in enumerate(lines, 1):
+    for number, item in enumerate((part for part in element.elements if part.tag == "li"), 1):
         mark = f"{number}." if element.tag == "ol" else "•"
-        yield Paragraph(words.markup(line.inside), words.style("list"), bulletText=mark)
+        yield lines.of(item, words.style("list"), mark)
     yield Spacer(1, 3)
 
 
@@ -99,7 +103,7 @@ def _card(element: Element, room: float) -> Blocks:
 
 
 def _quote(element: Element, room: float) -> Blocks:
-    yield Paragraph(words.markup(element.inside), words.style("quote"))
+    yield lines.of(element, words.style("quote"))
 
 
 BY_CLASS: dict[str, Callable[[Element, float], Blocks]] = {

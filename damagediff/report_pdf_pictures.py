@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 from reportlab.lib.utils import ImageReader
-from reportlab.platypus import Flowable, KeepTogether, Paragraph, Table
+from reportlab.platypus import Flowable, KeepTogether, Table
 from reportlab.platypus import Image as Picture
 
+from . import report_pdf_lines as lines
 from . import report_pdf_text as words
 from . import report_pictures
 from .report_elements import Element
@@ -54,13 +55,14 @@ def as_jpeg(png: bytes) -> bytes:
 def figure(element: Element, room: float) -> Flowable:
     """A figure with its caption, kept together."""
     shown: list[Flowable] = [image(data_of(part), room, TALLEST_PAIR) for part in element.all("img")]
-    captions = [words.markup(caption.inside) for caption in element.all("figcaption")]
-    return KeepTogether([*shown, *(Paragraph(text, words.style("caption")) for text in captions)])
+    style = words.style("caption")
+    captions = [lines.of(caption, style) for caption in element.all("figcaption")]
+    return KeepTogether([*shown, *captions])
 
 
 def alone(png: bytes, room: float, caption: str) -> Flowable:
     """A figure that is not of the page, with its caption."""
-    said = Paragraph(words.markup([caption]), words.style("caption"))
+    said = lines.paragraph([caption], words.style("caption"))
     return KeepTogether([image(as_jpeg(png), room, TALLEST), said])
 
 
@@ -74,7 +76,7 @@ def pair(pictures: Sequence[Element], captions: Sequence[Element], room: float) 
     """Pictures side by side, and below each its words."""
     side = (room - GAP * (len(pictures) - 1)) / len(pictures)
     style = words.style("caption")
-    said = [Paragraph(words.markup(caption.inside), style) for caption in captions]
+    said = [lines.of(caption, style) for caption in captions]
     cells: list[list[Any]] = [[image(data_of(part), side, TALLEST_PAIR) for part in pictures]]
     cells += [said[k : k + len(pictures)] for k in range(0, len(said), len(pictures))]
     return _laid(cells, [side] * len(pictures))
@@ -89,7 +91,7 @@ def beside(crops: Sequence[Element], said: Sequence[Flowable], room: float) -> I
     row: list[Any] = []
     for crop in crops:
         shown: list[Flowable] = [image(data_of(part), CROP, CROP) for part in crop.all("img")]
-        named = [Paragraph(words.markup(c.inside), words.style("caption")) for c in crop.all("figcaption")]
+        named = [lines.of(c, words.style("caption")) for c in crop.all("figcaption")]
         row.append([*shown, *named])
     if row:
         yield _laid([[*row, list(said)]], [*[CROP] * len(row), text])
@@ -128,5 +130,4 @@ class Bar(Flowable):  # type: ignore[misc]
         style = words.style("caption")
         self.canv.setLineWidth(1.2)
         self.canv.lines([(0, 4, self.length, 4), (0, 2, 0, 6), (self.length, 2, self.length, 6)])
-        self.canv.setFont(style.fontName, style.fontSize)
-        self.canv.drawString(self.length + 5, 2, words.drawable(self.said))
+        words.draw(self.canv, (self.length + 5, 2), words.drawable(self.said), style)

@@ -6,8 +6,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reportlab.platypus import CondPageBreak, Flowable, Paragraph, Spacer, Table
+from reportlab.platypus import CondPageBreak, Flowable, Spacer, Table
 
+from . import figure_glyphs
+from . import report_pdf_lines as lines
 from . import report_pdf_text as words
 from .report_elements import Element
 
@@ -29,7 +31,7 @@ def table(element: Element, room: float) -> Iterator[Flowable]:
     heads = [list(row.elements) for part in element.all("thead") for row in part.all("tr")]
     rows = [list(row.elements) for row in element.all("tr")]
     for caption in element.all("caption"):
-        yield Paragraph(words.markup(caption.inside), words.style("caption"))
+        yield lines.of(caption, words.style("caption"))
     if rows:
         widths = _widths(rows, max(map(len, rows)), room)
         if "n" not in rows[0][-1].classes:  # numbers at the far right would be away from what they are of
@@ -64,18 +66,18 @@ def _parts(heads: list[Row], body: list[Row], widths: list[float]) -> Iterator[F
 
 def _too_long(row: Row, widths: list[float]) -> bool:
     rooms = widths if len(row) == len(widths) else [sum(widths)] * len(row)
-    lines = [
-        words.width(cell.text, words.style("head")) / (room - 2 * PAD)
+    asked = [
+        words.width(words.drawable(cell.text), words.style("head")) / (room - 2 * PAD)
         for cell, room in zip(row, rooms, strict=True)
     ]
-    return max(lines) > MOST_LINES
+    return max(asked) > MOST_LINES
 
 
 def _written_out(head: Row, row: Row) -> Iterator[Flowable]:
-    names = [f"<b>{words.markup(cell.inside)}:</b> " for cell in head] or [""]
-    for name, cell in itertools.zip_longest(names, row, fillvalue=""):
-        if isinstance(cell, Element):
-            yield Paragraph(f"{name}{words.markup(cell.inside)}", words.style("p"))
+    names: list[list[Element | str]] = [[Element("b", {}, [*cell.inside, ":"]), " "] for cell in head]
+    for name, cell in itertools.zip_longest(names, row):
+        if cell is not None:
+            yield lines.paragraph([*(name or ()), *cell.inside], words.style("p"))
 
 
 def _ruled(cells: list[list[Any]], heads: int, widths: list[float], head: Row) -> Table:
@@ -94,7 +96,7 @@ def _ruled(cells: list[list[Any]], heads: int, widths: list[float], head: Row) -
     return Table(padded, widths, repeatRows=heads, style=style, hAlign="LEFT")
 
 
-def _cell(cell: Element, widths: list[float], row: Row) -> Paragraph | str:
+def _cell(cell: Element, widths: list[float], row: Row) -> Flowable | str:
     """Words that fit on one line are a plain string, which is much faster to set than a paragraph."""
     bold = cell.tag in ("th", "dt")
     style = words.style("head" if bold and (len(row) == 2 or all(c.tag == "th" for c in row)) else "cell")
@@ -103,10 +105,10 @@ def _cell(cell: Element, widths: list[float], row: Row) -> Paragraph | str:
     room = widths[place] - 2 * PAD if len(row) == len(widths) else sum(widths)
     if plain and style.name == "cell":
         line = words.drawable(cell.text)
-        if words.width(line, style) <= room:
+        if not figure_glyphs.needed(line) and words.width(line, style) <= room:
             return line
     right = style if "n" not in cell.classes else words.right(style.name)
-    return Paragraph(words.markup(cell.inside), right)
+    return lines.of(cell, right)
 
 
 def _widths(rows: list[Row], columns: int, room: float) -> list[float]:
@@ -116,7 +118,7 @@ def _widths(rows: list[Row], columns: int, room: float) -> list[float]:
     for row in rows:
         if len(row) == columns:
             for k, cell in enumerate(row):
-                asked[k] = max(asked[k], words.width(cell.text, style) + 2 * PAD + 1)
+                asked[k] = max(asked[k], words.width(words.drawable(cell.text), style) + 2 * PAD + 1)
     return _shared(asked, room)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from xml.sax.saxutils import escape
 
@@ -12,8 +13,9 @@ from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
 
-from . import figure_fonts, figure_sheet
+from . import figure_fonts, figure_glyphs, figure_sheet, report_pdf_glyphs
 from .report_elements import Element
 
 REGULAR, BOLD = "damagediff-sans", "damagediff-sans-bold"
@@ -32,39 +34,38 @@ CHIPS = {
 }
 """Ground and ink of short marks, by class; what they say stands in them as words."""
 _NOT_SEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
-_RIGHT_TO_LEFT = ("R", "AL")
 
 
 @lru_cache
-def fonts() -> frozenset[int]:
-    """Make the bundled DejaVu Sans known to reportlab; code points that both of its weights can draw."""
-    known = []
+def fonts() -> None:
+    """Make the bundled DejaVu Sans known to reportlab."""
     for name, bold in ((REGULAR, False), (BOLD, True)):
-        font = TTFont(name, figure_fonts.file_of(bold))
-        pdfmetrics.registerFont(font)
-        known.append(frozenset(font.face.charToGlyph))
+        pdfmetrics.registerFont(TTFont(name, figure_fonts.file_of(bold)))
     pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR, boldItalic=BOLD)
-    return known[0] & known[1]
 
 
 def drawable(text: str) -> str:
     """`text` as one line: a box for each character without a glyph, nothing for those that only steer."""
-    known = fonts()
-    return " ".join("".join(_drawn(character, known) for character in text).split())
+    shown = " ".join("".join(map(_drawn, text)).split())
+    if shown.isascii() or figure_glyphs.needed(shown):
+        return shown
+    return "".join(c for c in shown if c not in figure_fonts.JOINERS)
 
 
-def _drawn(character: str, known: frozenset[int]) -> str:
+def _drawn(character: str) -> str:
     if character.isspace():
         return " "
+    if character.isascii() and character.isprintable() or character in figure_fonts.JOINERS:
+        return character
     if unicodedata.category(character) in _NOT_SEEN:
         return ""
-    return character if ord(character) in known else figure_sheet.MISSING
+    has = figure_fonts.has(character) and figure_fonts.has(character, bold=True)
+    return character if has else figure_sheet.MISSING
 
 
 def lacking(text: str) -> list[str]:
     """Characters of `text` that are drawn as a box, each once, in order of their code."""
-    known = fonts()
-    return sorted(c for c in set(text) if _drawn(c, known) == figure_sheet.MISSING != c)
+    return sorted(c for c in set(text) if _drawn(c) == figure_sheet.MISSING != c)
 
 
 def notes(text: str) -> Iterator[str]:
@@ -73,45 +74,95 @@ def notes(text: str) -> Iterator[str]:
     if missing:
         named = ", ".join(f"U+{ord(character):04X}" for character in missing[:MAX_NAMED])
         more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
+        given = figure_fonts.in_use()
+        names = "DejaVu Sans lacks" if given is None else "DejaVu Sans and the font given lack"
         yield (
-            f"Characters that the font of this PDF lacks, a box stands for each: {named}{more}. "
-            "report.html shows them."
+            f"Characters that {names}, a box stands for each: {named}{more}. report.html shows them; "
+            f"--font FILE takes them from {'a' if given is None else 'another'} font."
         )
-    if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in set(text)):
-        yield (
-            "Words in scripts written from right to left are set from left to right and unjoined in this "
-            "PDF, so that they read and copy wrongly: take them from report.html."
-        )
+
+
+@dataclass(frozen=True)
+class Span:
+    """Words in one style. A line feed in `text` begins a new line."""
+
+    text: str
+    bold: bool = False
+    color: str | None = None
+    """Of the letters; None: the paragraph's."""
+    ground: str | None = None
+    own_direction: bool = False
+    """Whether they may run from the right as a whole (``dir="auto"``)."""
+
+
+def spans(parts: Iterable[Element | str], at: Span = Span("")) -> Iterator[Span]:  # noqa: B008
+    """Inline elements and words as spans of what can be drawn, in their order."""
+    for part in parts:
+        if isinstance(part, str):
+            edge = " " if part[:1].isspace() else "", " " if part[-1:].isspace() else ""
+            yield replace(at, text=f"{edge[0]}{drawable(part)}{edge[1]}")
+        elif part.tag == "br":
+            yield replace(at, text="\n")
+        elif part.printed:
+            yield from _inside(part, at)
+
+
+def _inside(part: Element, at: Span) -> Iterator[Span]:
+    own = at.own_direction or part.attributes.get("dir") == "auto" or part.tag == "bdi"
+    at = replace(at, own_direction=own)
+    for name in sorted(part.classes & CHIPS.keys()):
+        ground, ink = CHIPS[name]
+        yield replace(at, text=drawable(part.text), color=ink, ground=ground)
+        return
+    if part.tag in ("b", "strong", "button"):
+        at = replace(at, bold=True)
+    elif part.tag == "small" or "detail" in part.classes:
+        at = replace(at, color=MUTED)
+    yield from spans(part.inside, at)
 
 
 def markup(parts: Iterable[Element | str]) -> str:
     """Inline elements and words as reportlab's markup; every word is escaped, so that none is markup."""
-    written = "".join(_markup(part) for part in parts)
-    return re.sub(r"\s+", " ", written).strip()
+    return written(spans(parts))
 
 
-def _markup(part: Element | str) -> str:
-    if isinstance(part, str):
-        edge = " " if part[:1].isspace() else "", " " if part[-1:].isspace() else ""
-        return f"{edge[0]}{escape(drawable(part))}{edge[1]}"
-    if part.tag == "br":
+def written(spans: Iterable[Span]) -> str:
+    """Spans as reportlab's markup."""
+    return re.sub(r"\s+", " ", "".join(map(_written, spans))).strip()
+
+
+def _written(span: Span) -> str:
+    if span.text == "\n":
         return "<br/>"
-    if not part.printed:
-        return ""
-    inside = "".join(_markup(inner) for inner in part.inside)
-    for name in sorted(part.classes & CHIPS.keys()):
-        ground, ink = CHIPS[name]
-        return f'<font backColor="{ground}" color="{ink}">&nbsp;{inside.strip()}&nbsp;</font>'
-    if part.tag in ("b", "strong", "button"):
-        return f"<b>{inside}</b>"
-    if part.tag == "small" or "detail" in part.classes:
-        return f'<font color="{MUTED}">{inside}</font>'
-    return inside
+    text = escape(span.text)
+    if span.ground is not None:
+        text = f'<font backColor="{span.ground}" color="{span.color}">&nbsp;{text}&nbsp;</font>'
+    elif span.color is not None:
+        text = f'<font color="{span.color}">{text}</font>'
+    return f"<b>{text}</b>" if span.bold else text
 
 
 def width(text: str, style: ParagraphStyle) -> float:
     """Points that one line of drawable `text` takes."""
+    if figure_glyphs.needed(text):
+        return figure_glyphs.width(_letters(text, style, False)) * float(style.fontSize)
     return float(pdfmetrics.stringWidth(text, style.fontName, style.fontSize))
+
+
+def _letters(text: str, style: ParagraphStyle, own_direction: bool) -> tuple[figure_glyphs.Letter, ...]:
+    begins = "" if own_direction else figure_glyphs.FROM_LEFT
+    return figure_glyphs.line(begins + text, style.fontName == BOLD)
+
+
+def draw(
+    canvas: Canvas, at: tuple[float, float], text: str, style: ParagraphStyle, own_direction: bool = False
+) -> None:
+    """One line of drawable `text` in the canvas's own colour, its left end at `at` (points)."""
+    if figure_glyphs.needed(text):
+        report_pdf_glyphs.draw(canvas, at, _letters(text, style, own_direction), style.fontSize)
+        return
+    canvas.setFont(style.fontName, style.fontSize)
+    canvas.drawString(*at, text)
 
 
 def fit(text: str, style: ParagraphStyle, room: float) -> str:
@@ -145,6 +196,13 @@ def style(name: str) -> ParagraphStyle:
         bulletFontName=REGULAR,
         bulletFontSize=size,
     )
+
+
+@lru_cache
+def varied(style: ParagraphStyle, bold: bool, color: str | None) -> ParagraphStyle:
+    """The same in bold, or in another colour."""
+    name = BOLD if bold else style.fontName
+    return ParagraphStyle(style.name, style, fontName=name, textColor=color or style.textColor)
 
 
 @lru_cache

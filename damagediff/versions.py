@@ -12,7 +12,6 @@ DISTRIBUTIONS = (
     "ephem",
     "jinja2",
     "matplotlib",
-    "matplotlib-scalebar",
     "numpy",
     "opencv-python-headless",
     "pillow",

@@ -23,6 +23,8 @@ CONTRACT = {
     "report.pdf",
     "figure.png",
     "figure_clean.png",
+    "figure.svg",
+    "figure_clean.svg",
     "after_aligned.tif",
     "before.tif",
     "change_score.tif",

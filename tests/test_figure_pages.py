@@ -32,7 +32,9 @@ from damagediff import (
     figure_places,
     figure_presets,
     figure_press,
+    figure_words,
     figures,
+    judged,
     types,
 )
 from damagediff import figure_sheet as sheets
@@ -125,6 +127,26 @@ def check_page(comparison: types.Comparison, name: str, annotated: bool = True) 
         check_labels(on, picture)
 
 
+@pytest.mark.parametrize("annotated", [True, False])
+@pytest.mark.parametrize("shape", [(320, 480), (480, 320), (300, 400), (200, 900), (900, 150)])
+def test_nothing_lies_over_anything_in_the_comparison(shape: tuple[int, int], annotated: bool) -> None:
+    comparison = crowded(24, 1, shape, 150)
+    long = dataclasses.replace(comparison.pair.after, credit="© Provider of imagery, " * 4)
+    for pair in (comparison.pair, dataclasses.replace(comparison.pair, after=long)):
+        with sheets.defaults():
+            figure = figures.draw_comparison(dataclasses.replace(comparison, pair=pair), annotated)
+            texts = drawn_boxes(figure)
+        width, height = (round(n * sheets.DPI) for n in figure.get_size_inches())
+        assert all(b[0] >= 0 and b[1] >= 0 and b[2] <= width and b[3] <= height for b in texts)
+        assert not [(a, b) for a, b in combinations(texts, 2) if overlap(a, b)]
+        pictures = [tuple(axes.bbox.extents) for axes in figure.axes if axes.bbox.width > 200]
+        free = [text for text in figure.findobj(Text) if text.get_text().strip() and text.axes is None]
+        renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+        for text in free:
+            extent = tuple(text.get_window_extent(renderer).extents)
+            assert not any(overlap(extent, box) for box in pictures), text.get_text()
+
+
 def check_labels(on: figure_page.Page, picture: figure_places.Place) -> None:
     """No label on a label, on the object of a box, or under a leader line."""
     size = picture.width, picture.height
@@ -135,6 +157,11 @@ def check_labels(on: figure_page.Page, picture: figure_places.Place) -> None:
     objects = [box for box, _ in placed if box.area <= figure_labels.LARGE_SHARE * frame.area]
     assert not any(label.box.overlaps(box) for label in labels for box in objects)
     leaders = [label.leader for label in labels if label.leader]
+    for one, other in combinations(leaders, 2):
+        assert not figure_labels._cross(one, other)
+    for box, label in placed:
+        apart = [other for other in objects if not other.overlaps(box)]
+        assert label is None or label.leader is None or not any(o.crossed_by(label.leader) for o in apart)
     for label in labels:
         assert label.box.inside(frame)
         assert not any(label.box.crossed_by(line) for line in leaders if line != label.leader)
@@ -237,7 +264,7 @@ def test_enlarged_pixels_are_repeated_and_framed_in_the_colour_of_their_box() ->
     assert any({tuple(px) for px in np.asarray(shown).reshape(-1, 3)} == used for shown in insets)
 
 
-def _rgb(tier: types.Tier) -> tuple[float, ...]:
+def _rgb(tier: figure_boxes.Mark) -> tuple[float, ...]:
     code = figure_boxes.COLORS[tier]
     return tuple(int(code[k : k + 2], 16) / 255 for k in (1, 3, 5))
 
@@ -264,10 +291,12 @@ def test_an_outline_stands_out_on_any_ground_for_everybody(who: str, tier: types
 
 @pytest.mark.parametrize("who", SEEN_BY)
 def test_the_tiers_are_told_apart_by_everybody_and_in_grey(who: str) -> None:
-    orange, blue = (luminance(color, SEEN_BY[who]) for color in figure_boxes.COLORS.values())
-    assert contrast(orange, blue) >= 1.8
+    seen = {how: luminance(color, SEEN_BY[who]) for how, color in figure_boxes.COLORS.items()}
+    for one, other in combinations(seen, 2):
+        same_halo = figure_boxes.HALO[one] == figure_boxes.HALO[other]
+        assert contrast(seen[one], seen[other]) >= (1.2 if same_halo else 1.8)
+        assert figure_boxes.DASHES[one] != figure_boxes.DASHES[other]
     assert figure_boxes.HALO["structural"] != figure_boxes.HALO["other"]
-    assert figure_boxes.DASHES["structural"] != figure_boxes.DASHES["other"]
 
 
 def test_a_drawn_outline_has_the_contrast_on_a_middling_picture() -> None:
@@ -302,9 +331,35 @@ def test_pages_are_written_once_and_repeat_byte_for_byte(tmp_path: Path) -> None
         figures.write(comparison, tmp_path / name, ("news-1x1", "news-1x1"), "gif")
     names = {path.name for path in (tmp_path / "one").iterdir()}
     pages = {f"figure_news-1x1{clean}.{kind}" for clean in ("", "_clean") for kind in ("png", "svg")}
-    assert names == {"figure.png", "figure_clean.png", "figure_animation.gif"} | pages
+    main = {f"figure{clean}.{kind}" for clean in ("", "_clean") for kind in ("png", "svg")}
+    assert names == main | {"figure_animation.gif"} | pages
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_region_that_was_rejected_is_drawn_apart_and_stays() -> None:
+    comparison = scenes.comparison()
+    kept, rejected = (region.id for region in comparison.regions[:2])
+    said = tuple(
+        judged.Judgement("region", str(number), decision)
+        for number, decision in ((kept, "accepted"), (rejected, "rejected"))
+    )
+    reviewed = dataclasses.replace(
+        comparison, reviews=(judged.Review("review-001.json", "A.B.", None, said),)
+    )
+    assert figure_words.rejected(reviewed) == {rejected} and not figure_words.rejected(comparison)
+    for make in (figures.draw_comparison, lambda c: figure_press.draw(c, PRESETS["a4"])):
+        before, after = make(comparison), make(reviewed)
+        grey = [p for p in after.findobj(Rectangle) if p.get_edgecolor()[:3] == _rgb("rejected")]
+        assert grey and all(p.get_linestyle() != "-" for p in grey)
+        assert not [p for p in before.findobj(Rectangle) if p.get_edgecolor()[:3] == _rgb("rejected")]
+        shown = words(after).split("\n")
+        assert str(rejected) in shown and figure_boxes.REJECTED in shown
+        assert figure_boxes.REJECTED not in words(before)
+        assert [text for text in shown if text.startswith("after, rejected")]
+    other = dataclasses.replace(said[1], decision="accepted")
+    twice = (*reviewed.reviews, judged.Review("review-002.json", "C.D.", None, (other,)))
+    assert not figure_words.rejected(dataclasses.replace(comparison, reviews=twice))  # disputed
 
 
 def test_an_svg_holds_no_date_and_no_markup_of_the_user() -> None:
@@ -313,10 +368,13 @@ def test_an_svg_holds_no_date_and_no_markup_of_the_user() -> None:
     image = dataclasses.replace(comparison.pair.before, credit=hostile)
     case = dataclasses.replace(comparison.case, title=hostile)
     pair = dataclasses.replace(comparison.pair, before=image)
-    with sheets.defaults():
-        data = sheets.svg(
-            figure_press.draw(dataclasses.replace(comparison, case=case, pair=pair), PRESETS["a4"])
-        )
+    bad = dataclasses.replace(comparison, case=case, pair=pair)
+    for figure in (figure_press.draw(bad, PRESETS["a4"]), figures.draw_comparison(bad)):
+        with sheets.defaults():
+            check_svg(sheets.svg(figure))
+
+
+def check_svg(data: bytes) -> None:
     root = ElementTree.fromstring(data)  # noqa: S314
     assert not [e for e in root.iter() if "script" in str(e.tag)]
     assert b"dc:date" not in data and b"Matplotlib" not in data

@@ -6,6 +6,7 @@ import dataclasses
 import html
 import io
 import re
+import unicodedata
 from collections import Counter
 from functools import cache
 from html.parser import HTMLParser
@@ -16,6 +17,7 @@ import numpy as np
 import pypdf
 import pytest
 import scenes
+import test_figure_pages
 import test_report
 import test_squares
 from hypothesis import given, settings, strategies
@@ -28,6 +30,7 @@ from reportlab.platypus import Flowable
 from damagediff import (
     cli_values,
     cut,
+    figure_glyphs,
     figures,
     outputs,
     report,
@@ -231,6 +234,7 @@ def nothing_opens(monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(name, io.BytesIO), f"opened: {name}"
         return name
 
+    report_pdf_text.fonts()  # the bundled one: read once, before anything hostile
     for opener in ("open_for_read", "rlUrlRead", "open_for_read_by_name"):
         monkeypatch.setattr(utils, opener, refuse)
 
@@ -331,18 +335,55 @@ def test_words_of_many_scripts_can_be_selected_as_they_were_typed() -> None:
 def test_characters_without_a_glyph_are_boxes_and_named() -> None:
     text = body(read(made(titled("甘哲 Ganja"))).pages[0])
     assert text.startswith("□□Ganja")
-    assert squashed("a box stands for each: U+54F2, U+7518. report.html shows them.") in text
+    assert squashed("a box stands for each: U+54F2, U+7518. report.html shows them; --font") in text
     many = "".join(chr(0x4E00 + k) for k in range(20))
     (note,) = report_pdf_text.notes(many)
     assert note.count("U+") == report_pdf_text.MAX_NAMED and "and 8 more" in note
 
 
-@pytest.mark.parametrize("text", ["שלום", "گنجه"])
-def test_right_to_left_is_said_to_be_set_wrongly(text: str) -> None:
-    first = body(read(made(titled(text))).pages[0])
-    assert squashed("they read and copy wrongly: take them from report.html") in first
-    assert first.startswith(text[::-1])
-    assert not list(report_pdf_text.notes("Ganja"))
+@pytest.mark.parametrize("text", ["שלום עולם", "گنجه: مستشفى الشفاء", "שָׁלוֹם שָׁשָׁ", "می\u200cخواهم", "لا"])
+def test_words_from_the_right_are_joined_and_copy_as_they_were_written(text: str) -> None:
+    first = read(made(titled(text))).pages[0].extract_text()
+    assert unicodedata.normalize("NFC", text) in unicodedata.normalize("NFC", first)
+    letters = figure_glyphs.line(text)
+    assert [letter.left for letter in letters] == sorted(letter.left for letter in letters)
+    read_back = "".join(letter.characters for letter in reversed(letters))
+    assert read_back == unicodedata.normalize("NFC", text)
+
+
+def test_letters_of_an_arabic_word_are_joined() -> None:
+    apart = {letter.steps for letter in figure_glyphs.line("ه ج ن گ")}
+    joined = [letter.steps for letter in figure_glyphs.line("گنجه")]
+    assert len(joined) == 4 and not apart & set(joined)
+    assert [len(letter.steps) > 0 for letter in figure_glyphs.line("لا")] == [True, False]  # one glyph
+    left = [letter.characters for letter in figure_glyphs.line(figure_glyphs.FROM_LEFT + "© گ 12")]
+    assert left[0] == "©" and left[-2:] == ["1", "2"] or left[:3] == ["©", " ", "1"]
+
+
+def test_a_paragraph_of_a_script_from_the_right_begins_at_the_right() -> None:
+    said = "קול " * 60
+    page = f"<html><body><h1>x</h1><p dir='auto'>{said}</p><p>{said}</p></body></html>"
+    own, other = list(report_pdf_blocks.blocks(report_elements.read(page), 400.0))[2:]
+    assert own.from_right and not other.from_right
+    assert own.wrap(400.0, 700) == other.wrap(400.0, 700) and len(own.lines) > 2
+    first, rest = own.split(400.0, own.style.leading * 2.5)
+    assert first.from_right and rest.from_right
+    assert first.atoms + rest.atoms == own.atoms and len(first.atoms) == len(
+        [a for n in own.lines[:2] for a in n]
+    )
+    assert own.split(400.0, 1.0) == []
+
+
+def test_the_users_font_draws_what_the_bundled_one_lacks(tmp_path: Path) -> None:
+    font = test_figure_pages.made_font(tmp_path / "own.ttf")
+    with figures.fonts(font):
+        data = made(titled("甘甘 Ganja"))
+        first = body(read(data).pages[0])
+        many = report_pdf.pdf(f"<html><body><h1>x</h1><p>{'甘' * 300}W</p></body></html>", "0")
+    assert first.startswith("甘甘Ganja") and "lack" not in first
+    assert body(read(many).pages[0]).count("甘") == 300
+    assert b"FontFile3" not in data
+    assert "□□Ganja" in body(read(made(titled("甘甘 Ganja"))).pages[0])
 
 
 def test_the_first_page_holds_finding_limits_and_both_pictures_in_this_order() -> None:

@@ -291,7 +291,11 @@ def test_a_review_becomes_a_further_state_of_the_run(run: Path, write: Callable[
     assert after["manifest-000.json"] == before["manifest.json"]
     drawn = {"report.html", "manifest.json", "SHA256SUMS", "custody.jsonl", "ro-crate-metadata.json"}
     changed = {name for name, data in before.items() if after[name] != data}
-    assert drawn <= changed <= drawn | {"figure.png", "figure_clean.png", "report.pdf"}
+    assert (
+        drawn
+        <= changed
+        <= drawn | {"figure.png", "figure.svg", "figure_clean.png", "figure_clean.svg", "report.pdf"}
+    )
     assert after["custody.jsonl"].startswith(before["custody.jsonl"])
     record = json.loads(after["custody.jsonl"].splitlines()[-1])
     assert (record["act"], record["reviewer"], record["operator"]) == ("reviewed", "A.B.", "E.F.")

@@ -32,6 +32,7 @@ from conftest import RasterMaker
 from damagediff import cli, custody, digests, evidence, reproduce, saved, synthetic, verify
 from damagediff.errors import EvidenceError
 
+FIGURES = {f"figure{clean}.{kind}" for clean in ("", "_clean") for kind in ("png", "svg")}
 UTM = {"crs": "EPSG:32638", "transform": Affine(0.5, 0, 614_000, 0, -0.5, 4_504_000)}
 
 
@@ -229,7 +230,7 @@ def test_a_finished_run_is_drawn_again_without_its_inputs(pair: tuple[Path, Path
     assert record["act"] == "rendered" and record["operator"] == "A. B."
     assert record["files"] == [digests.entry(path) for path in sorted(out.iterdir())]
     drawn = contents(out)
-    assert set(drawn) == {"figure.png", "figure_clean.png", "report.html", "report.pdf"}
+    assert set(drawn) == {*FIGURES, "report.html", "report.pdf"}
     assert drawn == {name: (run / name).read_bytes() for name in drawn}
     (run / "results.json").write_text("{}")
     done = invoke("report", run, "-o", tmp_path / "third")
