@@ -113,11 +113,11 @@ def _coordinates(comparison: Comparison, region: Region) -> list[dict[str, str]]
     degrees = f"{abs(lat):.5f}° {'N' if lat >= 0 else 'S'}, {abs(lon):.5f}° {'E' if lon >= 0 else 'W'}"
     return [
         {"name": "latitude and longitude", "words": degrees, "plain": f"{lat:.5f}, {lon:.5f}"},
-        _metric(lon, lat),
+        metric(lon, lat),
     ]
 
 
-def _metric(lon: float, lat: float) -> dict[str, str]:
+def metric(lon: float, lat: float) -> dict[str, str]:
     """The place in its UTM zone, or near a pole in the polar projection, to a metre."""
     crs = grids.utm_zone(lon, lat)
     ((x, y),) = grids.reproject_xy("EPSG:4326", crs, np.array([[lon, lat]])).tolist()

@@ -95,6 +95,9 @@ function makeView(stage, cols, rows) {
     else view.move(after[0][0] - before[0][0], after[0][1] - before[0][1]);
   });
 
+  // Else the browser takes a dragged picture for a file to be carried elsewhere.
+  stage.addEventListener("dragstart", (event) => event.preventDefault());
+
   function release(event) {
     if (!fingers.delete(event.pointerId) || fingers.size) return;
     if (event.type === "pointerup" && !gesture.far) hooks.tap(event);
