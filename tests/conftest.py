@@ -75,10 +75,10 @@ def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed: no browser test"
     )
-    path = browsers.path()
-    if path is None:
-        pytest.skip(f"no Chromium found ({', '.join(browsers.NAMES)}): no browser test")
     with sync_api.sync_playwright() as driver:
+        path = browsers.path() or driver.chromium.executable_path
+        if not Path(path).exists():
+            pytest.skip(f"no Chromium found ({', '.join(browsers.NAMES)}): no browser test")
         started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield started
         started.close()
