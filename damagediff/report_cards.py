@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from . import grid as grids
-from . import regions, report_change, report_pictures, summary_ordinary, wording
+from . import regions, report_change, report_pictures, summary, summary_ordinary, wording
 from .report_buildings import MAX_LISTED
 from .types import ByteArray, Comparison, Crop, Region
 
@@ -77,20 +77,31 @@ def _reduced(crop: Crop, halves: Sequence[dict[str, Any]]) -> str:
 
 
 def _region(comparison: Comparison, region: Region) -> dict[str, Any]:
-    doubt = comparison.pair.grid.area_relative_uncertainty
-    area = wording.area(region.area_px, region.area_m2)
     return {
         "id": region.id,
         "tier": region.tier,
         "tier_words": wording.tiers(report_change.measure(comparison))[0][region.tier],
-        "area": area,
-        "area_doubt": area + wording.within(doubt),
+        "area": wording.area(region.area_px, region.area_m2),
+        "area_doubt": _area_doubt(comparison, region),
         "score_mean": wording.score(region.score_mean),
         "score_max": wording.score(region.score_max),
         "flags": [{"name": name, "words": _flag(name)} for name in region.flags],
         "chance": summary_ordinary.chance(region.ordinary_chance),
         "chance_words": summary_ordinary.chance_words(region.ordinary_chance),
     }
+
+
+def _area_doubt(comparison: Comparison, region: Region) -> str:
+    """How far its area may be off by its outline, and by the scale where that is doubted, in words."""
+    grid, change = comparison.pair.grid, comparison.change
+    if change is None:
+        return ""
+    doubt_px = summary.outline_doubt_px(region, change.cell_px)
+    doubt_m2 = None if grid.pixel_area_m2 is None else doubt_px * grid.pixel_area_m2
+    scale = wording.within(grid.area_relative_uncertainty)
+    area, doubt = wording.area(region.area_px, region.area_m2), wording.area(doubt_px, doubt_m2)
+    by_scale = f", and by the scale{scale}" if scale else ""
+    return f"Area {area} ± {doubt}: half a cell of {change.cell_px} px all along the outline{by_scale}"
 
 
 def _flag(name: str) -> str:

@@ -14,7 +14,16 @@ import pytest
 import scenes
 from PIL import Image as PillowImage
 
-from damagediff import report, report_batch, report_cards, report_embed, report_layers, types
+from damagediff import (
+    report,
+    report_batch,
+    report_cards,
+    report_embed,
+    report_layers,
+    summary,
+    types,
+    wording,
+)
 from damagediff.errors import SettingsError
 from damagediff.outcome import REASONS
 
@@ -118,6 +127,18 @@ def test_a_page_stays_below_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "MAX_BYTES", limit)
     page = report.html(comparison)
     assert len(page.encode()) < limit and "crops reduced 2 times" in page
+
+
+def test_an_area_is_no_surer_than_half_a_cell_along_its_outline() -> None:
+    comparison = scenes.comparison()
+    (region, *_), (card, *_) = comparison.regions, report_cards.cards(comparison, 10**9)
+    top, left, bottom, right = region.bbox_rc
+    around = 2 * (bottom - top + right - left) * 1.2  # and a hole of a fifth of each side
+    assert summary.outline_doubt_px(region, 4) == pytest.approx(around * 2)
+    doubt = wording.area(0, around * 2 * scenes.GSD_M**2)
+    said = f"± {doubt}: half a cell of 4 px all along the outline"
+    assert said in card["region"]["area_doubt"]
+    assert summary.outline_doubt_px(region, 1000) == region.area_px
 
 
 def test_a_place_is_told_in_degrees_and_metres() -> None:
