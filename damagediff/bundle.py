@@ -77,7 +77,11 @@ def write(folder: Path, out: Path, pixels: bool = True, overwrite: bool = False)
 
 
 def _is_picture(name: str) -> bool:
-    return (name.lower().endswith(PICTURES) and name not in KEPT) or name in ("report.html", saved.FILE)
+    return (name.lower().endswith(PICTURES) and name not in KEPT) or name in (
+        "report.html",
+        "embed.html",
+        saved.FILE,
+    )
 
 
 def _in_place(folder: Path, left_out: list[str]) -> dict[str, bytes]:

@@ -360,6 +360,8 @@ def _run(
         comparison = runs.make(case, settings, out, order, progress)
     if settings.report.animate and not summary.told(comparison):
         _tell("no moving picture: the two pictures are not comparable, and would seem to move")
+    if settings.report.embed and not summary.told(comparison):
+        _tell("nothing for a news page: the two pictures are not comparable")
     _say(comparison, out, given["as_json"])
 
 

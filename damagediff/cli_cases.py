@@ -31,6 +31,7 @@ HOW = (
     "overrides",
     "figures",
     "animate",
+    "embed",
 )
 """Options that may be given beside a case file: they say how it is run, not what is compared."""
 

@@ -95,7 +95,7 @@ def draw(run: Path, out: Path, given: dict[str, Any], tell: Tell) -> None:
     """Draw figures and report of a run again, and write that with their hashes into its log."""
     from . import digests, drawing, runs
 
-    more = drawing.More(given["figures"], given["animate"], given["font"])
+    more = drawing.More(given["figures"], given["animate"], given["font"], given["embed"])
     names = runs.draw_again(run, out, more)
     tell(f"{out}: {', '.join(names)}")
     files = [digests.entry(out / name) for name in names]

@@ -238,6 +238,11 @@ def figure_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Also a small moving picture, before and after in turn.",
         ),
         click.option(
+            "--embed",
+            is_flag=True,
+            help="Also for a news page: a fragment of HTML with a slider, and JuxtaposeJS markup.",
+        ),
+        click.option(
             "--figure",
             "figures",
             multiple=True,

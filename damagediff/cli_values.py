@@ -46,6 +46,8 @@ def settings(given: dict[str, Any]) -> options.Settings:
         named.append("buildings.fit=false")
     if given.get("no_pdf"):
         named.append("report.pdf=false")
+    if given.get("embed"):
+        named.append("report.embed=true")
     if given.get("no_selftest"):
         named.append("trust.selftest=false")
     return options.load(given["settings_file"], (*given["overrides"], *named), given.get("settings_values"))

@@ -18,12 +18,18 @@ class More:
     pages: tuple[FigurePreset, ...] = ()
     animate: Literal["gif", "webp"] | None = None
     font: Path | None = None
+    embed: bool = False
 
 
 def pages(comparison: Comparison, more: More) -> tuple[FigurePreset, ...]:
     """Pages that the run's settings ask for, and those asked for now."""
     asked = comparison.settings.get("report", {}).get("figures", ())
     return tuple(dict.fromkeys((*asked, *more.pages)))
+
+
+def embedded(comparison: Comparison, more: More) -> bool:
+    """Whether a fragment for a news page was asked for, by the run's settings or now."""
+    return more.embed or bool(comparison.settings.get("report", {}).get("embed"))
 
 
 def draw(comparison: Comparison, folder: Path, more: More = More()) -> None:  # noqa: B008
@@ -37,7 +43,7 @@ def draw(comparison: Comparison, folder: Path, more: More = More()) -> None:  # 
     animate = more.animate or comparison.settings.get("report", {}).get("animate")
     with figures.fonts(more.font):
         figures.write(comparison, folder, pages(comparison, more), animate)
-        report.write(comparison, folder)
+        report.write(comparison, folder, embedded(comparison, more))
 
 
 def of_run(folder: Path) -> Comparison:

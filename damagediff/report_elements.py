@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = frozenset({"br", "hr", "img", "input", "link", "meta", "rect", "use", "wbr"})
+VOID = frozenset({"br", "hr", "image", "img", "input", "link", "meta", "path", "rect", "use", "wbr"})
 SCREEN_TAGS = frozenset(
     {"script", "style", "head", "svg", "canvas", "form", "fieldset", "select", "textarea", "dialog"}
     | {"template", "noscript", "nav", "label", "input"}
 )
 """Elements that make sense on a screen only."""
-SCREEN_CLASSES = frozenset({"skip", "status", "buttons"})
+SCREEN_CLASSES = frozenset({"skip", "status", "buttons", "how", "copy"})
 """What report.css leaves out in print too."""
 
 

@@ -17,14 +17,6 @@ def render(template: str, scripts: tuple[str, ...], context: dict[str, Any]) -> 
 
     Every word of `context` is escaped. The policy of the page allows exactly this style and this script.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("damagediff"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     parts = {"style": ("report.css",), "script": scripts}
     texts = {
         name: "".join((STATIC / file).read_text(encoding="utf-8") for file in files)
@@ -34,7 +26,20 @@ def render(template: str, scripts: tuple[str, ...], context: dict[str, Any]) -> 
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src '{_hash(texts['style'])}'; script-src '{_hash(texts['script'])}'"
     )
-    return environment.get_template(template).render(context | texts | {"policy": policy})
+    return fragment(template, context | texts | {"policy": policy})
+
+
+def fragment(template: str, context: dict[str, Any]) -> str:
+    """A template with its words put in, every one of them escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("damagediff"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(context)
 
 
 def _hash(text: str) -> str:

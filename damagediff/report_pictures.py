@@ -14,7 +14,12 @@ from .types import ByteArray
 
 def jpeg(rgb: ByteArray, quality: int) -> str:
     """`rgb` as a data address, colours at full resolution."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg_bytes(rgb, quality)).decode()
+    return jpeg_address(jpeg_bytes(rgb, quality))
+
+
+def jpeg_address(data: bytes) -> str:
+    """A JPEG file as a data address."""
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
 
 
 def jpeg_bytes(rgb: ByteArray, quality: int) -> bytes:

@@ -17,6 +17,7 @@ from . import (
     folders,
     outputs,
     pipeline,
+    report,
     reproduce,
     review_files,
     saved,
@@ -77,11 +78,12 @@ def check(case: Case, settings: Settings) -> None:
     Raises
     ------
     SettingsError
-        A page made to be published, and an image without a credit.
+        A page or fragment made to be published, and an image without a credit.
     InputError
         The font cannot be used.
     """
     figures.check(settings.report.figures, (case.before.credit, case.after.credit), case.font)
+    report.check(settings.report.embed, (case.before.credit, case.after.credit))
 
 
 def fill(case: Case, settings: Settings, folder: Path, progress: Progress = scene.silent) -> Comparison:
@@ -125,6 +127,7 @@ def draw_again(folder: Path, out: Path, more: More = More()) -> list[str]:  # no
     folders.check_apart(out, [folder])
     credits_ = comparison.pair.before.credit, comparison.pair.after.credit
     figures.check(drawing.pages(comparison, more), credits_, more.font)
+    report.check(drawing.embedded(comparison, more), credits_)
     with folders.run_folder(out) as drawn:
         drawing.draw(comparison, drawn, more)
         return sorted(path.name for path in drawn.iterdir())

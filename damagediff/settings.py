@@ -162,6 +162,8 @@ class ReportSettings:
     """Pages to draw beside figure.png; none by default, for each costs seconds and megabytes."""
     animate: Literal["gif", "webp"] | None = None
     """Kind of a small moving picture that shows before and after in turn; None: none."""
+    embed: bool = False
+    """Whether a fragment for a news page is written too; off, because it is made to be published."""
     show_private: bool = False
     """Whether report and manifest tell what files hold of people; off, because a report is passed on."""
 

@@ -389,6 +389,13 @@ def min_region(change: ChangeMap, grid: Grid) -> str:
     return wording.area(change.min_region_px, least)
 
 
+def outline_doubt_px(region: Region, cell_px: int) -> float:
+    """Area, in pixels, of half a cell all along a region's outline: no area read from cells is surer."""
+    rings = [np.array(ring) for ring in region.outline_rc]
+    length = sum(float(np.hypot(*np.diff(ring, axis=0).T).sum()) for ring in rings)
+    return min(length * cell_px / 2, region.area_px)
+
+
 def placed(comparison: Comparison) -> bool:
     """Whether both images lie on the working grid by their georeferences, aligned or not."""
     return not comparison.pair.moving_is_file

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import browsers
 import numpy as np
 import pytest
 import rasterio
@@ -66,3 +67,18 @@ def make_raster(tmp_path: Path) -> RasterMaker:
         return path
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium without a window, one for all tests of a module; they are skipped where it cannot be had."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: no browser test"
+    )
+    with sync_api.sync_playwright() as driver:
+        path = browsers.path() or driver.chromium.executable_path
+        if not Path(path).exists():
+            pytest.skip(f"no Chromium found ({', '.join(browsers.NAMES)}): no browser test")
+        started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -1,97 +1,38 @@
 """The page in a real browser, opened from disk: judged, exported, imported, and nothing leaves or executes.
 
+How its pictures are looked at is in test_browser_viewer.py.
+
 Needs Chromium and the package playwright, which drives it; without them these tests are skipped.
 DAMAGEDIFF_CHROMIUM names another browser of that kind.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import browsers
 import pytest
-import scenes
+from browsers import Opened, left
 
-from damagediff import outputs, report, review_files, types
+from damagediff import outputs, review_files
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-HOSTILE = "\"'><img src=x onerror=alert(1)><svg onload=alert(2)></script><script>alert(3)</script>"
-SMALL = (160, 240)
+HOSTILE = browsers.HOSTILE
+COMPARED = browsers.hostile()
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: no browser test"
-    )
-    named = os.environ.get("DAMAGEDIFF_CHROMIUM")
-    path = named or next((found for name in NAMES if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip(f"no Chromium found ({', '.join(NAMES)}): no browser test")
-    with sync_api.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-def hostile() -> types.Comparison:
-    """A comparison with a hostile text wherever others may speak."""
-    found = scenes.comparison(SMALL, buildings=scenes.buildings(SMALL), notes=(HOSTILE,))
-    image = dataclasses.replace(found.pair.after, name=HOSTILE, credit=HOSTILE)
-    case = dataclasses.replace(
-        found.case,
-        title=HOSTILE,
-        footprints=Path("f.geojson"),
-        claims=(types.Claim("A roof is gone.", "a post"), types.Claim(HOSTILE, HOSTILE)),
-    )
-    buildings = (*found.buildings, dataclasses.replace(found.buildings[0], id=HOSTILE))
-    pair = dataclasses.replace(found.pair, after=image)
-    return dataclasses.replace(found, case=case, pair=pair, buildings=buildings)
-
-
-COMPARED = hostile()
-
-Opened = tuple[Any, dict[str, list[str]]]
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return browsers.write(COMPARED, tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+def opened(browser: Any, written: Path) -> Iterator[Callable[..., Opened]]:
     """``opened(width)`` is the page, and what went wrong in it until now."""
-    report.write(COMPARED, tmp_path)
-    contexts = []
-
-    def open_(width: int = 1280, scripts: bool = True) -> Opened:
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, java_script_enabled=scripts, offline=True
-        )
-        contexts.append(context)
-        page = context.new_page()
-        wrong: dict[str, list[str]] = {"console": [], "requests": [], "dialogs": []}
-        page.on("console", lambda said: wrong["console"].append(said.text))
-        page.on("pageerror", lambda error: wrong["console"].append(str(error)))
-        page.on("request", lambda asked: wrong["requests"].append(asked.url))
-
-        def dialog(shown: Any) -> None:
-            wrong["dialogs"].append(shown.message)
-            shown.accept()
-
-        page.on("dialog", dialog)
-        page.goto((tmp_path / "report.html").as_uri())
-        return page, wrong
-
-    yield open_
-    for context in contexts:
-        context.close()
-
-
-def left(wrong: dict[str, list[str]]) -> list[str]:
-    """Requests that are for anything but the page, what is in it, and what it made."""
-    return [url for url in wrong["requests"] if not url.startswith(("file:", "data:", "blob:"))]
+    with browsers.pages(browser, written) as open_:
+        yield open_
 
 
 def row(page: Any, kind: str, name: str) -> Any:

@@ -68,6 +68,10 @@ FLOOR = {
 HELPER_OF = {
     "crate": "evidence",
     "report_pages": "report",
+    "report_cards": "report",
+    "report_layers": "report",
+    "report_viewer": "report",
+    "report_embed": "report",
     "report_batch": "report",
     "cli_cases": "cli",
     "case_template": "runs",

@@ -168,7 +168,7 @@ def test_the_first_screen_says_what_was_found_and_how_surely() -> None:
 
 def test_the_slider_is_a_native_one_with_a_name() -> None:
     inputs = page(scenes.comparison()).all("input")
-    (slider,) = (attributes for attributes in inputs if attributes["type"] == "range")
+    (slider,) = (attributes for attributes in inputs if attributes.get("class") == "swipe-range")
     assert (
         slider["type"] == "range" and slider["aria-label"] and (slider["min"], slider["max"]) == ("0", "100")
     )
