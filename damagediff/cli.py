@@ -370,6 +370,7 @@ def bundle(run: Path, out: Path, no_pictures: bool, overwrite: bool, operator: s
 @click.option("-o", "--out", required=True, type=PATH, help="Folder to write.")
 @cli_gis.options
 @click.option("--no-pictures", is_flag=True, help="Leave out the two images.")
+@cli_options.operator_option
 def export(run: Path, out: Path, **given: Any) -> None:
     """Write a georeferenced RUN for QGIS, Google Earth and other maps, without computing anything.
 
@@ -389,7 +390,7 @@ def _run(
     """Compare, write the run folder, say what was found; with a `wish`, both sources name one picture."""
     from . import runs, splitting, summary
 
-    order = runs.Order(("damagediff", *sys.argv[1:]), given["overwrite"], given.get("operator"))
+    order = runs.Order((cli_gis.program(), *sys.argv[1:]), given["overwrite"], given.get("operator"))
     runs.check(case, settings)
     with _progress(given["quiet"]) as progress:
         if wish is not None:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from .cli_options import PATH
-from .errors import InputError, OutputError, SettingsError
+from .errors import EvidenceError, InputError, OutputError, SettingsError
 
 Tell = Callable[[str], None]
 FORMATS = ("gpkg", "kmz", "geojson", "csv", "fgb", "stac", "qgis")
@@ -49,15 +49,26 @@ def compare_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def export(run: Path, out: Path, given: dict[str, Any], tell: Tell) -> None:
-    """Write files for a map from a finished run, and say which."""
-    from . import exporting, gis
+    """Write files for a map from a finished run, say which, and write that into its log."""
+    from . import custody, digests, exporting, gis
 
     formats = tuple(dict.fromkeys(word for words in given["formats"] for word in words.split(",")))
     unknown = [word for word in formats if word not in get_args(gis.Format)]
     if unknown:
         raise SettingsError(f"--to {unknown[0]}: not one of {', '.join(FORMATS)}")
     wanted = gis.Wanted(formats or gis.USUAL, given["schema"], not given["no_pictures"])
-    tell(f"{out}: {', '.join(exporting.export(run, out, wanted))}")
+    written = exporting.export(run, out, wanted)
+    tell(f"{out}: {', '.join(written)}")
+    try:
+        listed = [digests.entry(out / name) for name in written]
+        custody.append(run, "exported", {"maps": listed}, given["operator"])
+    except (EvidenceError, OutputError) as error:
+        tell(f"note: not written into the custody log: {error}")
+
+
+def program() -> str:
+    """What was typed first: damagediff, or rio, under which the command has damagediff's name."""
+    return "rio" if click.get_current_context().info_name == "damagediff" else "damagediff"
 
 
 def check_out(given: dict[str, Any], run: Path) -> None:
@@ -80,6 +91,7 @@ def after_compare(run: Path, given: dict[str, Any], tell: Tell) -> None:
     if given["gis_out"] is None:
         return
     try:
-        export(run, given["gis_out"], {"formats": (), "schema": None, "no_pictures": False}, tell)
+        asked = {"formats": (), "schema": None, "no_pictures": False, "operator": given["operator"]}
+        export(run, given["gis_out"], asked, tell)
     except InputError as error:
         tell(str(error))

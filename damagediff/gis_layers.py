@@ -22,7 +22,7 @@ METHOD = "automatic change detection"
 """How every change came to be on the map. Never a grade: grades are an analyst's."""
 SIDE_POINTS = 9
 """Points along each side of a footprint: straight in one projection is bent in another."""
-LONGEST_TEXT = 1000
+LONGEST_TEXT = 4000
 
 
 @dataclass(frozen=True)

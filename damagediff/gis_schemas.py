@@ -1,7 +1,7 @@
 """Layers under the field names of Copernicus EMS and UNOSAT, so that their templates and joins work.
 
 Names as read in published products of both; neither service defines what a tool like this may write, and a
-map with these names is no product of theirs. The field of a grade is there and empty: grades are for analysts.
+map with these names is no product of theirs. The field of a grade stays empty: grades are for analysts.
 """
 
 from __future__ import annotations
