@@ -160,18 +160,14 @@ def _regions(comparison: Comparison) -> Layer:
 
 
 def _reviewed(comparison: Comparison, kind: str) -> dict[str, str]:
-    """By id what reviewers decided, each with initials: their words, not the tool's."""
-    told: dict[str, list[str]] = {}
+    """By id what reviewers decided, each with initials; a reviewer's later word replaces the earlier one."""
+    told: dict[str, dict[str, str]] = {}
     for review in comparison.reviews:
         for item in review.judgements:
             if item.kind == kind:
-                words = [
-                    item.decision,
-                    *([item.grade] if item.grade else []),
-                    *([item.reason] * bool(item.reason)),
-                ]
-                told.setdefault(item.id, []).append(f"{review.reviewer}: {', '.join(words)}")
-    return {key: text("; ".join(words)) for key, words in told.items()}
+                words = ", ".join(word for word in (item.decision, item.grade, item.reason) if word)
+                told.setdefault(item.id, {})[review.reviewer] = words
+    return {key: text("; ".join(f"{who}: {words}" for who, words in by.items())) for key, by in told.items()}
 
 
 BUILDING_FIELDS: dict[str, Kind] = {

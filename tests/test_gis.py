@@ -246,8 +246,9 @@ def test_other_names_bring_no_grade(shown: types.Comparison, schema: gis_schemas
 
 
 def test_a_review_is_told_as_its_reviewers() -> None:
-    judged = types.Review("r.json", "A. B.", None, (Judgement("region", "2", "rejected", "a shadow"),))
-    layers = gis_layers.of(scenes.comparison(SHAPE, reviews=(judged,)))
+    words = (("accepted", ""), ("rejected", "a shadow"))  # the later one stands
+    judged = [types.Review("r.json", "A. B.", None, (Judgement("region", "2", *said),)) for said in words]
+    layers = gis_layers.of(scenes.comparison(SHAPE, reviews=tuple(judged)))
     told = [feature.values[list(layers[0].fields).index("review")] for feature in layers[0].features]
     assert told[1] == "A. B.: rejected, a shadow" and told[0] is None
 
