@@ -9,7 +9,7 @@ import _pairs
 import cv2
 import numpy as np
 
-from damagediff import footprints, json_text, tables
+from damagediff import footprints, json_text, lonlat
 from damagediff.types import Grid, Outline
 
 MIN_PX = 16
@@ -44,7 +44,7 @@ def moved(outline: Outline, shift_rc: np.ndarray) -> Outline:
 def write(path: Path, outlines: list[tuple[int, Outline]], on: Grid) -> Path:
     """GeoJSON of the outlines, each with its class as a property."""
     features = [
-        {"type": "Feature", "properties": {"class": kind}, "geometry": tables.geometry(outline, on)}
+        {"type": "Feature", "properties": {"class": kind}, "geometry": lonlat.geometry(outline, on)}
         for kind, outline in outlines
     ]
     content = {"type": "FeatureCollection", "features": features}

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from . import __version__, case_file, cli_cases, cli_evidence, cli_options, cli_values
+from . import __version__, case_file, cli_cases, cli_evidence, cli_gis, cli_options, cli_values
 from . import settings as options
 from .cli_options import PATH
 from .cut import Wish
@@ -42,20 +42,36 @@ class Cli(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        try:
-            with _signals_raise():
-                return super().invoke(ctx)
-        except DamagediffError as error:
-            click.echo(f"damagediff: {_plain(str(error))}", err=True)
-            ctx.exit(error.exit_code)
-        except MemoryError:
-            click.echo(
-                "damagediff: not enough memory for these images. Cut out the place, or reduce them", err=True
-            )
-            ctx.exit(InputError.exit_code)
-        except KeyboardInterrupt as stop:
-            click.echo("damagediff: stopped; what was begun is removed", err=True)
-            ctx.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
+        with _announced(ctx):
+            return super().invoke(ctx)
+
+
+class Alone(click.Command):
+    """The same for a command of another program."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _announced(ctx):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _announced(ctx: click.Context) -> Iterator[None]:
+    """Announced failures end in one line and their exit code, signals in a clean stop."""
+    try:
+        with _signals_raise():
+            yield
+    except DamagediffError as error:
+        click.echo(f"damagediff: {_plain(str(error))}", err=True)
+        ctx.exit(error.exit_code)
+    except MemoryError:
+        click.echo(
+            "damagediff: not enough memory for these images. Cut out the place, or reduce them", err=True
+        )
+        ctx.exit(InputError.exit_code)
+    except KeyboardInterrupt as stop:
+        click.echo("damagediff: stopped; what was begun is removed", err=True)
+        ctx.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
 
 
 @contextmanager
@@ -122,6 +138,7 @@ def main() -> None:
 @cli_options.trust_options
 @cli_options.pdf_option
 @cli_options.figure_options
+@cli_gis.compare_option
 @cli_options.output_options
 @cli_options.operator_option
 @cli_options.settings_options
@@ -143,8 +160,14 @@ def compare(before: Path, after: Path | None, out: Path | None, **given: Any) ->
         wish = cli_values.wish(given, after is None)
     if out is None:
         raise SettingsError("-o: name the run folder, or write output into the case file")
+    cli_gis.check_out(given, out)
     with cli_cases.in_keys(before.name) if "one_picture" in given else nullcontext():
         _run(case, settings, out, given, wish)
+    cli_gis.after_compare(out, given, _tell)
+
+
+rio = Alone("damagediff", params=compare.params, callback=compare.callback, help=compare.help)
+"""The plugin of rasterio's own command line: ``rio damagediff BEFORE AFTER -o RUN``."""
 
 
 @main.command()
@@ -342,6 +365,21 @@ def bundle(run: Path, out: Path, no_pictures: bool, overwrite: bool, operator: s
     )
 
 
+@main.command()
+@click.argument("run", type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="Folder to write.")
+@cli_gis.options
+@click.option("--no-pictures", is_flag=True, help="Leave out the two images.")
+@cli_options.operator_option
+def export(run: Path, out: Path, **given: Any) -> None:
+    """Write a georeferenced RUN for QGIS, Google Earth and other maps, without computing anything.
+
+    Exit codes: 0 done, 2 usage, or a format needs what is not installed, 3 the pictures are not georeferenced
+    or not comparable, 5 the run does not agree with its manifest, 6 the folder cannot be written.
+    """
+    cli_gis.export(run, out, given, _tell)
+
+
 def _tell(words: str) -> None:
     click.echo(_plain(words), err=True)
 
@@ -352,7 +390,7 @@ def _run(
     """Compare, write the run folder, say what was found; with a `wish`, both sources name one picture."""
     from . import runs, splitting, summary
 
-    order = runs.Order(("damagediff", *sys.argv[1:]), given["overwrite"], given.get("operator"))
+    order = runs.Order((cli_gis.program(), *sys.argv[1:]), given["overwrite"], given.get("operator"))
     runs.check(case, settings)
     with _progress(given["quiet"]) as progress:
         if wish is not None:

@@ -58,6 +58,8 @@ class Writer:
     tags: dict[str, str] = field(default_factory=dict)
     resampling: Literal["average", "nearest"] = "average"
     """Of overviews: nearest for classes."""
+    colours: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """Red, green, blue of each value of one uint8 band of classes; values without one are black."""
 
     def __post_init__(self) -> None:
         self._masked = self.nodata is None and np.dtype(self.dtype).kind != "f"
@@ -85,13 +87,16 @@ class Writer:
     def _create(self, path: Path) -> Any:
         rows, cols = self.grid.shape
         colour = self.descriptions[:3] == ("red", "green", "blue")
+        kind = "PALETTE" if self.colours else "RGB" if colour else "MINISBLACK"
         place = {} if self.grid.crs is None else {"crs": self.grid.crs, "transform": self.grid.transform}
         with door.quiet():
             dataset = rasterio.open(
                 path, "w", driver="GTiff", height=rows, width=cols, count=self.bands, dtype=self.dtype,
                 nodata=self._fill, tiled=True, blockxsize=_BLOCK_PX, blockysize=_BLOCK_PX,
-                BIGTIFF="IF_NEEDED", photometric="RGB" if colour else "MINISBLACK", ALPHA="NO", **place,
+                BIGTIFF="IF_NEEDED", photometric=kind, ALPHA="NO", **place,
             )  # fmt: skip
+        if self.colours:
+            dataset.write_colormap(1, {value: (*rgb, 255) for value, rgb in self.colours.items()})
         dataset.update_tags(**self.tags)
         for band, text in enumerate(self.descriptions, 1):
             dataset.set_band_description(band, text)
@@ -123,16 +128,66 @@ class Writer:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _finish(self) -> None:
-        """The overviews and order of a COG; the same pixels give the same bytes."""
+        """Statistics, overviews and the order of a COG; the same pixels give the same bytes."""
         tiled, cog = self._folder / "tiled.tif", self._folder / "cog.tif"
+        _add_statistics(tiled)
         with door.quiet():
             rasterio.shutil.copy(
                 tiled, cog, driver="COG", COMPRESS="DEFLATE", LEVEL=6, PREDICTOR="YES",
                 BLOCKSIZE=_BLOCK_PX, OVERVIEWS="AUTO", OVERVIEW_RESAMPLING=self.resampling.upper(),
-                NUM_THREADS=1, BIGTIFF="IF_SAFER", STATISTICS="NO",
+                NUM_THREADS=1, BIGTIFF="IF_SAFER", STATISTICS="AUTO",
             )  # fmt: skip
         _check_same(tiled, cog)
         os.replace(cog, self.path)
+
+
+@dataclass
+class _Sums:
+    """What is known of one band so far: strips are added in their order, so that the answer is one."""
+
+    count: int = 0
+    low: float = math.inf
+    high: float = -math.inf
+    mean: float = 0.0
+    squares: float = 0.0
+    """Of departures from the mean."""
+
+    def add(self, values: np.ndarray[Any, Any]) -> None:
+        """Valid values of a strip; sums are merged as by Chan, Golub and LeVeque (1983)."""
+        if not values.size:
+            return
+        mean, count = float(values.mean()), self.count + values.size
+        apart = mean - self.mean
+        self.squares += float(((values - mean) ** 2).sum()) + apart**2 * self.count * values.size / count
+        self.mean += apart * values.size / count
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        self.count = count
+
+    def tags(self, pixels: int) -> dict[str, str]:
+        """By the names under which GDAL and what is built on it look for them; none without a valid pixel."""
+        if not self.count:
+            return {}
+        return {
+            "STATISTICS_MINIMUM": f"{self.low:.9g}",
+            "STATISTICS_MAXIMUM": f"{self.high:.9g}",
+            "STATISTICS_MEAN": f"{self.mean:.6g}",
+            "STATISTICS_STDDEV": f"{math.sqrt(self.squares / self.count):.6g}",
+            "STATISTICS_VALID_PERCENT": f"{100 * self.count / pixels:.4g}",
+        }
+
+
+def _add_statistics(path: Path) -> None:
+    """Exact statistics of each band, from all valid pixels: a viewer need not guess them from a sample."""
+    with door.quiet(), rasterio.open(path, "r+", driver="GTiff") as file:
+        found = [_Sums() for _ in range(file.count)]
+        for row in range(0, file.height, _BLOCK_PX):
+            part = FileWindow(0, row, file.width, min(_BLOCK_PX, file.height - row))
+            for band, sums in enumerate(found, 1):
+                values = file.read(band, window=part)
+                usable = (file.read_masks(band, window=part) > 0) & np.isfinite(values)
+                sums.add(values[usable].astype(np.float64))
+        for band, sums in enumerate(found, 1):
+            file.update_tags(band, **sums.tags(file.width * file.height))
 
 
 def write_png(path: Path, pixels: np.ndarray[Any, Any]) -> None:

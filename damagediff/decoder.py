@@ -93,6 +93,7 @@ class Decoder:
                 full_scale=scale,
                 structure=dataset.tags(ns="IMAGE_STRUCTURE"),
                 xmp=tuple(dataset.tags(ns="xml:XMP").values()) if file.driver == "GTiff" else (),
+                band_tags=tuple(dataset.tags(band) for band in dataset.indexes),
             )
         return asdict(found)
 
@@ -234,6 +235,7 @@ def header(answer: Answer) -> Header:
         full_scale=None if answer["full_scale"] is None else int(answer["full_scale"]),
         structure={str(key): str(value) for key, value in answer["structure"].items()},
         xmp=tuple(map(str, answer["xmp"])),
+        band_tags=tuple({str(k): str(v) for k, v in said.items()} for said in answer["band_tags"]),
     )
 
 

@@ -63,3 +63,5 @@ class Header:
     structure: dict[str, str]
     """How pixels are stored, in GDAL's words: COMPRESSION, JPEG_QUALITY, SOURCE_COLOR_SPACE."""
     xmp: tuple[str, ...]
+    band_tags: tuple[dict[str, str], ...] = ()
+    """Of each band, statistics among them where the file has any."""

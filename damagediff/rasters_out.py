@@ -11,10 +11,28 @@ from affine import Affine
 
 from . import cog, diff, raster, tiles
 from .scene import Scene
-from .types import NOT_ANALYSED, ChangeMap, FloatArray, Grid, Image, Window
+from .types import (
+    NO_CHANGE,
+    NOT_ANALYSED,
+    OTHER_CHANGE,
+    STRUCTURAL_CHANGE,
+    ChangeMap,
+    FloatArray,
+    Grid,
+    Image,
+    Window,
+)
 
 GEOMETRY_PX = 16
 """Working-grid pixels per cell of geometry.tif."""
+MASK_COLOURS = {
+    NO_CHANGE: (0, 0, 0),
+    STRUCTURAL_CHANGE: (230, 159, 0),
+    OTHER_CHANGE: (0, 114, 178),
+    NOT_ANALYSED: (128, 128, 128),
+}
+"""Of change_mask.tif, the figures' own orange and blue. No change is black, so that the file can be given as
+a mask: its colours are 0 where nothing changed, as its values are."""
 
 
 def write_after(scene: Scene, path: Path) -> None:
@@ -61,6 +79,7 @@ def write_change(scene: Scene, change: ChangeMap, folder: Path) -> None:
             nodata=NOT_ANALYSED,
             resampling="nearest",
             descriptions=("0 no change above the limit, 1 structural, 2 other, 255 not analysed",),
+            colours=MASK_COLOURS,
         ) as mask,
     ):
         for window in tiles.plan(on.shape, scene.settings.tile_px):

@@ -90,7 +90,8 @@ def _rasters(old: Path, new: Path) -> Compared:
         return Compared(old.name, "different", "another size, other bands or another coordinate system")
     allowed = RASTER_TOLERANCE.get(old.name, GREY_LEVELS)
     beyond, largest = 0, 0.0
-    with raster.Reader(first, first.roles) as a, raster.Reader(second, second.roles) as b:
+    roles = ("red", "green", "blue") if "palette" in first.roles else first.roles
+    with raster.Reader(first, roles) as a, raster.Reader(second, roles) as b:
         for window in tiles.plan(first.shape, 1024):
             (data, valid), (other, other_valid) = a.read(window), b.read(window)
             apart = np.abs(data - other).max(axis=0, where=valid & other_valid, initial=0.0)

@@ -11,18 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from . import grid as grids
-from . import json_text, summary, wording
+from . import json_text, lonlat, summary, wording
 from .detection import Detection, Recall
 from .types import Building, Comparison, Grid, Region, Square, TiePoints
-
-LONLAT_DECIMALS = 7  # 1 cm
-
-
-PIXEL_DECIMALS = 2
-
-
-Ring = Sequence[tuple[float, float]]
 
 
 def region_fields(region: Region) -> dict[str, Any]:
@@ -236,41 +227,11 @@ def _collection(features: list[dict[str, Any]], grid: Grid) -> str:
     return json_text.to_json(collection)
 
 
-def _feature(parts_rc: Sequence[Sequence[Ring]], grid: Grid, properties: dict[str, Any]) -> dict[str, Any]:
+def _feature(
+    parts_rc: Sequence[Sequence[lonlat.Ring]], grid: Grid, properties: dict[str, Any]
+) -> dict[str, Any]:
     frame = {} if grid.crs is not None else {"crs": None}
-    return {"type": "Feature", "geometry": geometry(parts_rc, grid), "properties": properties | frame}
-
-
-def geometry(parts_rc: Sequence[Sequence[Ring]], grid: Grid) -> dict[str, Any] | None:
-    """GeoJSON polygon or multipolygon of parts (outer ring, then holes each); None without any.
-
-    Rings are closed; outer ones run counter-clockwise and holes clockwise, as RFC 7946 asks.
-    """
-    polygons = [
-        [_ring(ring, grid, hole=k > 0) for k, ring in enumerate(rings) if len(ring) >= 3]
-        for rings in parts_rc
-    ]
-    polygons = [rings for rings in polygons if rings]
-    if not polygons:
-        return None
-    if len(polygons) == 1:
-        return {"type": "Polygon", "coordinates": json_text.Exact(polygons[0])}
-    return {"type": "MultiPolygon", "coordinates": json_text.Exact(polygons)}
-
-
-def _ring(ring_rc: Ring, grid: Grid, hole: bool) -> list[list[float]]:
-    rc = np.asarray(ring_rc, np.float64)
-    if grid.crs is None:
-        xy = np.round(rc[:, ::-1], PIXEL_DECIMALS)
-    else:
-        xy = np.round(grids.lonlat_from_grid(grid, rc), LONLAT_DECIMALS)
-    if (xy[0] != xy[-1]).any():
-        xy = np.concatenate([xy, xy[:1]])
-    near = xy - xy[0]  # far from the origin the areas below would drown in rounding
-    twice_area = float(np.sum(near[:-1, 0] * near[1:, 1] - near[1:, 0] * near[:-1, 1]))
-    counter_clockwise = twice_area > 0
-    points: list[list[float]] = (xy[::-1] if counter_clockwise == hole else xy).tolist()
-    return points
+    return {"type": "Feature", "geometry": lonlat.geometry(parts_rc, grid), "properties": properties | frame}
 
 
 def write_text(path: Path, text: str) -> None:

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import shape
 
-from damagediff import exchange, folders, grid, json_text, outputs, summary, tables, types, wording
+from damagediff import exchange, folders, grid, json_text, lonlat, outputs, summary, tables, types, wording
 from damagediff.errors import OutputError
 
 
@@ -309,7 +309,7 @@ def test_regions_lie_where_they_are(tmp_path: Path) -> None:
 
 def test_pixel_coordinates_put_the_column_first() -> None:
     square = ((1.0, 7.0), (1.0, 9.0), (3.0, 9.0), (3.0, 7.0))
-    geometry = tables.geometry(((square,),), types.Grid((20, 20)))
+    geometry = lonlat.geometry(((square,),), types.Grid((20, 20)))
     assert geometry is not None
     assert shape(json.loads(json_text.to_json(geometry))).bounds == (7, 1, 9, 3)
 
