@@ -44,7 +44,8 @@ ALL_BLOCKS = """<html><body><header><h1>מבט על גנג'ה · گنجه 2020</
 <p>A paragraph with <b>bold</b> and <small>small</small> words. Գանձակ, გორი, Гянджа, Ňž.</p>
 <blockquote><p dir="auto">قال الشاهد إن مبنى من ثلاثة طوابق قرب الميدان (رقم 4)
 لم يعد موجودا في 13 أكتوبر 2020.</p></blockquote>
-<ul><li>first</li><li>second, שלום</li></ul><ol><li>one</li></ol><dl><dt>Name</dt><dd>value</dd></dl>
+<ul><li>first</li><li>second, שלום</li></ul>
+<ol><li>one</li></ol><dl><dt>Name</dt><dd>value</dd></dl>
 <table><caption>Table</caption><thead><tr><th>What</th><th class="n">Number</th></tr></thead>
 <tbody><tr><td>مستشفى</td><td class="n">12</td></tr><tr><td>plain</td><td class="n">3,400</td></tr></tbody></table>
 </section></body></html>"""
