@@ -71,6 +71,17 @@ def test_red_roofs_that_a_lens_showed_are_ground():
     assert places(np.clip(noisy, 0, 255).astype(np.uint8)).mean() < 0.02
 
 
+def test_a_doubtful_place_counts_only_in_company():
+    seen = overlays.unseen((200, 400))
+    seen.rgb[:] = 128
+    for col, odds in ((40, 3.0), (90, 2.2), (300, 2.2)):  # sure, doubtful near it, doubtful far away
+        seen.odds[80:90, col : col + 9] = odds
+    seen.sharp[:], seen.strong[:] = 1, 2
+    seen.strong[:, 200:] = 200  # mostly soft edges: an ordinary picture
+    found = overlays.drawn(seen)
+    assert found[85, 44] and found[85, 94] and not found[85, 304]
+
+
 def test_every_sign_has_its_name_and_is_finite():
     signs = overlay_signs.signs(ground(0))
     assert signs.shape == (len(overlay_signs.NAMES), 240, 320)
