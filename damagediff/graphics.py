@@ -81,4 +81,7 @@ def note(scene: Scene) -> Iterator[str]:
             which = wording.which(side, feed.image.name, feed.image.crop is not None)
             shares.append(f"{wording.share(float(drawn.mean()))} of {which}")
     if shares:
-        yield f"Taken for graphics drawn over the picture, and not compared: {', '.join(shares)}."
+        yield (
+            f"Taken for graphics drawn over the picture, and not compared: {', '.join(shares)}. "
+            "What lies under them is not seen."
+        )
