@@ -21,6 +21,7 @@ from .types import Case
 
 HOW = (
     "out",
+    "gis_out",
     "overwrite",
     "quiet",
     "as_json",

@@ -6,9 +6,12 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import pathlib
 import re
+import shutil
 import sqlite3
+import subprocess
 import sys
 import zipfile
 from contextlib import closing
@@ -32,10 +35,12 @@ from PIL import Image as PillowImage
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
 from damagediff import (
+    areas,
     cli,
     cli_gis,
     cog,
     custody,
+    digests,
     errors,
     evidence,
     footprints,
@@ -50,12 +55,14 @@ from damagediff import (
     lonlat,
     outputs,
     rasters_out,
+    reproduce,
     saved,
     types,
     verify,
     zones,
 )
 from damagediff.judged import Judgement
+from damagediff.settings import ReadSettings
 
 SHAPE = (320, 480)
 HOSTILE = '</name><script>alert(1)</script>\x07\u202e]]>&" [% eval %] =1+1'
@@ -431,6 +438,80 @@ def test_statistics_leave_out_what_is_not_valid(tmp_path: pathlib.Path) -> None:
         and float(told["STATISTICS_MAXIMUM"]) == chosen.max()
     )
     assert float(told["STATISTICS_STDDEV"]) == pytest.approx(chosen.std(), rel=1e-5)
+
+
+def test_a_mask_with_colours_is_compared_by_its_classes(
+    shown: types.Comparison, tmp_path: pathlib.Path
+) -> None:
+    change = shown.change
+    assert change is not None
+    other = change.changed.copy()
+    other[other == types.STRUCTURAL_CHANGE] = types.OTHER_CHANGE
+    outcomes = []
+    for name, cells in (("old", change.changed), ("same", change.changed), ("other", other)):
+        (tmp_path / name).mkdir()
+        told = dataclasses.replace(shown, change=dataclasses.replace(change, changed=cells))
+        rasters_of(told, tmp_path / name)
+        mask = tmp_path / "old" / "change_mask.tif"
+        item = digests.entry(mask) | {"sha256": ""}  # as if other bytes had been written
+        outcomes.append(reproduce.compare(item, mask.parent, tmp_path / name).outcome)
+    assert outcomes == ["equal within the tolerance"] * 2 + ["different"]
+
+
+def test_the_mask_of_a_run_can_be_given_as_a_place(shown: types.Comparison, tmp_path: pathlib.Path) -> None:
+    change, on = shown.change, shown.pair.grid
+    assert change is not None
+    rasters_of(shown, tmp_path)
+    covered = areas.read_place(tmp_path / "change_mask.tif", shown.pair.before, on, ReadSettings())
+    changed = np.isin(change.changed, (types.STRUCTURAL_CHANGE, types.OTHER_CHANGE))
+    assert (covered == np.kron(changed, np.ones((4, 4), bool))).all()
+
+
+ASK_QGIS = """
+import json, sys
+from qgis.core import QgsApplication, QgsMapRendererParallelJob, QgsMapSettings, QgsProject
+from qgis.PyQt.QtCore import QSize
+app = QgsApplication([], False)
+app.initQgis()
+project = QgsProject.instance()
+read = project.read(sys.argv[1])
+found = [node for node in project.layerTreeRoot().findLayers()]
+drawn = [node.layer() for node in found if node.isVisible()]
+settings = QgsMapSettings()
+settings.setLayers(drawn)
+settings.setOutputSize(QSize(480, 320))
+settings.setDestinationCrs(project.crs())
+settings.setExtent(drawn[-1].extent())
+job = QgsMapRendererParallelJob(settings)
+job.start()
+job.waitForFinished()
+job.renderedImage().save(sys.argv[2])
+valid = {node.name(): node.layer() is not None and node.layer().isValid() for node in found}
+print(json.dumps({"read": read, "crs": project.crs().authid(), "valid": valid}))
+project.removeAllMapLayers()
+app.exitQgis()
+"""
+
+
+PYQGIS = pathlib.Path("/usr/lib/python3/dist-packages/qgis")
+
+
+@pytest.mark.skipif(not PYQGIS.is_dir(), reason="QGIS with its Python is not installed")
+def test_qgis_opens_and_draws_the_project_where_it_was_moved(
+    written: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    moved = shutil.copytree(written, tmp_path / "moved")
+    ask = ["/usr/bin/python3", "-c", ASK_QGIS, str(moved / "damagediff.qgz"), str(tmp_path / "map.png")]
+    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(ask, capture_output=True, text=True, env=home, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["read"] and told["crs"] == "EPSG:32638" and len(told["valid"]) == 10
+    assert all(told["valid"].values())
+    with PillowImage.open(tmp_path / "map.png") as image:
+        seen = np.asarray(image.convert("RGB")).astype(int)
+    orange = (np.abs(seen - gis_styles.ORANGE).max(-1) < 8).sum()
+    assert orange > 300 and seen.std() > 20
 
 
 # ---- commands -----------------------------------------------------------------------------------
