@@ -26,10 +26,15 @@ def jpeg_bytes(rgb: ByteArray, quality: int) -> bytes:
     """`rgb` as a JPEG file, colours at full resolution."""
     target = io.BytesIO()
     # Optimised tables need the whole file in one buffer, and Pillow's is too small for pictures of noise.
-    ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2 * rgb.size)
-    PillowImage.fromarray(np.ascontiguousarray(rgb)).save(
-        target, "JPEG", quality=quality, subsampling=0, optimize=True
-    )
+    # Its size is given back at once: a PNG that is written later is cut into chunks of it.
+    usual = ImageFile.MAXBLOCK
+    ImageFile.MAXBLOCK = max(usual, 2 * rgb.size)
+    try:
+        PillowImage.fromarray(np.ascontiguousarray(rgb)).save(
+            target, "JPEG", quality=quality, subsampling=0, optimize=True
+        )
+    finally:
+        ImageFile.MAXBLOCK = usual
     return target.getvalue()
 
 

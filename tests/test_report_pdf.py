@@ -85,7 +85,7 @@ def body(page: pypdf.PageObject) -> str:
 class Spoken(HTMLParser):
     """What a page says, by row of a table or by paragraph, in order, without what only moves on a screen."""
 
-    SILENT = frozenset({"script", "style", "title", "svg"})
+    SILENT = frozenset({"script", "style", "title", "svg", "fieldset"})
     LINES = frozenset({"p", "li", "tr", "dt", "dd", "h1", "h2", "h3", "figcaption", "summary"})
 
     def __init__(self, page: str) -> None:
@@ -99,7 +99,7 @@ class Spoken(HTMLParser):
         screen = (
             "hidden" in given
             or given.get("aria-hidden") == "true"
-            or given.get("class") in ("skip", "buttons", "status")
+            or given.get("class") in ("skip", "buttons", "status", "how", "copy")
         )
         if tag not in test_report.VOID:
             self.open.append((tag, tag in self.SILENT or screen))

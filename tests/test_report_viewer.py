@@ -20,6 +20,7 @@ from damagediff import (
     report_cards,
     report_embed,
     report_layers,
+    report_pictures,
     summary,
     types,
     wording,
@@ -200,3 +201,15 @@ def test_a_fragment_without_credits_is_refused(credits_: tuple[str | None, str |
     report.check(True, ("© A", "© B"))
     with pytest.raises(SettingsError, match=option):
         report.check(True, credits_)
+
+
+def test_a_figure_has_the_same_bytes_before_and_after_a_report() -> None:
+    def png() -> bytes:
+        target = io.BytesIO()
+        PillowImage.fromarray(noise).save(target, "PNG")
+        return target.getvalue()
+
+    noise = np.random.default_rng(3).integers(0, 256, (600, 600, 3), np.uint8)
+    first = png()
+    assert len(report_pictures.jpeg_bytes(noise, 92)) > 65_536
+    assert png() == first

@@ -444,12 +444,16 @@ def test_two_runs_into_one_folder_do_not_mix(pair: tuple[Path, Path], tmp_path: 
 def test_pages_of_a_run_are_listed_and_drawn_again(pair: tuple[Path, Path], tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "again"
     credit = ("--before-credit", "© A", "--after-credit", "© B")
-    done = invoke("compare", *pair, "-o", run, "--figure", "news-1x1", "--animate", "webp", *credit)
+    done = invoke(
+        "compare", *pair, "-o", run, "--figure", "news-1x1", "--animate", "webp", "--embed", *credit
+    )
     pages = {f"figure_news-1x1{clean}.{kind}" for clean in ("", "_clean") for kind in ("png", "svg")}
     listed = {item["name"] for item in json.loads((run / "manifest.json").read_text())["outputs"]}
     assert pages <= listed
     moves = json.loads((run / "results.json").read_text())["verdict"] != "not comparable"
     assert ("figure_animation.webp" in listed) == moves == ("no moving picture" not in done.stderr)
+    news = {"embed.html", "embed_juxtapose.html", "embed_before.jpg", "embed_after.jpg"}
+    assert (news <= listed) == moves == ("nothing for a news page" not in done.stderr)
     done = invoke("report", run, "-o", out, "--figure", "a4")
     assert done.exit_code == 0, done.output
     drawn = contents(out)
@@ -462,6 +466,8 @@ def test_a_page_to_be_published_without_credits_is_refused_before_anything_is_co
 ) -> None:
     done = invoke("compare", *pair, "-o", tmp_path / "run", "--figure", "news-16x9", "--after-credit", "B")
     assert done.exit_code == 2 and "--before-credit" in done.stderr and "--after" not in done.stderr
+    done = invoke("compare", *pair, "-o", tmp_path / "run", "--embed")
+    assert done.exit_code == 2 and "--embed" in done.stderr and "--before-credit and --after" in done.stderr
     assert not (tmp_path / "run").exists()
     done = invoke("compare", *pair, "-o", tmp_path / "run", "--font", pair[0])
     assert done.exit_code == 3 and "not a TrueType or OpenType font" in done.stderr
