@@ -47,7 +47,8 @@ ALL_BLOCKS = """<html><body><header><h1>מבט על גנג'ה · گنجه 2020</
 <ul><li>first</li><li>second, שלום</li></ul>
 <ol><li>one</li></ol><dl><dt>Name</dt><dd>value</dd></dl>
 <table><caption>Table</caption><thead><tr><th>What</th><th class="n">Number</th></tr></thead>
-<tbody><tr><td>مستشفى</td><td class="n">12</td></tr><tr><td>plain</td><td class="n">3,400</td></tr></tbody></table>
+<tbody><tr><td>مستشفى</td><td class="n">12</td></tr>
+<tr><td>plain</td><td class="n">3,400</td></tr></tbody></table>
 </section></body></html>"""
 """A page with every kind of block that has words, and scripts from both sides."""
 
