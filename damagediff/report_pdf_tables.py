@@ -29,7 +29,7 @@ Row = list[Element]
 def table(element: Element, room: float) -> Iterator[Flowable]:
     """A table of the page, `room` points wide, its head repeated on every page."""
     heads = [list(row.elements) for part in element.all("thead") for row in part.all("tr")]
-    rows = [list(row.elements) for row in element.all("tr")]
+    rows = [list(row.elements) for row in element.all("tr") if row.text or any(row.all("img"))]
     for caption in element.all("caption"):
         yield lines.of(caption, words.style("caption"))
     if rows:
