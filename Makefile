@@ -22,7 +22,7 @@ INSTALL_PINNED = { $(PIP) --require-hashes --only-binary :all: -r $(PINS) 2>$(VE
 INSTALL_NEWEST = $(PIP) -e '.$(EXTRAS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs fuzz pictures
+.PHONY: help demo test check bench docs fuzz pictures audit
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile
@@ -51,6 +51,10 @@ fuzz: $(TEST)  ## broken pictures without number through info and compare (FUZZ=
 
 pictures: $(TEST)  ## show what figures and PDF pages changed (reports/pictures.html), and approve them
 	$(BIN)/python tests/approved.py --approve
+
+audit: $(TEST)  ## ask the vulnerability service of the package index about the locked versions (needs the network)
+	$(PIP) 'pip-audit>=2.9'
+	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements-test.lock
 
 docs: $(TEST)  ## check the documents: links, exit codes, settings, commands
 	$(BIN)/python -m pytest -q tests/test_docs.py
