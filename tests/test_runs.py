@@ -358,12 +358,26 @@ def outcomes(
         ),
         ("a,b\n1,2\n", "a,b\n1,3\n", "different", "line 2.b 2.0 → 3.0"),
         ("a,p_value\n1,.5\n", "a,p_value\n1,.502\n", "equal within the tolerance", "by 0.002 at most"),
+        ("a,measured\n1,7.2\n", "a,measured\n1,7.1\n", "equal within the tolerance", "by 0.01 at most"),
+        ("a,measured\n1,7.2\n", "a,measured\n1,7.0\n", "different", "7.2 → 7.0"),
+        ("a,measured\n1,7\n", "a,measured\n1,8\n", "different", "7.0 → 8.0"),
         ("a,b\n1,x\n", "a,b\n1,y\n", "different", "line 2.b x → y"),
         ("a,b\n1,2\n", "a,b\n1,2\n3,4\n", "different", "line 3 nothing → 2 entries"),
         ("a,b\n1,2\n", "a,c\n1,2\n", "different", "columns"),
         ("a,b\n1,2\n", "a,b\n1,2,3\n", "different", "cannot be read"),
     ],
-    ids=["last digit", "number", "rank", "word", "line more", "other column", "no table"],
+    ids=[
+        "last digit",
+        "number",
+        "rank",
+        "rounded",
+        "rounded more",
+        "whole",
+        "word",
+        "line more",
+        "other column",
+        "no table",
+    ],
 )
 def test_tables_are_compared_cell_by_cell(
     tmp_path: Path, old: str, new: str, outcome: str, says: str
