@@ -143,7 +143,7 @@ def test_place_and_manner_of_a_run_leave_no_trace(
         )
         assert done.returncode == 0, done.stderr
         found.append(contents(folder / "run"))
-    pages = {"report.pdf", "figure_news-1x1.svg", "figure_animation.webp"} if more == PAGES else set()
+    pages = {"report.pdf", "figure_news-1x1.svg"} if more == PAGES else set()
     assert found[0].keys() == found[1].keys() >= {"report.html", "figure.png", *pages}
     assert [name for name in found[0] if found[0][name] != found[1][name]] == []
     assert b"2020-10-11T00:00:00Z" in found[0]["manifest.json"]
