@@ -148,8 +148,8 @@ def test_place_and_manner_of_a_run_leave_no_trace(
     assert [name for name in found[0] if found[0][name] != found[1][name]] == []
     assert b"2020-10-11T00:00:00Z" in found[0]["manifest.json"]
     told = list(words(found[0]))
-    packed = {"comparison.zip/comparison.json"} | ({"report.pdf/2"} if more == PAGES else set())
-    assert packed <= {name for name, _ in told}
+    assert "comparison.zip/comparison.json" in {name for name, _ in told}
+    assert more != PAGES or any(name.startswith("report.pdf/") for name, _ in told)
     private = [b"someones-own", b"zx-someone", str(tmp_path).encode(), platform.node().encode()]
     for secret in (each for each in private if len(each) > 5):  # shorter ones come about by chance
         assert [name for name, data in told if secret in data] == []
@@ -164,9 +164,9 @@ def words(files: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
                 yield from ((f"{name}/{part}", archive.read(part)) for part in archive.namelist())
         if name.endswith(".pdf"):
             for k, stream in enumerate(re.findall(rb"stream\r?\n(.*?)endstream", data, re.DOTALL)):
-                with suppress(zlib.error, ValueError):
-                    packed = base64.a85decode(stream.strip().removesuffix(b"~>"))
-                    yield f"{name}/{k}", zlib.decompressobj().decompress(packed)
+                for unpacked in (bytes, lambda text: base64.a85decode(text.strip().removesuffix(b"~>"))):
+                    with suppress(zlib.error, ValueError):
+                        yield f"{name}/{k}", zlib.decompressobj().decompress(unpacked(stream))
 
 
 def test_what_changes_no_result_is_not_in_the_command() -> None:
