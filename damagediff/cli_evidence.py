@@ -53,9 +53,12 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
             f"{run}: {count} of its files or records do not agree; first {first.name}: {first.what}"
         )
     if different:
-        first_, why = different[0], ", by other versions" if others else ""
+        first_ = min(
+            different, key=lambda item: item.name.endswith(reproduce.DRAWN)
+        )  # what was measured first
+        why = " by other versions" if others else ""
         raise EvidenceError(
-            f"{run}: agrees with its manifest, but computed again{why} {len(different)} of {len(compared)} "
+            f"{run}: agrees with its manifest, but computed again{why}, {len(different)} of {len(compared)} "
             f"files would change; first {first_.name}: {first_.words}"
         )
     tell(f"{run}: agrees with its manifest, evidence id {found.manifest['evidence_id']}")

@@ -25,6 +25,8 @@ NUMBER_TOLERANCE = 1e-4
 RANK_TOLERANCE = 0.01
 RANKS = ("p_value", "as_high_share")
 """Numbers that are ranks among some hundred places: they jump where a score changes in its last digit."""
+ROUNDED = ("measured",)
+"""Numbers that are written with few digits, and may differ by one in the last of them."""
 RASTER_TOLERANCE = {"change_score.tif": 1e-3, "change_mask.tif": 0.0, "geometry.tif": 1e-2}
 """Largest difference of the score, of classes, and of places in pixels; images may differ by a grey level."""
 GREY_LEVELS = 1.0
@@ -213,16 +215,23 @@ def _differences(first: Any, second: Any, key: str) -> Iterator[Difference]:
         for k, pair in enumerate(zip(first, second, strict=True)):
             yield from _differences(*pair, f"{key}[{k}]")
     elif first != second and not (first != first and second != second):  # NaN is what it was
-        allowed = RANK_TOLERANCE if key.rpartition(".")[2] in RANKS else NUMBER_TOLERANCE
-        yield Difference(key, first, second, _within(first, second, allowed))
+        yield Difference(key, first, second, _within(first, second, key.rpartition(".")[2]))
 
 
-def _within(first: Any, second: Any, allowed: float) -> float | None:
+def _within(first: Any, second: Any, name: str) -> float | None:
     """How far two numbers are apart where the tolerance allows it."""
     if not (_is_number(first) and _is_number(second)):
         return None
     apart = abs(first - second) / max(1.0, abs(first), abs(second))
-    return apart if apart <= allowed else None
+    rounded = name in ROUNDED and abs(first - second) < 1.5 * _last_digit(first, second)
+    allowed = RANK_TOLERANCE if name in RANKS else NUMBER_TOLERANCE
+    return apart if apart <= allowed or rounded else None
+
+
+def _last_digit(first: float, second: float) -> float:
+    """What one is worth in the last written digit of two numbers, 0 for whole ones."""
+    digits = max(len(repr(value).partition(".")[2].rstrip("0")) for value in (first, second))
+    return 10.0**-digits if digits else 0.0
 
 
 def _is_number(value: Any) -> bool:

@@ -33,6 +33,7 @@ from damagediff import (
     reviewing,
     runs,
     saved,
+    signatures,
     states,
     types,
     verify,
@@ -334,7 +335,7 @@ def test_rejected_regions_stay_listed_as_rejected() -> None:
 
 
 def test_signatures_of_earlier_states_are_kept_and_checked(run: Path, write: Callable[..., Path]) -> None:
-    proof = b"\x00OpenTimestamps " + digests.hashlib.sha256((run / "manifest.json").read_bytes()).digest()
+    proof = signatures.OTS_HEAD + bytes.fromhex(digests.entry(run / "manifest.json")["sha256"])
     (run / "manifest.json.ots").write_bytes(proof)
     reviewing.add(run, write(said(region())))
     assert not (run / "manifest.json.ots").exists()

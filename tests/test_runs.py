@@ -143,13 +143,13 @@ def test_place_and_manner_of_a_run_leave_no_trace(
         )
         assert done.returncode == 0, done.stderr
         found.append(contents(folder / "run"))
-    pages = {"report.pdf", "figure_news-1x1.svg", "figure_animation.webp"} if more == PAGES else set()
+    pages = {"report.pdf", "figure_news-1x1.svg"} if more == PAGES else set()
     assert found[0].keys() == found[1].keys() >= {"report.html", "figure.png", *pages}
     assert [name for name in found[0] if found[0][name] != found[1][name]] == []
     assert b"2020-10-11T00:00:00Z" in found[0]["manifest.json"]
     told = list(words(found[0]))
-    packed = {"comparison.zip/comparison.json"} | ({"report.pdf/2"} if more == PAGES else set())
-    assert packed <= {name for name, _ in told}
+    assert "comparison.zip/comparison.json" in {name for name, _ in told}
+    assert more != PAGES or any(name.startswith("report.pdf/") for name, _ in told)
     private = [b"someones-own", b"zx-someone", str(tmp_path).encode(), platform.node().encode()]
     for secret in (each for each in private if len(each) > 5):  # shorter ones come about by chance
         assert [name for name, data in told if secret in data] == []
@@ -164,9 +164,9 @@ def words(files: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
                 yield from ((f"{name}/{part}", archive.read(part)) for part in archive.namelist())
         if name.endswith(".pdf"):
             for k, stream in enumerate(re.findall(rb"stream\r?\n(.*?)endstream", data, re.DOTALL)):
-                with suppress(zlib.error, ValueError):
-                    packed = base64.a85decode(stream.strip().removesuffix(b"~>"))
-                    yield f"{name}/{k}", zlib.decompressobj().decompress(packed)
+                for unpacked in (bytes, lambda text: base64.a85decode(text.strip().removesuffix(b"~>"))):
+                    with suppress(zlib.error, ValueError):
+                        yield f"{name}/{k}", zlib.decompressobj().decompress(unpacked(stream))
 
 
 def test_what_changes_no_result_is_not_in_the_command() -> None:
@@ -358,12 +358,26 @@ def outcomes(
         ),
         ("a,b\n1,2\n", "a,b\n1,3\n", "different", "line 2.b 2.0 → 3.0"),
         ("a,p_value\n1,.5\n", "a,p_value\n1,.502\n", "equal within the tolerance", "by 0.002 at most"),
+        ("a,measured\n1,7.2\n", "a,measured\n1,7.1\n", "equal within the tolerance", "by 0.01 at most"),
+        ("a,measured\n1,7.2\n", "a,measured\n1,7.0\n", "different", "7.2 → 7.0"),
+        ("a,measured\n1,7\n", "a,measured\n1,8\n", "different", "7.0 → 8.0"),
         ("a,b\n1,x\n", "a,b\n1,y\n", "different", "line 2.b x → y"),
         ("a,b\n1,2\n", "a,b\n1,2\n3,4\n", "different", "line 3 nothing → 2 entries"),
         ("a,b\n1,2\n", "a,c\n1,2\n", "different", "columns"),
         ("a,b\n1,2\n", "a,b\n1,2,3\n", "different", "cannot be read"),
     ],
-    ids=["last digit", "number", "rank", "word", "line more", "other column", "no table"],
+    ids=[
+        "last digit",
+        "number",
+        "rank",
+        "rounded",
+        "rounded more",
+        "whole",
+        "word",
+        "line more",
+        "other column",
+        "no table",
+    ],
 )
 def test_tables_are_compared_cell_by_cell(
     tmp_path: Path, old: str, new: str, outcome: str, says: str
