@@ -307,14 +307,16 @@ def _measure_and_write(
             found = replace(found, full=full)
             return core, found, before8[inner], after8[inner], both[inner[1:]]
 
-        parts = []
-        for done, result in enumerate(tiles.map_ordered(one, windows, scene.executor, ahead=4)):
-            core, found, before8, after8, both = result
-            canvas.put(core, before8, after8, both)
-            parts.append((core, found))
-            scene.progress("measuring change", (done + 1) / len(windows))
+        def parts() -> Iterator[tuple[Window, Measures]]:
+            for done, result in enumerate(tiles.map_ordered(one, windows, scene.executor, ahead=4)):
+                core, found, before8, after8, both = result
+                canvas.put(core, before8, after8, both)
+                yield core, found
+                scene.progress("measuring change", (done + 1) / len(windows))
+
+        measures = diff.assemble(grid_.shape, parts())
     drawn = pictures.finish(canvas.before, canvas.after, canvas.valid, canvas.reduction, scene.shown)
-    return diff.assemble(grid_.shape, parts), drawn
+    return measures, drawn
 
 
 def _crops(

@@ -144,6 +144,14 @@ class TrustSettings:
     it the report says that neither was measured."""
 
 
+@dataclass(frozen=True)
+class WriteSettings:
+    """The rasters of a run; see docs/performance.md."""
+
+    compression: Literal["deflate", "zstd", "none"] = "deflate"
+    """Of the GeoTIFFs, without loss: deflate is read everywhere, zstd takes half its time, none most room."""
+
+
 FigurePreset = Literal["news-16x9", "news-1x1", "news-9x16", "a4", "a3-map"]
 """Pages that a figure can be made for."""
 
@@ -182,6 +190,7 @@ class Settings:
     summary: SummarySettings = field(default_factory=SummarySettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
+    write: WriteSettings = field(default_factory=WriteSettings)
     sensor: Literal["optical", "sar"] = "optical"
     """What took the images; sar: one band of radar, speckled, compared by its log-ratio."""
     seed: int = 20201011
@@ -307,6 +316,7 @@ _STAGES: dict[str, Any] = {
     "summary": SummarySettings,
     "trust": TrustSettings,
     "report": ReportSettings,
+    "write": WriteSettings,
 }
 
 
