@@ -2,11 +2,11 @@
 
 python benchmarks/startup.py --data DIR [--side 1000] [--repeats 7] [--out FILE.json]
 
-Each command runs in a process of its own, in turn with the others; figures are medians. ``help``:
-`damagediff --help`, against ``click``: `python -c "import click"`. ``run``: `damagediff compare --no-selftest`
-of a pair of 1,000 px, texture from DIR, from the paths to the finished folder, against ``figure``: importing
-the libraries that a run needs, and drawing one empty figure as PNG. Processor time says more than wall clock
-on a busy machine. Needs Linux.
+Each command runs in a process of its own, in turn with the others; figures are medians. ``help``: `damagediff
+--help`, against ``click``: `python -c "import click"`. ``run``: `damagediff compare --no-selftest` of a pair
+of 1,000 px, texture from DIR, from the paths to the finished folder, against ``figure``: importing the
+libraries that a run needs, and drawing one empty figure as PNG. Processor time says more than wall clock on a
+busy machine. Needs Linux.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import _scale_pair
 import numpy as np
 
 FIGURE = (
-    "import io, affine, click, cv2, jinja2, numpy, PIL.Image, pydantic, pyproj, rasterio, reportlab.platypus, "
-    "scipy.ndimage, scipy.optimize, scipy.fft, shapely, matplotlib.figure; "
+    "import io, affine, click, cv2, jinja2, numpy, PIL.Image, pydantic, pyproj, rasterio, "
+    "reportlab.platypus, scipy.ndimage, scipy.optimize, scipy.fft, shapely, matplotlib.figure; "
     "matplotlib.figure.Figure().savefig(io.BytesIO(), format='png')"
 )
 GOALS = {"help": ("click", 3.0), "run": ("figure", 6.0)}
@@ -68,7 +68,9 @@ def measured(pair: tuple[Path, Path], repeats: int, scratch: Path) -> dict[str, 
         for name, command in commands.items():
             taken[name].append(_processes.measured(command, scratch / "log"))
     return {
-        name: {kind: float(np.median([getattr(one, kind) for one in own[1:]])) for kind in ("wall_s", "cpu_s")}
+        name: {
+            kind: float(np.median([getattr(one, kind) for one in own[1:]])) for kind in ("wall_s", "cpu_s")
+        }
         for name, own in taken.items()
     }
 

@@ -30,6 +30,7 @@ from . import (
     graphics,
     looking,
     measuring,
+    memory,
     notes,
     pictures,
     radar,
@@ -145,6 +146,7 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
     # The pool has the threads: nested ones only fight over cores, and their number shows in the last bits.
     cv2.setNumThreads(1)
     pair = open_pair(case, settings)
+    settings = memory.fitted(settings, pair.grid.shape, len(pair.roles))
     where = areas.read(case.exclude, case.aoi, pair.before, pair.grid, settings.read)
     if case.stable is not None:
         where = replace(where, stable=areas.read_place(case.stable, pair.before, pair.grid, settings.read))

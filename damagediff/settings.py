@@ -199,6 +199,8 @@ class Settings:
     """Threads; 0: one for each core. Does not change the result."""
     tile_px: int = 1024
     """Side of a tile, a multiple of 16. Does not change the result."""
+    max_memory_mib: int | None = None
+    """What all processes of a run may take together: threads and tiles are chosen to fit. None: no limit."""
 
     def __post_init__(self) -> None:
         for key, (low, high) in RANGE.items():
@@ -249,6 +251,7 @@ RANGE: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "workers": (0, 4096),
     "tile_px": (64, 16_384),
+    "max_memory_mib": (64, 1e9),
 }
 """Least and largest value accepted; a typing mistake should not look like a result."""
 
