@@ -1,4 +1,7 @@
-"""The command line: arguments to values, one call, a few lines of output, an exit code."""
+"""The command line: arguments to values, one call, a few lines of output, an exit code.
+
+Each command imports what it needs, so that help and a mistyped option are answered at once.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__, case_file, cli_cases, cli_evidence, cli_gis, cli_options, cli_values
+from . import __version__, cli_evidence, cli_gis, cli_options
 from . import settings as options
 from .cli_options import PATH
 from .cut import Wish
 from .errors import AlignmentRefused, DamagediffError, InputError, SettingsError
-from .types import Alignment, Case, Comparison, Source
+
+if TYPE_CHECKING:
+    from .types import Alignment, Case, Comparison
 
 EXAMPLES = """
 \b
@@ -151,6 +156,8 @@ def compare(before: Path, after: Path | None, out: Path | None, **given: Any) ->
     Exit codes: 0 done, 2 usage or settings, 3 an input cannot be used,
     4 alignment refused (the report says why), 6 an output cannot be written.
     """
+    from . import case_file, cli_cases, cli_values
+
     if after is None and before.suffix.lower() == case_file.SUFFIX:
         case, settings, given = cli_cases.load(before, given | {"out": out})
         with cli_cases.in_keys(before.name):
@@ -199,6 +206,8 @@ def batch(cases: tuple[Path, ...], out: Path, **given: Any) -> None:
 
     Exit codes: 0 all done, 1 some could not be compared (the summary says which), 3 a table cannot be read.
     """
+    from . import cli_cases
+
     cli_cases.run(cases, out, given, _tell)
 
 
@@ -214,7 +223,8 @@ def split(picture: Path, out: Path, **given: Any) -> None:
     A picture on which no two panels show the same place is refused with exit code 3; candidates.png then
     shows what was considered.
     """
-    from . import evidence, folders, json_text, splitting, versions
+    from . import cli_values, evidence, folders, json_text, splitting, versions
+    from .types import Source
 
     started, settings = datetime.now(UTC), cli_values.settings(given)
     evidence.created(started)
@@ -245,7 +255,8 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
 
     Exit codes as for compare; nothing is written when the alignment is refused.
     """
-    from . import case_files, folders, json_text, notes, outputs, pipeline
+    from . import case_files, cli_values, folders, json_text, notes, outputs, pipeline
+    from .types import Case
 
     sources = cli_values.source("before", before, given), cli_values.source("after", after, given)
     case = Case(*sources, tie_points=given["tie_points"], exclude=given["exclude"])
@@ -268,6 +279,9 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
 @cli_options.settings_options
 def demo(out: Path, **given: Any) -> None:
     """Compare the shipped SYNTHETIC sample pair."""
+    from . import cli_values
+    from .types import Case, Source
+
     folder = _samples()
     case = Case(
         before=Source(folder / "ganja_before.tif", credit="damagediff (synthetic)"),
@@ -287,6 +301,7 @@ def demo(out: Path, **given: Any) -> None:
 def info(images: tuple[Path, ...], show_private: bool, accept_damaged: bool, as_json: bool) -> None:
     """Say what each IMAGE is and what its file tells, without comparing anything."""
     from . import file_facts, outputs, raster, summary
+    from .types import Source
 
     read = options.ReadSettings(accept_damaged=accept_damaged)
     inspected = [raster.inspect(Source(path), read) for path in images]
@@ -305,6 +320,8 @@ def info(images: tuple[Path, ...], show_private: bool, accept_damaged: bool, as_
 @cli_options.settings_options
 def show_settings(**given: Any) -> None:
     """Print all settings as TOML, with what was given in place."""
+    from . import cli_values
+
     click.echo(options.to_toml(cli_values.settings(given)), nl=False)
 
 

@@ -27,6 +27,7 @@ HOW = (
     "as_json",
     "operator",
     "workers",
+    "max_memory",
     "seed",
     "settings_file",
     "overrides",

@@ -15,9 +15,12 @@ PATH = click.Path(readable=False, path_type=Path)
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Settings, a seed, and how many threads."""
+    """Settings, a seed, how many threads, and how much memory."""
     threads = click.option("--workers", type=click.IntRange(0), help="Threads; 0: one for each core.")
-    return batch_settings_options(threads(command))
+    memory = click.option(
+        "--max-memory", type=click.IntRange(64), metavar="MIB", help="Memory that all processes may take."
+    )
+    return batch_settings_options(threads(memory(command)))
 
 
 def batch_settings_options(command: Callable[..., Any]) -> Callable[..., Any]:

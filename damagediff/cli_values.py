@@ -20,6 +20,7 @@ def settings(given: dict[str, Any]) -> options.Settings:
     keys = {
         "seed": "seed",
         "workers": "workers",
+        "max_memory": "max_memory_mib",
         "model": "align.model",
         "max_shift": "align.max_shift_px",
         "grade_scale": "buildings.grade_scale",

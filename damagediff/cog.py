@@ -25,6 +25,13 @@ from .errors import OutputError
 from .types import BoolArray, Grid, Window
 
 _BLOCK_PX = 512
+Compression = Literal["deflate", "zstd", "none"]
+_PACKED: dict[str, dict[str, Any]] = {
+    "deflate": {"COMPRESS": "DEFLATE", "LEVEL": 3},
+    "zstd": {"COMPRESS": "ZSTD", "LEVEL": 3},
+    "none": {"COMPRESS": "NONE"},
+}
+"""GDAL's words, with levels chosen by measurement: docs/performance.md."""
 
 FULL_BYTES = 1_000_000
 """A disk with less room is full: one block of a picture no longer fits."""
@@ -60,6 +67,11 @@ class Writer:
     """Of overviews: nearest for classes."""
     colours: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     """Red, green, blue of each value of one uint8 band of classes; values without one are black."""
+    compression: Compression = "deflate"
+    predictor: bool = True
+    """Whether neighbours are taken off each other first: pictures shrink, maps of repeated values do not."""
+    threads: int = 1
+    """That compress; the bytes are the same."""
 
     def __post_init__(self) -> None:
         self._masked = self.nodata is None and np.dtype(self.dtype).kind != "f"
@@ -133,9 +145,10 @@ class Writer:
         _add_statistics(tiled)
         with door.quiet():
             rasterio.shutil.copy(
-                tiled, cog, driver="COG", COMPRESS="DEFLATE", LEVEL=6, PREDICTOR="YES",
+                tiled, cog, driver="COG", **_PACKED[self.compression],
+                PREDICTOR="YES" if self.predictor and self.compression != "none" else "NO",
                 BLOCKSIZE=_BLOCK_PX, OVERVIEWS="AUTO", OVERVIEW_RESAMPLING=self.resampling.upper(),
-                NUM_THREADS=1, BIGTIFF="IF_SAFER", STATISTICS="AUTO",
+                NUM_THREADS=self.threads, BIGTIFF="IF_SAFER", STATISTICS="AUTO",
             )  # fmt: skip
         _check_same(tiled, cog)
         os.replace(cog, self.path)

@@ -7,10 +7,16 @@ a raster can lead GDAL to other files, to the network, or to other pixels than i
 from __future__ import annotations
 
 import os
+import sys
+
+SCAN_CACHE_MIB, BLOCK_CACHE_MIB = 256, 64
+"""Decoded pixels that GDAL keeps, in one process: of formats that are decoded from their top, so that it does
+not begin there for each window; of blocks, two rows of a picture 16,384 px wide, read or written."""
 
 HARDENED = {
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
-    "GDAL_CACHEMAX": "256",
+    # Elsewhere than on Linux this process decodes all formats itself.
+    "GDAL_CACHEMAX": str(BLOCK_CACHE_MIB if sys.platform == "linux" else SCAN_CACHE_MIB),
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
     "GDAL_HTTP_PROXY": "127.0.0.1:9",

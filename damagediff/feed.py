@@ -168,6 +168,10 @@ class Feed:
 
     def read_mirrored(self, window: Window, shape: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
         """Like `read`, with what lies outside the grid of `shape` mirrored back into it."""
+        if window.row >= 0 <= window.col and (
+            window.row + window.rows <= shape[0] and window.col + window.cols <= shape[1]
+        ):
+            return self.read(window)
         rows = resample.mirrored(window.row, window.rows, shape[0])
         cols = resample.mirrored(window.col, window.cols, shape[1])
         inside = Window(int(rows.min()), int(cols.min()), int(np.ptp(rows)) + 1, int(np.ptp(cols)) + 1)

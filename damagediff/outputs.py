@@ -20,7 +20,7 @@ FORMAT = 1
 """Version of results.json and manifest.json: raised when a key that is relied upon changes its meaning."""
 
 
-HOW = ("workers", "tile_px")
+HOW = ("workers", "tile_px", "max_memory_mib")
 """Settings that only say how the work is cut up."""
 
 

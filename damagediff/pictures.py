@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from .types import Array, BoolArray, ByteArray, FloatArray, Grid, Pictures, Window
@@ -37,10 +38,11 @@ class Canvas:
 
 
 def _means(data: Array, k: int) -> FloatArray:
+    """Means over k x k blocks of whole numbers, k a power of two: exact, as float32 holds their sums."""
     rows, cols = data.shape[1:]
-    padded = np.pad(data, ((0, 0), (0, -rows % k), (0, -cols % k)), mode="edge")
-    blocks = padded.reshape(len(data), padded.shape[1] // k, k, padded.shape[2] // k, k)
-    return blocks.mean((2, 4), dtype=np.float64).astype(np.float32)
+    padded = np.pad(data, ((0, 0), (0, -rows % k), (0, -cols % k)), mode="edge").astype(np.float32)
+    size = (padded.shape[2] // k, padded.shape[1] // k)
+    return np.stack([cv2.resize(band, size, interpolation=cv2.INTER_AREA) for band in padded])
 
 
 def finish(
@@ -82,11 +84,10 @@ def _limits(band: Array, valid: BoolArray) -> tuple[float, float]:
 
 def draw(data: Array, shown: tuple[int, ...], stretch: tuple[tuple[float, float], ...]) -> ByteArray:
     """(rows, cols, 3) RGB of the `shown` bands, each between its own black and white."""
-    bands = [
-        np.clip((data[band] - low) * (255 / (high - low)) + 0.5, 0, 255)
-        for band, (low, high) in zip(shown, stretch, strict=True)
-    ]
-    return np.stack(bands, -1).astype(np.uint8)
+    picture = np.empty((*data.shape[1:], len(shown)), np.uint8)
+    for k, (band, (low, high)) in enumerate(zip(shown, stretch, strict=True)):
+        picture[..., k] = np.clip((data[band] - low) * (255 / (high - low)) + 0.5, 0, 255)
+    return picture
 
 
 def around(bbox_rc: tuple[int, int, int, int], shape: tuple[int, int]) -> Window:

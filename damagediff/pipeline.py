@@ -30,6 +30,7 @@ from . import (
     graphics,
     looking,
     measuring,
+    memory,
     notes,
     pictures,
     radar,
@@ -145,6 +146,7 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
     # The pool has the threads: nested ones only fight over cores, and their number shows in the last bits.
     cv2.setNumThreads(1)
     pair = open_pair(case, settings)
+    settings = memory.fitted(settings, pair.grid.shape, len(pair.roles))
     where = areas.read(case.exclude, case.aoi, pair.before, pair.grid, settings.read)
     if case.stable is not None:
         where = replace(where, stable=areas.read_place(case.stable, pair.before, pair.grid, settings.read))
@@ -307,14 +309,16 @@ def _measure_and_write(
             found = replace(found, full=full)
             return core, found, before8[inner], after8[inner], both[inner[1:]]
 
-        parts = []
-        for done, result in enumerate(tiles.map_ordered(one, windows, scene.executor, ahead=4)):
-            core, found, before8, after8, both = result
-            canvas.put(core, before8, after8, both)
-            parts.append((core, found))
-            scene.progress("measuring change", (done + 1) / len(windows))
+        def parts() -> Iterator[tuple[Window, Measures]]:
+            for done, result in enumerate(tiles.map_ordered(one, windows, scene.executor, ahead=4)):
+                core, found, before8, after8, both = result
+                canvas.put(core, before8, after8, both)
+                yield core, found
+                scene.progress("measuring change", (done + 1) / len(windows))
+
+        measures = diff.assemble(grid_.shape, parts())
     drawn = pictures.finish(canvas.before, canvas.after, canvas.valid, canvas.reduction, scene.shown)
-    return diff.assemble(grid_.shape, parts), drawn
+    return measures, drawn
 
 
 def _crops(

@@ -52,7 +52,18 @@ def image_writer(path: Path, image: Image, scene: Scene) -> cog.Writer:
     """A GeoTIFF for one image on the working grid, that names its source."""
     roles = scene.pair.roles
     tags = {"DAMAGEDIFF_SOURCE_SHA256": image.sha256}
-    return cog.Writer(path, scene.pair.grid, len(roles), image.dtype, descriptions=roles, tags=tags)
+    return cog.Writer(
+        path, scene.pair.grid, len(roles), image.dtype, descriptions=roles, tags=tags, **_how(scene)
+    )
+
+
+def _how(scene: Scene) -> dict[str, Any]:
+    """How rasters of this run are compressed."""
+    settings = scene.settings
+    return {
+        "compression": settings.write.compression,
+        "threads": settings.workers or tiles.available_cores(),
+    }
 
 
 def as_type(data: FloatArray, dtype: str) -> npt.NDArray[Any]:
@@ -69,7 +80,13 @@ def write_change(scene: Scene, change: ChangeMap, folder: Path) -> None:
     on = scene.pair.grid
     with (
         cog.Writer(
-            folder / "change_score.tif", on, 1, "float32", descriptions=("change score 0..1",)
+            folder / "change_score.tif",
+            on,
+            1,
+            "float32",
+            descriptions=("change score 0..1",),
+            predictor=False,
+            **_how(scene),
         ) as score,
         cog.Writer(
             folder / "change_mask.tif",
@@ -80,11 +97,19 @@ def write_change(scene: Scene, change: ChangeMap, folder: Path) -> None:
             resampling="nearest",
             descriptions=("0 no change above the limit, 1 structural, 2 other, 255 not analysed",),
             colours=MASK_COLOURS,
+            predictor=False,
+            **_how(scene),
         ) as mask,
     ):
-        for window in tiles.plan(on.shape, scene.settings.tile_px):
+
+        def one(window: Window) -> None:
             score.write(window, diff.to_pixels(change.score, window)[None])
             mask.write(window, diff.to_pixels(change.changed, window)[None])
+
+        for _ in tiles.map_ordered(
+            one, tiles.plan(on.shape, scene.settings.tile_px), scene.executor, ahead=4
+        ):
+            pass
 
 
 def write_geometry(scene: Scene, folder: Path) -> None:
@@ -97,5 +122,5 @@ def write_geometry(scene: Scene, folder: Path) -> None:
     delivered = np.where(inside, raster.delivered_from_shown(image, shown), np.nan)
     sampled = Grid((rows, cols), on.transform @ Affine.scale(GEOMETRY_PX), on.crs, None)
     names = ("row in the after file, px", "column in the after file, px")
-    with cog.Writer(folder / "geometry.tif", sampled, 2, "float32", descriptions=names) as out:
+    with cog.Writer(folder / "geometry.tif", sampled, 2, "float32", descriptions=names, **_how(scene)) as out:
         out.write(Window(0, 0, rows, cols), np.moveaxis(delivered, -1, 0).astype(np.float32))

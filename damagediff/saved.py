@@ -30,7 +30,8 @@ OLDEST = (1980, 1, 1, 0, 0, 0)
 """The time that every entry gets: a ZIP file knows none before."""
 MAX_BYTES = 4_000_000_000
 """Of everything unpacked."""
-LEVEL = 6
+LEVEL = 2
+"""Smaller than at 6, on pictures and scores, in less time (docs/performance.md)."""
 
 
 @cache

@@ -144,6 +144,14 @@ class TrustSettings:
     it the report says that neither was measured."""
 
 
+@dataclass(frozen=True)
+class WriteSettings:
+    """The rasters of a run; see docs/performance.md."""
+
+    compression: Literal["deflate", "zstd", "none"] = "deflate"
+    """Of the GeoTIFFs, without loss: deflate is read everywhere, zstd takes half its time, none most room."""
+
+
 FigurePreset = Literal["news-16x9", "news-1x1", "news-9x16", "a4", "a3-map"]
 """Pages that a figure can be made for."""
 
@@ -182,6 +190,7 @@ class Settings:
     summary: SummarySettings = field(default_factory=SummarySettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
+    write: WriteSettings = field(default_factory=WriteSettings)
     sensor: Literal["optical", "sar"] = "optical"
     """What took the images; sar: one band of radar, speckled, compared by its log-ratio."""
     seed: int = 20201011
@@ -190,6 +199,8 @@ class Settings:
     """Threads; 0: one for each core. Does not change the result."""
     tile_px: int = 1024
     """Side of a tile, a multiple of 16. Does not change the result."""
+    max_memory_mib: int | None = None
+    """What all processes of a run may take together: threads and tiles are chosen to fit. None: no limit."""
 
     def __post_init__(self) -> None:
         for key, (low, high) in RANGE.items():
@@ -240,6 +251,7 @@ RANGE: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "workers": (0, 4096),
     "tile_px": (64, 16_384),
+    "max_memory_mib": (64, 1e9),
 }
 """Least and largest value accepted; a typing mistake should not look like a result."""
 
@@ -307,6 +319,7 @@ _STAGES: dict[str, Any] = {
     "summary": SummarySettings,
     "trust": TrustSettings,
     "report": ReportSettings,
+    "write": WriteSettings,
 }
 
 

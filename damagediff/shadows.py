@@ -50,7 +50,8 @@ def votes(rgb: FloatArray, valid: BoolArray) -> FloatArray | None:
     for percent in DEEP_PERCENTILES:
         deep = level < np.percentile(level[valid], percent)
         lit = (level >= np.percentile(level[valid], percent + GAP_PERCENT)) & valid
-        kinds = _darker(level, lit), _coloured(data, lit), _rough(level, lit)
+        weight = cv2.GaussianBlur(lit.astype(np.float32), (0, 0), GROUND_PX)
+        kinds = _darker(level, lit, weight), _coloured(data, lit, weight), _rough(level, lit)
         found.append([_pull(kind, deep.astype(np.float32), taper) for kind in kinds])
     return np.array(found)
 
@@ -74,24 +75,23 @@ def direction(windows: Sequence[FloatArray]) -> Shadows | None:
     return Shadows(towards, error, strength, len(vectors))
 
 
-def _local_mean(values: FloatArray, lit: BoolArray) -> FloatArray:
-    """Mean of lit pixels around, at every pixel."""
-    weight = cv2.GaussianBlur(lit.astype(np.float32), (0, 0), GROUND_PX)
+def _local_mean(values: FloatArray, lit: BoolArray, weight: FloatArray) -> FloatArray:
+    """Mean of lit pixels around, at every pixel; `weight` is `lit` blurred."""
     total = cv2.GaussianBlur(np.where(lit, values, np.float32(0)), (0, 0), GROUND_PX)
     return np.asarray(total / (weight + np.float32(1e-6)))
 
 
-def _darker(level: FloatArray, lit: BoolArray) -> FloatArray:
-    return np.where(lit, np.maximum(_local_mean(level, lit) - level, 0), np.float32(0))
+def _darker(level: FloatArray, lit: BoolArray, weight: FloatArray) -> FloatArray:
+    return np.where(lit, np.maximum(_local_mean(level, lit, weight) - level, 0), np.float32(0))
 
 
-def _coloured(data: FloatArray, lit: BoolArray) -> FloatArray:
+def _coloured(data: FloatArray, lit: BoolArray, weight: FloatArray) -> FloatArray:
     """How far hue and saturation are from those around."""
     total = data.sum(0) + np.float32(0.02 * 3 * max(float(data.max()), 1e-6))
     apart = np.zeros(lit.shape, np.float32)
     for ratio in ((2 * data[1] - data[0] - data[2]) / total, (data[2] - data[0]) / total):
         soft = cv2.GaussianBlur(ratio, (0, 0), 1.0)
-        apart += np.square(soft - _local_mean(soft, lit))
+        apart += np.square(soft - _local_mean(soft, lit, weight))
     return np.where(lit, np.sqrt(apart), np.float32(0))
 
 

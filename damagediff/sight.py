@@ -6,6 +6,8 @@ mask of cloud that takes a destroyed street for one would be worse than none (do
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -179,10 +181,11 @@ def full_pixels(
 
 
 def _full(bands: FloatArray, shape: tuple[int, int]) -> ByteArray:
-    full = (bands >= SATURATED_GREY).all(0)
+    full = (functools.reduce(np.minimum, bands) >= SATURATED_GREY).astype(np.uint8)
     short = [(0, n * CELL - have) for n, have in zip(shape, full.shape, strict=True)]
-    whole: ByteArray = np.pad(full, short).reshape(shape[0], CELL, shape[1], CELL).sum((1, 3), dtype=np.uint8)
-    return whole
+    whole = np.pad(full, short)
+    rows = functools.reduce(np.add, (whole[k::CELL] for k in range(CELL)))
+    return np.asarray(functools.reduce(np.add, (rows[:, k::CELL] for k in range(CELL))))
 
 
 def shares(measures: Measures) -> Sight:

@@ -31,6 +31,7 @@ FLOOR = {
     "cells": 3,
     "footprints": 3,
     "hand_points": 3,
+    "memory": 3,
     "raster": 3,
     "scale": 3,
     "source_record": 3,

@@ -823,6 +823,18 @@ def write(path: Path, pixels: Pixels, valid: Pixels | None = None, **options: An
                 out.write(Window(row, col, *data.shape[1:]), data, None if valid is None else valid[part])
 
 
+@pytest.mark.parametrize("compression", ["deflate", "zstd", "none"])
+def test_threads_that_compress_change_no_byte_and_no_pixel(tmp_path: Path, compression: str) -> None:
+    pixels = np.random.default_rng(1).integers(0, 9, (3, *GRID.shape)).astype(np.uint8)
+    for threads in (1, 3):
+        write(tmp_path / f"{threads}.tif", pixels, compression=compression, threads=threads)
+    assert (tmp_path / "1.tif").read_bytes() == (tmp_path / "3.tif").read_bytes()
+    with rasterio.open(tmp_path / "1.tif") as out:
+        np.testing.assert_array_equal(out.read(), pixels)
+        told = out.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "none")
+    assert told.lower() == compression
+
+
 def test_writes_a_cog(tmp_path: Path) -> None:
     pixels = scene(GRID.shape)
     valid = np.indices(GRID.shape)[1] > 100
