@@ -13,7 +13,18 @@ import scenes
 from click.testing import CliRunner
 from test_cli import BURIED, TRUTH, UTM, as_bytes, houses
 
-from damagediff import case_files, cells, cli, outputs, pipeline, settings, stack_measure, synthetic, types
+from damagediff import (
+    case_files,
+    cells,
+    cli,
+    cli_values,
+    outputs,
+    pipeline,
+    settings,
+    stack_measure,
+    synthetic,
+    types,
+)
 from damagediff.errors import EvidenceError, InputError, SettingsError
 from damagediff.types import Case, Source
 
@@ -160,8 +171,8 @@ def test_baselines_that_cannot_be_older_are_refused(
     files: Callable[..., Path], look: Callable[..., types.Comparison], make_raster: Any, tmp_path: Path
 ) -> None:
     before, after = files("before.tif", (), 3), files("after.tif", (BURIED,), 4, TRUTH)
-    when = cli.cli_values.date("", "2020-10-04")
-    later = Source(files("later.tif", (), 7), *cli.cli_values.date("", "2020-10-05"))
+    when = cli_values.date("", "2020-10-04")
+    later = Source(files("later.tif", (), 7), *cli_values.date("", "2020-10-05"))
     case = Case(Source(before, *when), Source(after), baselines=(later,))
     with pytest.raises(InputError, match="later.tif: taken on 2020-10-05, after the before image"):
         pipeline.compare(case, settings.Settings(), tmp_path)
@@ -209,7 +220,7 @@ def test_the_command_line_hashes_baselines_and_stable_places(
 
 
 def test_a_case_with_baselines_survives_its_manifest(tmp_path: Path) -> None:
-    when = cli.cli_values.date("", "2019-05-01T10:30Z")
+    when = cli_values.date("", "2019-05-01T10:30Z")
     older = (Source(tmp_path / "a.tif", *when), Source(tmp_path / "b.tif", world_file=tmp_path / "b.tfw"))
     case = Case(
         Source(tmp_path / "c.tif"), Source(tmp_path / "d.tif"), stable=tmp_path / "s.png", baselines=older
