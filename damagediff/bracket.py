@@ -19,12 +19,18 @@ def check(before: Acquisition, after: Acquisition, event: Acquisition | None) ->
     -------
     Check
         Measured are the days from the event to the nearer image, negative when it lies outside. None is
-        passed without the dates, and on the very day of an image that is known to the day.
+        passed without the dates, on the very day of an image that is known to the day, and where the answer
+        stands on a date that may be of processing: the image may then be older than its date, by years.
     """
     if event is None or event.acquired is None:
         return Check(NAME, QUESTION, None, 0.0, UNIT, None, "no event date was stated (--event-date)")
     since, until = wording.apart(before, event), wording.apart(event, after)
     outside = _outside(since, until)
+    older = _may_be_older(before, after, since, until)
+    if older is not None:
+        words = f"stated {wording.date_iso(event)}; the date of the {older} image may be that of processing, "
+        words += "so the image may be older: state when it was taken"
+        return Check(NAME, QUESTION, None, 0.0, UNIT, None, words)
     if outside is not None:
         words = f"stated {wording.date_iso(event)}, {outside}: nothing seen here can be of that event"
         return Check(NAME, QUESTION, -_outside_days(since, until), 0.0, UNIT, False, words)
@@ -33,6 +39,17 @@ def check(before: Acquisition, after: Acquisition, event: Acquisition | None) ->
         words = f"stated {wording.date_iso(event)}; the date of the {missing} image is not known"
         return Check(NAME, QUESTION, None, 0.0, UNIT, None, words)
     return _inside(event, since, until)
+
+
+def _may_be_older(
+    before: Acquisition, after: Acquisition, since: timedelta | None, until: timedelta | None
+) -> str | None:
+    """The image that could undo the answer by being older than its date; None: the answer stands."""
+    if before.may_be_processing and since is not None and since <= timedelta(0):
+        return "before"
+    if after.may_be_processing and until is not None and until >= timedelta(0):
+        return "after"
+    return None
 
 
 def _inside(event: Acquisition, since: timedelta, until: timedelta) -> Check:

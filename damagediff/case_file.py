@@ -130,7 +130,7 @@ def read(path: Path) -> CaseTable:
     try:
         if path.stat().st_size > MAX_BYTES or not path.is_file():
             raise InputError(f"{name}: not a case file: no regular file of at most {MAX_BYTES:,} bytes")
-        values = tomllib.loads(path.read_bytes().decode("utf-8"))
+        values = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:

@@ -35,7 +35,8 @@ BASE_SECONDS, PIXELS_PER_SECOND = 15, 2_000_000
 """Processor time for one answer: the base, and all samples of the picture at a tenth of the slowest pace."""
 PATIENCE = 8
 """Wall clock that is waited in units of processor time: the machine may be busy."""
-START_SECONDS = 20
+START_SECONDS = 60
+"""Wall clock that is waited for a process to start; it takes milliseconds on a machine that is not busy."""
 MAX_ANSWER_BYTES = 64 << 20
 _MASK_BYTES = 1
 
@@ -280,7 +281,7 @@ class Server:
 
     def end(self, pid: int) -> int:
         """Stop a worker; the signal that ended it, or 0."""
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, KeyError):  # a late answer may be to another question
             return int(self.request({"end": pid})["signal"])
         return 0
 

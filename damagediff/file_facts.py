@@ -59,6 +59,14 @@ _TAG_PUBLIC = re.compile(
 _TAG_PRIVATE = re.compile(
     r"(user|owner|host|author|artist|creator|path|file|serial|gps|mail|phone|uuid)", re.IGNORECASE
 )
+_COMMENT_PUBLIC = re.compile(
+    r"CREATOR: [\w-]+ v[\d.]+( \(using IJG JPEG v\d+\w?\))?(, (default )?quality( = \d+)?)?"
+    r"|Lavc[\d.]*|LEAD Technologies Inc\. V[\d.]+\w?|File written by Adobe Photoshop[\s\w®?¨�.]{0,8}"
+    r"|(Created with |Edited with )?(The )?GIMP( [\d.]+)?|Optimized by JPEGmini [\d. \w-]{0,40}"
+    r"|Compressed by jpeg-recompress|Intel\(R\) JPEG Library[^A-Za-z]{0,40}|AppleMark",
+    re.IGNORECASE,
+)
+"""What programs write there by themselves. All else was typed by somebody, as in a PNG's comment."""
 Told = tuple[str, str, bool]
 """Name, value and whether the field is known to tell of the picture alone."""
 
@@ -149,7 +157,8 @@ def _raw(image: Image, blocks: Blocks) -> Iterator[Told]:
         name = keyword.decode("latin-1")
         yield f"PNG {name}", text.decode("utf-8", "replace"), name.lower() in _PNG_PUBLIC
     for content in blocks.of("comment"):
-        yield "JPEG comment", content.decode("utf-8", "replace"), True
+        words = content.decode("utf-8", "replace")
+        yield "JPEG comment", words, bool(_COMMENT_PUBLIC.fullmatch(words.strip("\0 \r\n\t")))
 
 
 def _of_tags(said: dict[str, str]) -> Iterator[Told]:

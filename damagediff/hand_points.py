@@ -47,7 +47,9 @@ def read(path: Path, before: Image, after: Image) -> HandPoints:
         raise InputError(f"{path.name}: not a readable CSV file: {error}") from None
     except (KeyError, TypeError, ValueError):
         columns = ", ".join(COLUMNS)
-        raise InputError(f"{path.name}: needs the columns {columns} with a number in each") from None
+        raise InputError(
+            f"{path.name}: needs the columns {columns}, with commas between, and a number in each"
+        ) from None
     if not MIN_POINTS <= len(values) <= MAX_POINTS:
         raise InputError(f"{path.name}: holds {len(values)} places, {MIN_POINTS} to {MAX_POINTS:,} needed")
     for image, rc in ((before, values[:, :2]), (after, values[:, 2:])):
@@ -55,8 +57,8 @@ def read(path: Path, before: Image, after: Image) -> HandPoints:
         if outside.any():
             line = int(np.flatnonzero(outside)[0]) + 2
             raise InputError(
-                f"{path.name}: line {line} lies outside {image.name}, which has {image.shape[0]} rows and "
-                f"{image.shape[1]} columns"
+                f"{path.name}: line {line} lies outside {image.as_counted}, which has "
+                f"{image.shape[0]} rows and {image.shape[1]} columns"
             )
     for image, rc in ((before, values[:, :2]), (after, values[:, 2:])):
         apart, nearest = spatial.KDTree(rc).query(rc, k=2)

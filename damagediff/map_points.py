@@ -85,6 +85,11 @@ def place(image: Image, path: Path) -> Image:
     a, b, d, e = fitted.matrix.ravel().tolist()
     c, f = (fitted.offset - fitted.matrix.sum(1) / 2).tolist()  # corners: half a pixel before the centres
     note = f"Its georeference is the analyst's, not the file's: {words(found)}."
+    if image.crop is not None:
+        x, y = image.crop.col, image.crop.row
+        note += (
+            f" Its pixels are counted from the corner of its panel, at column {x}, row {y} of the picture."
+        )
     return replace(
         image,
         transform=Affine(a, b, c, d, e, f),
@@ -129,8 +134,11 @@ def _columns(header: list[str], name: str) -> list[int]:
     told = [cell.strip().lower() for cell in header]
     found = [next((told.index(word) for word in known if word in told), None) for known in COLUMNS.values()]
     if None in found:
+        how = ". Save it with commas between the columns and points in the numbers"
+        other = any(mark in cell for cell in header for mark in ";\t")
         raise InputError(
             f"{name}: needs the columns before_col, before_row (or x, y), lon and lat in its first line"
+            + (how if other else "")
         )
     return [place for place in found if place is not None]
 
@@ -141,7 +149,9 @@ def _numbers(row: list[str], at: list[int], name: str, line: int) -> list[float]
     except (IndexError, ValueError):
         values = [math.nan]
     if not all(map(math.isfinite, values)):
-        raise InputError(f"{name}: line {line}: a number is needed in each of {', '.join(COLUMNS)}")
+        raise InputError(
+            f"{name}: line {line}: a number such as 46.36 is needed in each of {', '.join(COLUMNS)}"
+        )
     if not (abs(values[2]) <= 180 and abs(values[3]) <= 90):
         raise InputError(
             f"{name}: line {line}: lon {values[2]:g}, lat {values[3]:g} is not on Earth, "
@@ -155,7 +165,7 @@ def _check_pixels(image: Image, xy: FloatArray, name: str) -> None:
     if outside.any():
         x, y = xy[int(np.flatnonzero(outside)[0])]
         raise InputError(
-            f"{name}: the point at column {x:g}, row {y:g} lies outside {image.name}, which has "
+            f"{name}: the point at column {x:g}, row {y:g} lies outside {image.as_counted}, which has "
             f"{image.shape[1]} columns and {image.shape[0]} rows"
         )
     spread = np.linalg.svd(xy - xy.mean(0), compute_uv=False)

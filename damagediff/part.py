@@ -11,9 +11,9 @@ from .types import Image, Window
 
 
 def of(image: Image, crop: Window) -> Image:
-    """One part of a picture as an image of its own, without the georeference of the whole.
+    """One part of a picture as an image of its own, without georeference and angle of view of the whole.
 
-    A page of two pictures has one at most, and it is true of none or one of them.
+    A page of two pictures has one of each at most, and it is true of none or one of them.
 
     Raises
     ------
@@ -38,6 +38,7 @@ def of(image: Image, crop: Window) -> Image:
         crs=None,
         crop=crop,
         whole_shape=image.shape,
+        off_nadir_deg=None,
         notes=notes,
     )
 

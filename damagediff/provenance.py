@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,9 @@ SOURCE_FIELDS = {
     "original_sha256": "SHA-256 of the original",
 }
 """What a source record holds, and what each is called; Berkeley Protocol, paragraphs 153 to 155 and 167."""
+
+OF_THE_FILE = ("url", "publisher", "captured_by", "archive", "original_sha256")
+"""What is the same of two panels of one file, beside when it was saved."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,19 @@ class SourceRecord:
     def missing(self) -> tuple[str, ...]:
         """Names of what is not stated, in the order of `SOURCE_FIELDS`."""
         return tuple(name for name in SOURCE_FIELDS if getattr(self, name) is None)
+
+    def of_one_file(self, other: SourceRecord) -> SourceRecord:
+        """The record of a panel, filled from that of the other panel where it tells of their one file.
+
+        Credit and licence are those of an image: two panels may have two.
+        """
+        told = {name: getattr(self, name) or getattr(other, name) for name in OF_THE_FILE}
+        found = dataclasses.replace(self, **told)
+        if self.captured_at is None and other.captured_at is not None:
+            return dataclasses.replace(
+                found, captured_at=other.captured_at, captured_precision=other.captured_precision
+            )
+        return found
 
     def is_original(self, sha256: str) -> bool | None:
         """Whether a file with this hash is the original that is named; None when none is."""

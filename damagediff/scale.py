@@ -97,8 +97,9 @@ def _by_bar(bar: ScaleBar, before: Image, after: Image) -> Grid:
     for x, y in bar.ends_xy:
         if not (-0.5 <= x <= cols - 0.5 and -0.5 <= y <= rows - 0.5):
             raise SettingsError(
-                f"--scale-bar: ({x:g}, {y:g}) lies outside {before.name}, which has {cols} columns "
+                f"--scale-bar: ({x:g}, {y:g}) lies outside {before.as_counted}, which has {cols} columns "
                 f"and {rows} rows"
+                + ("" if before.crop is None else ". Of a bar beside the panels give --gsd, metres by pixels")
             )
     on = grids.common_grid(before, after, bar.gsd_m)
     return replace(on, gsd_source="scale bar", gsd_relative_uncertainty=bar.relative_uncertainty)

@@ -336,7 +336,7 @@ def load(path: Path | None, overrides: tuple[str, ...] = (), first: dict[str, An
     values = copy.deepcopy(first) if first else {}
     if path is not None:
         try:
-            _merge(values, tomllib.loads(path.read_text(encoding="utf-8")))
+            _merge(values, tomllib.loads(path.read_text(encoding="utf-8-sig")))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{path}: not a readable TOML settings file: {error}") from None
     for text in overrides:

@@ -163,7 +163,12 @@ def _given(found: Found, wish: Wish) -> Found:
     assert wish.panels is not None
     rows, cols = found.image.shape
     for x, y, w, h in (cut.xywh(panel).values() for panel in wish.panels):
-        if min(x, y) < 0 or min(w, h) < 1 or x + w > cols or y + h > rows:
+        if min(w, h) < intake.LEAST_PX:
+            raise InputError(
+                f"{found.image.name}: --panels {x},{y},{w},{h} is too small, at least {intake.LEAST_PX} px a "
+                "side are needed"
+            )
+        if min(x, y) < 0 or x + w > cols or y + h > rows:
             raise InputError(
                 f"{found.image.name}: --panels {x},{y},{w},{h} does not lie inside its {cols} x {rows} px"
             )
@@ -243,9 +248,10 @@ def cut_case(case: Case, wish: Wish, settings: Settings, progress: Progress = sc
     found = find(case.before, wish, settings, progress)
     if found.panels is None:
         raise InputError(f"{found.refusal}; damagediff split draws what was considered")
+    records = case.before.record, case.after.record
     before, after = (
-        replace(source, crop=panel)
-        for source, panel in zip((case.before, case.after), found.panels, strict=True)
+        replace(source, crop=panel, record=source.record.of_one_file(other))
+        for source, panel, other in zip((case.before, case.after), found.panels, records[::-1], strict=True)
     )
     return replace(case, before=before, after=after, split=found.split)
 

@@ -164,23 +164,28 @@ def acquisition(source: Source, said: Mapping[str, str]) -> tuple[Acquisition, t
 
     The user's word wins; then a tag that names the acquisition; last those that programs also fill with
     the time of processing, which is then said. Of a time without a zone only the day is kept: a camera's
-    clock may be 14 hours off UTC, and a sun by such a time would be anywhere.
+    clock may be 14 hours off UTC, and a sun by such a time would be anywhere. A panel is not dated by the
+    file that it is cut from: somebody made that later, of two images of different days.
 
     Parameters
     ----------
     source : Source
-        Reads ``acquired`` and ``acquired_precision``.
+        Reads ``acquired``, ``acquired_precision`` and ``crop``.
     said : mapping
         Tags of the file by name in capitals.
     """
     tag = next((name for name in _ACQUIRED_TAGS if parse_date(said.get(name, ""))), None)
     told = parse_date(said[tag]) if tag else None
+    panel = source.crop is not None
     if source.acquired is not None:
         stated = Acquisition(source.acquired.astimezone(UTC), source.acquired_precision, "command line")
-        return stated, _disagreement(stated, tag, told[0] if told else None)
+        return stated, () if panel else _disagreement(stated, tag, told[0] if told else None)
     if tag is None or told is None:
         return Acquisition(None, "day", "not known"), ()
     when, precision, zoned = told
+    if panel:
+        of_both = f"The date in its tag {tag}, {when:%Y-%m-%d}, is that of the picture that holds both images"
+        return Acquisition(None, "day", "not known"), (f"{of_both}, and is taken for neither.",)
     notes, sure = [], True
     if not zoned and precision != "day" and tag not in _ALWAYS_UTC:
         notes.append(
@@ -191,7 +196,7 @@ def acquisition(source: Source, said: Mapping[str, str]) -> tuple[Acquisition, t
         when, precision, sure = when.replace(hour=0, minute=0, second=0), "day", False
     if tag in _OFTEN_PROCESSING:
         notes.append(f"Its date is from {tag}, which may be the time of processing, not of acquisition.")
-    return Acquisition(when, precision, tag, sure), tuple(notes)
+    return Acquisition(when, precision, tag, sure, tag in _OFTEN_PROCESSING), tuple(notes)
 
 
 def _disagreement(stated: Acquisition, tag: str | None, when: datetime | None) -> tuple[str, ...]:

@@ -148,6 +148,8 @@ class Acquisition:
     """``command line``, the name of the tag, or ``not known``."""
     zone_stated: bool = True
     """False: the day is that of a clock without a time zone, so in UTC it may be the one before or after."""
+    may_be_processing: bool = False
+    """True: by a tag in which programs also write when they saved the file, so the image may be older."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,14 @@ class Image:
     """The part of the file's picture as shown that this image is; None: all of it."""
     whole_shape: tuple[int, int] | None = None
     """Rows and columns as shown of the picture that it is a part of; None when it is all of it."""
+
+    @property
+    def as_counted(self) -> str:
+        """Its name where pixels are spoken of: of a panel also where they are counted from."""
+        if self.crop is None:
+            return self.name
+        corner = f"column {self.crop.col}, row {self.crop.row}"
+        return f"the panel of {self.name} (pixels count from its own corner, {corner} of the picture)"
 
     @property
     def georeferenced(self) -> bool:

@@ -109,6 +109,19 @@ def test_a_missing_date_leaves_the_event_open_unless_the_other_excludes_it():
     assert bracket.check(UNKNOWN, when("2020-10-13"), when("2020-10-14")).passed is False
 
 
+def test_a_date_of_processing_excludes_no_event_that_an_older_image_would_hold():
+    """A screenshot may be older than its date by years; but no image was taken after it was saved."""
+    saved = dataclasses.replace(when("2024-05-01"), may_be_processing=True)
+    early, late, event = when("2020-10-04"), when("2020-10-13"), when("2020-10-11")
+    for before, after, side in ((saved, saved, "before"), (early, saved, "after")):
+        check = bracket.check(before, after, event)
+        assert check.passed is None and check.measured is None
+        assert f"date of the {side} image may be that of processing" in check.detail
+    seen = dataclasses.replace(early, may_be_processing=True)
+    assert bracket.check(seen, late, event).passed is True
+    assert bracket.check(early, dataclasses.replace(late, may_be_processing=True), saved).passed is False
+
+
 def test_dates_the_other_way_round_hold_no_event():
     check = bracket.check(when("2020-10-13"), when("2020-10-04"), when("2020-10-11"))
     assert check.passed is False and "other way round" in check.detail

@@ -405,6 +405,7 @@ def test_an_existing_folder_is_not_touched_without_leave(pair, tmp_path):
 
 def test_results_on_stdout_are_only_json(pair, tmp_path):
     done = compare(pair, tmp_path / "run", "--json")
+    assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["format"] == 1
 
 

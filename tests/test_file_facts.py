@@ -228,7 +228,25 @@ def test_thousands_of_blocks_are_not_kept(tmp_path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data[:2] + (b"\xff\xfe\0\x06word" * 3000) + data[2:])
     found = facts(path)
-    assert file_blocks.TOO_MANY in found.unread and found.fields == (("JPEG comment", "word"),)
+    assert file_blocks.TOO_MANY in found.unread and found.withheld == ("JPEG comment",)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("CREATOR: gd-jpeg v1.0 (using IJG JPEG v62), quality = 90\n", True),
+        ("Lavc58.54.100", True),
+        ("Created with GIMP", True),
+        ("File written by Adobe Photoshop\u00a8 4.0", True),
+        ("saved by jane on JANES-LAPTOP", False),
+        ("Created with GIMP by jane", False),
+        ("jane\nLavc58", False),
+    ],
+)
+def test_a_comment_is_shown_where_a_program_wrote_it(tmp_path: Path, words: str, shown: bool) -> None:
+    """As a PNG's: a typed one may hold any name."""
+    found = facts(saved(tmp_path / "a.jpg", comment=words.encode()))
+    assert bool(found.fields) is shown and bool(found.withheld) is not shown
 
 
 @pytest.mark.parametrize(
@@ -261,9 +279,11 @@ def test_thousands_of_blocks_are_not_kept(tmp_path: Path) -> None:
         "612345.1 E 4504321.2 N",
     ],
 )
-def test_a_comment_with_a_place_a_folder_or_an_address_is_kept_back(tmp_path: Path, value: str) -> None:
-    found = facts(saved(tmp_path / "a.jpg", comment=f"made by {value}".encode()))
-    assert found.fields == () and found.withheld == ("JPEG comment",)
+def test_a_description_with_a_place_a_folder_or_an_address_is_kept_back(tmp_path: Path, value: str) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("Description", f"made by {value}")
+    found = facts(saved(tmp_path / "a.png", pnginfo=text))
+    assert found.fields == () and found.withheld == ("PNG Description",)
 
 
 def test_pixels_that_cannot_be_asked_are_said_not_to_be(tmp_path: Path, make_raster: Any) -> None:

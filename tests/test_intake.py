@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.errors import NotGeoreferencedWarning
 
-from damagediff import cli, cut, file_facts, intake, intake_layout, pipeline, raster, splitting
+from damagediff import cli, cut, file_facts, intake, intake_layout, pipeline, provenance, raster, splitting
 from damagediff import settings as options
 from damagediff.errors import InputError, SettingsError
 from damagediff.types import Case, Source, Split, Window
@@ -179,7 +180,7 @@ def test_rectangles_given_are_taken_as_they_are(make_raster: RasterMaker) -> Non
     ("panels", "why"),
     [
         ((Window(0, 0, 100, 100), Window(0, 250, 100, 100)), "inside"),
-        ((Window(0, 0, 100, 100), Window(0, 0, 0, 100)), "inside"),
+        ((Window(0, 0, 100, 100), Window(0, 0, 0, 100)), "too small"),
         ((Window(0, 0, 100, 100), Window(50, 50, 100, 100)), "overlap"),
     ],
 )
@@ -318,6 +319,53 @@ def test_a_georeference_of_the_whole_is_not_that_of_a_part(make_raster: RasterMa
     part = raster.inspect(Source(path, crop=Window(0, 0, 80, 80)), PLAIN.read)
     assert part.crs is None
     assert any("georeference is not used" in note for note in part.notes)
+
+
+def test_a_date_of_the_whole_is_not_that_of_its_panels(make_raster: RasterMaker) -> None:
+    path = make_raster("map.tif", np.moveaxis(town(1), -1, 0), tags={"acquisition_date": "2020-10-20"})
+    panel = Window(0, 0, 80, 80)
+    part = raster.inspect(Source(path, crop=panel), PLAIN.read)
+    assert (part.acquisition.acquired, part.acquisition.source) == (None, "not known")
+    assert any("2020-10-20" in note and "taken for neither" in note for note in part.notes)
+    stated = raster.inspect(Source(path, datetime(2020, 10, 4, tzinfo=UTC), crop=panel), PLAIN.read)
+    assert stated.acquisition.source == "command line"
+    assert not any("2020-10-20" in note for note in stated.notes)
+
+
+def test_what_is_stated_of_the_file_holds_for_both_panels(make_raster: RasterMaker) -> None:
+    path = make_raster("page.png", np.moveaxis(town(1), -1, 0))
+    saved = datetime(2020, 10, 14, tzinfo=UTC)
+    record = provenance.SourceRecord(
+        url="https://example.org/", credit="A", licence="B", captured_at=saved, captured_precision="minute"
+    )
+    wish = cut.Wish((Window(0, 0, 80, 80), Window(0, 90, 80, 80)))
+    case = splitting.cut_case(Case(Source(path, record=record), Source(path)), wish, PLAIN)
+    assert case.before.record == record
+    assert case.after.record == provenance.SourceRecord(
+        url="https://example.org/", captured_at=saved, captured_precision="minute"
+    )
+
+
+def test_a_point_outside_a_panel_says_from_where_points_count(
+    make_raster: RasterMaker, tmp_path: Path
+) -> None:
+    path = make_raster("page.png", np.moveaxis(town(1), -1, 0))
+    (tmp_path / "points.csv").write_text("x,y,lon,lat\n1,1,46,40\n95,1,46.1,40\n1,70,46,39.9\n")
+    source = Source(path, crop=Window(7, 9, 80, 80), map_points=tmp_path / "points.csv")
+    with pytest.raises(
+        InputError, match="column 95, row 1 lies outside the panel of page.png .* column 9, row 7"
+    ):
+        raster.inspect(source, PLAIN.read)
+
+
+def test_a_panel_given_too_small_is_refused_before_it_is_cut(
+    make_raster: RasterMaker, tmp_path: Path
+) -> None:
+    path = make_raster("page.png", np.moveaxis(town(1), -1, 0))
+    asked = ["split", str(path), "-o", str(tmp_path / "x"), "--panels", "0,0,80,63", "90,0,80,80"]
+    done = CliRunner().invoke(cli.main, asked)
+    assert done.exit_code == 3 and "0,0,80,63 is too small" in done.output
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

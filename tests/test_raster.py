@@ -445,6 +445,7 @@ def test_who_says_when(make_raster: RasterMaker) -> None:
     when = processed.acquisition  # no time of day, so no sun is computed by it
     assert (when.acquired, when.precision) == (datetime(2020, 10, 12, tzinfo=UTC), "day")
     assert not when.zone_stated and by_tag.zone_stated
+    assert when.may_be_processing and not by_tag.may_be_processing
     stated = look(path, acquired=datetime(2020, 10, 9, tzinfo=UTC))
     assert stated.acquisition.source == "command line"
     assert any("says 2020-10-12, the command line 2020-10-09" in note for note in stated.notes)
