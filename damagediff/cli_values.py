@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,13 @@ def min_region(text: str | None) -> list[str]:
 def case(before: Path, after: Path, given: dict[str, Any]) -> Case:
     """The case of two files, or of one picture given twice, with all that was said of it."""
     event, event_precision = date("--event-date", given["event_date"])
+    sources = source("before", before, given), source("after", after, given)
+    if before == after:
+        records = [one.record.of_one_file(other.record) for one, other in (sources, sources[::-1])]
+        sources = replace(sources[0], record=records[0]), replace(sources[1], record=records[1])
     return Case(
-        before=source("before", before, given),
-        after=source("after", after, given),
+        before=sources[0],
+        after=sources[1],
         title=given["title"],
         footprints=given["footprints"],
         tie_points=given["tie_points"],
@@ -97,6 +102,15 @@ def case(before: Path, after: Path, given: dict[str, Any]) -> Case:
         font=given.get("font"),
         baselines=baselines(given["baselines"], given["baseline_dates"]),
         claims=given.get("claims", ()),
+        taken_for_utc=tuple(
+            f"the {what}"
+            for what, key in (
+                ("before image", "before_date"),
+                ("after image", "after_date"),
+                ("event", "event_date"),
+            )
+            if _without_zone(given[key])
+        ),
     )
 
 
@@ -165,6 +179,13 @@ def date(option: str, text: str | None) -> tuple[datetime | None, DatePrecision]
         return when, "day"
     clock = text[10:].split("+")[0].split("-")[0]
     return when, "second" if clock.count(":") > 1 else "minute"
+
+
+def _without_zone(text: str | None) -> bool:
+    """Whether a text is a time of day without its zone; it is one that `date` takes."""
+    if text is None or len(text.strip()) <= len("2020-10-04"):
+        return False
+    return datetime.fromisoformat(text).tzinfo is None
 
 
 def positive(option: str, value: float | None) -> float | None:

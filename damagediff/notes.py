@@ -62,6 +62,9 @@ def of_sources(scene: Scene) -> Iterator[str]:
         for role, words in lacking.items():
             if words:
                 yield f"Source record incomplete. Not stated of the {role} image: {words}."
+    if scene.case.taken_for_utc:
+        of = wording.plain(" and of ".join(scene.case.taken_for_utc))
+        yield f"Stated without a zone, and taken for UTC: the time of {of}."
     if place is not None:
         yield _of_place(place, pair)
 

@@ -248,10 +248,9 @@ def cut_case(case: Case, wish: Wish, settings: Settings, progress: Progress = sc
     found = find(case.before, wish, settings, progress)
     if found.panels is None:
         raise InputError(f"{found.refusal}; damagediff split draws what was considered")
-    records = case.before.record, case.after.record
     before, after = (
-        replace(source, crop=panel, record=source.record.of_one_file(other))
-        for source, panel, other in zip((case.before, case.after), found.panels, records[::-1], strict=True)
+        replace(source, crop=panel)
+        for source, panel in zip((case.before, case.after), found.panels, strict=True)
     )
     return replace(case, before=before, after=after, split=found.split)
 

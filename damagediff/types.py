@@ -136,6 +136,8 @@ class Case:
     """How both images were cut from one picture; None when they are two files."""
     claims: tuple[Claim, ...] = ()
     """What others say happened, to be held against what the images show."""
+    taken_for_utc: tuple[str, ...] = ()
+    """Of what a time was stated without a zone: ``the before image``, ``the event`` and so on."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,13 @@ def test_the_published_schema_is_that_of_the_code() -> None:
     assert (DOCS / "case.schema.json").read_text(encoding="utf-8") == case_schema.text()
 
 
+def test_a_byte_order_mark_is_no_word_of_a_case(tmp_path: Path) -> None:
+    """Editors on Windows begin a file with it."""
+    path = tmp_path / "case.toml"
+    path.write_text('[before]\nfile = "a.png"\n', encoding="utf-8-sig")
+    assert case_file.read(path).before.file == "a.png"
+
+
 def test_dates_may_be_dates_or_text(tmp_path: Path) -> None:
     text = f'event_date = 2020-10-11\n{PAIR}date = "2020-10-13T07:49Z"\n'
     table = case_file.read(written(tmp_path, text))

@@ -77,6 +77,7 @@ def run(shots: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, st
         out,
         *("--georeference", shots / "points.csv", "--place", "40.67,47.13", "--sources", sources),
         *("--before-url", "https://example.org/a", "--before-original-sha256", "0" * 64),
+        *("--after-date", "2020-10-13T07:49"),
     )
     assert done.exit_code == 0, done.output
     return out, done.output
@@ -116,6 +117,7 @@ def test_the_run_says_whose_georeference_it_is(run: tuple[Path, str]) -> None:
     assert "The analyst&#39;s georeference" in page or "The analyst's georeference" in page
     assert "the analyst's, not the file's" in said
     assert "not the original" in said and "Source record incomplete" in said and "outside the scene" in said
+    assert "taken for UTC: the time of the after image." in said
 
 
 def test_private_fields_stay_out_of_everything(run: tuple[Path, str]) -> None:

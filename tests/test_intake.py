@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.errors import NotGeoreferencedWarning
 
-from damagediff import cli, cut, file_facts, intake, intake_layout, pipeline, provenance, raster, splitting
+from damagediff import cli, cut, file_facts, intake, intake_layout, pipeline, raster, splitting
 from damagediff import settings as options
 from damagediff.errors import InputError, SettingsError
 from damagediff.types import Case, Source, Split, Window
@@ -330,20 +330,6 @@ def test_a_date_of_the_whole_is_not_that_of_its_panels(make_raster: RasterMaker)
     stated = raster.inspect(Source(path, datetime(2020, 10, 4, tzinfo=UTC), crop=panel), PLAIN.read)
     assert stated.acquisition.source == "command line"
     assert not any("2020-10-20" in note for note in stated.notes)
-
-
-def test_what_is_stated_of_the_file_holds_for_both_panels(make_raster: RasterMaker) -> None:
-    path = make_raster("page.png", np.moveaxis(town(1), -1, 0))
-    saved = datetime(2020, 10, 14, tzinfo=UTC)
-    record = provenance.SourceRecord(
-        url="https://example.org/", credit="A", licence="B", captured_at=saved, captured_precision="minute"
-    )
-    wish = cut.Wish((Window(0, 0, 80, 80), Window(0, 90, 80, 80)))
-    case = splitting.cut_case(Case(Source(path, record=record), Source(path)), wish, PLAIN)
-    assert case.before.record == record
-    assert case.after.record == provenance.SourceRecord(
-        url="https://example.org/", captured_at=saved, captured_precision="minute"
-    )
 
 
 def test_a_point_outside_a_panel_says_from_where_points_count(

@@ -11,7 +11,7 @@ import scenes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from damagediff import errors, outputs, provenance, report, source_record
+from damagediff import cli_values, errors, outputs, provenance, report, source_record, types
 
 FULL = {
     "before_url": "https://example.org/news?id=1",
@@ -156,3 +156,28 @@ def test_results_hold_the_record() -> None:
     told = outputs.results(with_records(record))["pair"]
     assert told["before"]["source"]["missing"] == [] and told["before"]["source"]["is_original"] is True
     assert told["after"]["source"]["url"] is None and len(told["after"]["source"]["missing"]) == 8
+
+
+def asked(before: str, after: str, **given: str) -> types.Case:
+    keys = ["date", "bands", "world_file", "crs"]
+    blank = dict.fromkeys([f"{side}_{key}" for side in source_record.SIDES for key in keys])
+    more = ("event_date", "footprints", "tie_points", "exclude", "aoi", "gsd", "scale_bar", "place", "stable")
+    lists = {"baselines": (), "baseline_dates": (), "title": ""}
+    return cli_values.case(Path(before), Path(after), blank | dict.fromkeys(more) | lists | given)
+
+
+def test_what_is_stated_of_one_file_holds_for_both_of_its_panels() -> None:
+    """But for credit and licence, which are those of an image."""
+    case = asked("page.png", "page.png", **FULL)
+    assert case.before.record.missing == ()
+    assert case.after.record.missing == ("credit", "licence")
+    assert case.after.record.captured_precision == "minute"
+    assert case.after.credit is None
+    assert asked("a.png", "b.png", **FULL).after.record == EMPTY
+
+
+def test_a_time_without_a_zone_is_said_to_be_taken_for_utc() -> None:
+    case = asked("a.png", "b.png", before_date="2020-10-04T07:52", event_date="2020-10-11T02:00")
+    assert case.taken_for_utc == ("the before image", "the event")
+    sure = asked("a.png", "b.png", before_date="2020-10-04T07:52+04:00", after_date="2020-10-13")
+    assert sure.taken_for_utc == ()
