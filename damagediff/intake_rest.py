@@ -97,7 +97,7 @@ def words(found: Sequence[Other]) -> str:
     pictures, rest = (sum(each.kind == kind for each in found) for kind in ("picture", "words"))
     parts = []
     if pictures:
-        what = "a smaller picture" if pictures == 1 else f"{pictures} smaller pictures"
+        what = "another picture" if pictures == 1 else f"{pictures} other pictures"
         parts.append(f"{what} (such as a locator map, a logo or another view)")
     if rest:
         parts.append("words, a legend or a drawing")

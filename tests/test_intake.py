@@ -105,7 +105,7 @@ def test_a_small_third_panel_and_a_title_bar_are_left_out(make_raster: RasterMak
     (locator,) = (other for other in found.split.others if other.kind == "picture")
     assert np.abs(np.array(locator.window) - (60, cols + 10, 100, 100)).max() <= 8
     said = " ".join(found.split.doubt)
-    assert "a smaller picture (such as a locator map" in said and "a plain bar of 12 px between them" in said
+    assert "another picture (such as a locator map" in said and "a plain bar of 12 px between them" in said
 
 
 def test_words_are_no_picture_and_panels_that_touch_have_no_bar(make_raster: RasterMaker) -> None:
