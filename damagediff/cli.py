@@ -339,17 +339,23 @@ def verify(run: Path, **given: Any) -> None:
 @main.command()
 @click.argument("run", type=PATH)
 @click.argument("review", type=PATH)
+@cli_options.font_option
 @cli_options.operator_option
-def review(run: Path, review: Path, operator: str | None) -> None:
+def review(run: Path, review: Path, font: Path | None, operator: str | None) -> None:
     """Put REVIEW, the decisions exported from a report, into its RUN, and draw the report again with them.
 
-    Exit codes: 0 done, 3 the review cannot be read, 5 it is of another run or the run does not agree with
-    its manifest, 6 the run cannot be written.
+    Exit codes: 0 done, 3 the review or the font cannot be read, 5 it is of another run or the run does not
+    agree with its manifest, 6 the run cannot be written.
     """
     from . import reviewing
 
-    added = reviewing.add(run, review, operator)
+    added = reviewing.add(run, review, operator, font)
     _tell(f"{run}: {len(added.judgements)} judgements of {added.reviewer} added as {added.name}")
+    if lost := reviewing.font_left_out(run, font):
+        _tell(
+            f"note: drawn again without {lost}, which the run was made with: characters may be boxes now; "
+            "see --font"
+        )
 
 
 @main.command(name="report")

@@ -228,13 +228,16 @@ def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+font_option = click.option(
+    "--font", type=PATH, help="TrueType or OpenType font for characters that the bundled one lacks."
+)
+
+
 def figure_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What is drawn beside figure.png, and with what font."""
     pages = click.Choice(get_args(FigurePreset))
     for option in (
-        click.option(
-            "--font", type=PATH, help="TrueType or OpenType font for characters that the bundled one lacks."
-        ),
+        font_option,
         click.option(
             "--animate",
             type=click.Choice(["gif", "webp"]),

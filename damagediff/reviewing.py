@@ -15,6 +15,7 @@ from . import (
     digests,
     drawing,
     evidence,
+    figures,
     folders,
     review_files,
     signatures,
@@ -26,7 +27,7 @@ from .errors import EvidenceError, OutputError
 from .judged import Review
 
 
-def add(folder: Path, path: Path, operator: str | None = None) -> Review:
+def add(folder: Path, path: Path, operator: str | None = None, font: Path | None = None) -> Review:
     """Put a review into a run, and draw figures and report again with it; nothing is computed.
 
     The new state is built beside the run and takes its place in one step. It keeps every file but what is
@@ -40,17 +41,20 @@ def add(folder: Path, path: Path, operator: str | None = None) -> Review:
         The review; its bytes are kept as they are.
     operator : str or None
         Who adds it, for the custody log.
+    font : Path or None
+        For characters that the bundled font lacks: a run keeps none, and is drawn again.
 
     Raises
     ------
     InputError
-        The review cannot be read; the message names the item.
+        The review or the font cannot be read; of a review, the message names the item.
     EvidenceError
         The run does not verify, or the review is of another one.
     OutputError
         The disk refuses, or the run changed meanwhile. The run is then as it was.
     """
     when = evidence.created(datetime.now(UTC))
+    figures.check((), (None, None), font)
     found = verify.run(folder)
     if not found.sound:
         first = found.findings[0]
@@ -67,7 +71,7 @@ def add(folder: Path, path: Path, operator: str | None = None) -> Review:
     log = (folder / custody.LOG).read_bytes()
     with folders.next_state(folder, lambda old: (old / custody.LOG).read_bytes() == log) as new:
         (new / review.name).write_bytes(data)
-        drawing.draw(replace(comparison, reviews=(*comparison.reviews, review)), new)
+        drawing.draw(replace(comparison, reviews=(*comparison.reviews, review)), new, drawing.More(font=font))
         (new / custody.LOG).write_bytes(log)
         _keep(folder, new, states.kept_name(number - 1))
         added = _added(found.manifest, review, digests.entry(new / review.name), when)
@@ -75,6 +79,13 @@ def add(folder: Path, path: Path, operator: str | None = None) -> Review:
         told = {"review": added["reviews"][-1], "reviewer": review.reviewer}
         custody.append(new, "reviewed", told | seal, operator)
     return review
+
+
+def font_left_out(folder: Path, font: Path | None) -> str | None:
+    """Name of the font that a run was made with, when none is given to draw it again; None: nothing lost."""
+    manifest, _ = verify.read_manifest(folder)
+    fonts = [item["name"] for item in manifest["inputs"] if item.get("field") == "font"]
+    return fonts[0] if fonts and font is None else None
 
 
 def _added(manifest: dict[str, Any], review: Review, entry: dict[str, Any], when: str) -> dict[str, Any]:
