@@ -20,6 +20,9 @@ ONE_OF: dict[str, tuple[str, str]] = {
     "shadow": ("new shadow", "new shadows"),
 }
 """What is planted, in words: one of it, many of it."""
+WORTH_SAYING = 0.1
+"""Stated, not measured: where less of the scene was left out, the hatch on figures says enough; beyond it,
+whoever counts regions would count wrong."""
 HALF = 0.5
 LARGE_PX = 24
 """From this size on, harmless objects are large enough to be taken for damage."""
@@ -28,6 +31,12 @@ LARGE_PX = 24
 def size(px: float, grid: Grid) -> str:
     """A size, rounded up to whole pixels, and in metres where they are known."""
     return wording.error(math.ceil(px - 1e-9), grid)
+
+
+def unseen(analysed_share: float) -> str:
+    """That a good part of the scene was not looked at, as a sentence and a space; empty where it is small."""
+    share = 1.0 - analysed_share
+    return "" if share < WORTH_SAYING else f"{wording.share(share)} of the scene was not analysed. "
 
 
 def headline(trust: Trust, grid: Grid) -> str:

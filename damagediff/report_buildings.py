@@ -16,8 +16,9 @@ def buildings(comparison: Comparison) -> dict[str, Any] | None:
     """Counts by class, where the footprints were laid, and a row for each; None without footprints."""
     if comparison.case.footprints is None or comparison.change is None:
         return None
-    ranked = sorted(comparison.buildings, key=lambda b: (b.score is None, -(b.score or 0.0)))
-    counts = summary.building_counts(ranked)
+    numbered = enumerate(comparison.buildings)
+    ranked = sorted(numbered, key=lambda item: (item[1].score is None, -(item[1].score or 0.0)))
+    counts = summary.building_counts(comparison.buildings)
     return {
         "total": len(ranked),
         "counts": [
@@ -32,7 +33,7 @@ def buildings(comparison: Comparison) -> dict[str, Any] | None:
         "placed": list(_placed(comparison)),
         "left_out": _left_out(comparison.footprint_count),
         "scale": summary.grade_scale(comparison),
-        "rows": [_building(building, comparison) for building in ranked[:MAX_LISTED]],
+        "rows": [_building(*item, comparison) for item in ranked[:MAX_LISTED]],
         "unlisted": max(0, len(ranked) - MAX_LISTED),
     }
 
@@ -60,9 +61,11 @@ def _left_out(count: FootprintCount | None) -> str | None:
     return " ".join(said) or None
 
 
-def _building(building: Building, comparison: Comparison) -> dict[str, str]:
+def _building(number: int, building: Building, comparison: Comparison) -> dict[str, Any]:
+    """A row; `number` counts the comparison's buildings from 0, as ids need not differ."""
     p_value, area_m2 = building.p_value, building.area_m2
     return {
+        "number": number,
         "key": building.id,
         "id": wording.plain(building.id, 80),
         "label": building.label,

@@ -64,6 +64,8 @@ def _failed(check: Check) -> str:
     """One line of what did not pass, with what was measured."""
     word = "Worth knowing" if WEIGHT.get(check.name) == "information" else "Not passed"
     unit = f" {check.unit}" if isinstance(check.measured, (int, float)) else ""
+    if "/" in unit:  # a formula, not a unit: it would read as if it began with the number
+        unit = f" ({check.unit})"
     number = "" if check.measured is None else f" Measured {_value(check.measured, '')}{unit}"
     if number and isinstance(check.limit, (int, float)):
         number += f", asked {_limit(check)}"

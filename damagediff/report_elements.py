@@ -16,7 +16,7 @@ SCREEN_TAGS = frozenset(
     | {"template", "noscript", "nav", "label", "input"}
 )
 """Elements that make sense on a screen only."""
-SCREEN_CLASSES = frozenset({"skip", "status", "buttons", "how", "copy"})
+SCREEN_CLASSES = frozenset({"skip", "status", "buttons", "how", "copy", "to-review"})
 """What report.css leaves out in print too."""
 
 

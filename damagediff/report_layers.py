@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from . import figure_residuals, report_pictures, wording
 from .outcome import REASONS, Reason
 from .report_buildings import MAX_LISTED
-from .types import NOT_ANALYSED, BoolArray, ChangeMap, Comparison, FloatArray, Region, Role
+from .types import NOT_ANALYSED, BoolArray, Building, ChangeMap, Comparison, FloatArray, Region, Role
 
 STRIPES = 95
 """Stripes of a hatch across the picture: far enough apart to see the ground between them."""
@@ -45,6 +45,7 @@ def layers(comparison: Comparison) -> dict[str, Any]:
     rows, cols = comparison.pictures.before.shape[:2]
     scale = np.array([rows, cols]) / comparison.pair.grid.shape
     found: dict[str, Any] = {
+        "places": [_place(building, scale) for building in comparison.buildings],
         "boxes": [_box(region, scale) for region in comparison.regions[:MAX_LISTED]],
         "hatches": list(_hatches(comparison.change, scale)),
         "footprints": _footprints(comparison, scale),
@@ -77,6 +78,16 @@ def _box(region: Region, scale: FloatArray) -> dict[str, Any]:
         "height": _short(bottom - top),
         "outline": _path(region.outline_rc, scale),
     }
+
+
+def _place(building: Building, scale: FloatArray) -> str:
+    """Left, top, width and height of a building, for the page to go to; empty without an outline."""
+    points = [point for part in building.parts_rc for ring in part for point in ring]
+    if not points:
+        return ""
+    placed = (np.array(points) + 0.5) * scale
+    (top, left), (bottom, right) = placed.min(axis=0).tolist(), placed.max(axis=0).tolist()
+    return " ".join(_short(value) for value in (left, top, right - left, bottom - top))
 
 
 def _path(rings: Iterable[Iterable[tuple[float, float]]], scale: FloatArray) -> str:

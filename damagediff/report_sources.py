@@ -15,6 +15,7 @@ def images(comparison: Comparison) -> list[dict[str, Any]]:
     facts = comparison.file_facts or (None, None)
     pair, older = comparison.pair, comparison.baselines
     named = [("before", pair.before, facts[0]), ("after", pair.after, facts[1])]
+    one_file = pair.before.sha256 == pair.after.sha256 and facts[0] == facts[1]
     return [
         {
             "role": role,
@@ -22,6 +23,7 @@ def images(comparison: Comparison) -> list[dict[str, Any]]:
             "source": list(_source(image)),
             "missing": summary.missing_of_source(image.record),
             "told": () if told is None else summary.file_lines(told),
+            "told_above": one_file and role == "after" and told is not None,
         }
         for role, image, told in (*named, *(("baseline", image, None) for image in older))
     ]

@@ -151,7 +151,7 @@ def bracket(comparison: Comparison) -> str:
 
 def credit(text: str | None) -> str:
     """The image's credit as given, or that none was."""
-    return wording.plain(text or "", 120) or wording.NO_CREDIT
+    return wording.plain(text or "", 300) or wording.NO_CREDIT
 
 
 def missing_of_source(record: SourceRecord) -> str:
@@ -421,7 +421,7 @@ def finding(comparison: Comparison) -> str:
     if comparison.change.measure == "log_ratio":
         return (
             f"{wording.count(len(other), 'region')} of changed radar backscatter"
-            f"{_extent(seen, seen.other_px)}. {doubt(comparison)}"
+            f"{_extent(seen, seen.other_px)}. {missed.unseen(seen.analysed_share)}{doubt(comparison)}"
         )
     first = f"no region of visible change of at least {least}"
     if structural:
@@ -432,7 +432,8 @@ def finding(comparison: Comparison) -> str:
         if other
         else ""
     )
-    return f"{first[0].upper()}{first[1:]}{second}. {doubt(comparison)}"
+    unseen = missed.unseen(seen.analysed_share)
+    return f"{first[0].upper()}{first[1:]}{second}. {unseen}{doubt(comparison)}"
 
 
 def one_picture(comparison: Comparison) -> bool:

@@ -300,7 +300,7 @@ _WHOLE: dict[DatePrecision, dict[str, Any]] = {
 def bracket(before: Acquisition, after: Acquisition) -> str:
     """What the two dates allow to say of the time of a change: it lies between them, never on one of them."""
     if before.acquired is None and after.acquired is None:
-        return "dates not known: when the change came about cannot be told"
+        return "dates not known: when anything changed cannot be told"
     if before.acquired is None:
         return f"not later than {date_iso(after)}; the date of the before image is not known"
     if after.acquired is None:

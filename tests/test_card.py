@@ -365,6 +365,9 @@ def test_the_report_tells_on_which_side_of_its_limit_a_check_passes():
         dataclasses.replace(comparison, trust=types.Trust("comparable with reservations", (found,)))
     )
     assert shown["checks"][0]["limit"] == "at most 1" and "1.4 px" in shown["failed"][0]
+    share = types.Check("comparability", "Alike?", 0.05, 0.08, "1 - median / ceiling", False)
+    shown = report_card.card(dataclasses.replace(comparison, trust=types.Trust("not comparable", (share,))))
+    assert "Measured 0.05 (1 - median / ceiling), asked at least 0.08." in shown["failed"][0]
     assert set(WEIGHT) >= report_card.AT_MOST | report_card.MORE_THAN
 
 

@@ -106,7 +106,7 @@ def test_findings_stand_with_their_reviewer() -> None:
         claimed(scenes.comparison(SMALL), "Gone.", "Two."), reviews=(Review("", "A.B.", None, (judged,)),)
     )
     html = report.html(found)
-    assert "<b>A.B.</b>: contradicts; regions 2, 3; &lt;i&gt;the roof is there&lt;/i&gt;" in html
+    assert "<b>A.B.</b>: contradicts; regions 2, 3; “&lt;i&gt;the roof is there&lt;/i&gt;”" in html
     assert html.count("not said yet") == 1
 
 

@@ -26,10 +26,12 @@ from damagediff import (
     regions,
     report,
     report_change,
+    summary,
     types,
 )
 from damagediff import trust as trust_room
 from damagediff.ordinary import Null, NullName, Ordinary
+from damagediff.provenance import FileFacts
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -282,6 +284,38 @@ def test_a_refused_pair_shows_each_picture_in_its_own_frame() -> None:
 def test_the_finding_comes_before_the_notes() -> None:
     words = page(scenes.comparison(notes=("an oddity of the file",))).words
     assert words.index("regions of visible change") < words.index("an oddity of the file")
+
+
+def test_a_part_that_was_not_analysed_is_told_with_the_finding() -> None:
+    found = scenes.comparison()
+    few, much = found.change.changed.copy(), found.change.changed.copy()
+    few[1:8], much[:16] = 0, types.NOT_ANALYSED
+    for cells, told in ((few, False), (much, True)):
+        change = dataclasses.replace(found.change, changed=cells)
+        first = page(dataclasses.replace(found, change=change)).words.split("What this cannot tell")[0]
+        assert ("20 % of the scene was not analysed." in first, "was not analysed." in first) == (
+            told,
+            told,
+        )
+
+
+def test_what_one_file_tells_is_said_once() -> None:
+    found = scenes.comparison(file_facts=(FileFacts((("Software", "GIMP"),)),) * 2)
+    told = "What the after file tells of itself"
+    assert told in page(found).words
+    after = dataclasses.replace(found.pair.after, sha256=found.pair.before.sha256)
+    one = dataclasses.replace(found, pair=dataclasses.replace(found.pair, after=after))
+    assert told not in page(one).words and "is of the same file" in page(one).words
+
+
+def test_a_credit_is_never_cut() -> None:
+    credit = "© Provider, " * 24 + "CC BY 4.0"
+    assert len(credit) > 290 and summary.credit(credit) == credit
+
+
+def test_of_unknown_dates_no_change_is_presumed() -> None:
+    words = page(scenes.comparison(accepted=False, dated=False)).words
+    assert "when anything changed cannot be told" in words
 
 
 def test_notes_of_both_files_are_one() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import scenes
+import test_figure_pages
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -323,6 +324,28 @@ def test_a_second_review_follows_the_first(run: Path, write: Callable[..., Path]
     assert (tmp_path / "drawn" / "report.html").read_text(encoding="utf-8") == words
 
 
+def test_a_review_takes_a_font_and_tells_when_one_is_lost(
+    run: Path, write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    font, drawn = test_figure_pages.made_font(tmp_path / "own.ttf"), []
+    draw = drawing.draw
+    monkeypatch.setattr(drawing, "draw", lambda *given: (drawn.append(given[2].font), draw(*given)))
+    path = write(said(region()))
+    assert invoke("review", run, path, "--font", font).exit_code == 0
+    assert invoke("review", run, path, "--font", path).exit_code == 3  # no font: refused before anything
+    assert not (run / "review-002.json").exists() and drawn == [font]
+    manifest = {"inputs": [{"field": "before", "name": "b.tif"}, {"field": "font", "name": "own.ttf"}]}
+    monkeypatch.setattr(verify, "read_manifest", lambda folder: (manifest, b""))
+    assert reviewing.font_left_out(run, None) == "own.ttf" and reviewing.font_left_out(run, font) is None
+
+
+def test_a_reason_cannot_pass_for_another_reviewer() -> None:
+    forged = "a shadow C.D.: accepted"
+    item = {"kind": "region", "id": 1, "decision": "rejected", "reason": forged, "grade": None}
+    html = report.html(dataclasses.replace(COMPARED, reviews=(parse(said(item)),)))
+    assert f"A.B.: rejected: “{forged}”" in html
+
+
 def test_rejected_regions_stay_listed_as_rejected() -> None:
     found = dataclasses.replace(COMPARED, reviews=reviewed(("A.B.", {1: "rejected", 2: "accepted"})))
     html = report.html(found)
@@ -414,7 +437,7 @@ def test_a_run_put_back_to_its_first_state_is_found_by_its_log(made: Path, revie
 def test_a_run_that_changes_meanwhile_stays_as_it_is(
     run: Path, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(comparison: types.Comparison, folder: Path) -> None:
+    def draw(comparison: types.Comparison, folder: Path, more: drawing.More) -> None:
         custody.append(run, "verified", {"sound": True}, None)
 
     monkeypatch.setattr(drawing, "draw", draw)
@@ -432,7 +455,7 @@ def test_a_review_that_fails_leaves_the_run_as_it_was(
         monkeypatch.setattr(exchange, "_at_once", lambda one, other: False)
     before = contents(run)
 
-    def fail(comparison: types.Comparison, folder: Path) -> None:
+    def fail(comparison: types.Comparison, folder: Path, more: drawing.More) -> None:
         (folder / "report.html").write_text("half")
         raise OSError(28, "No space left on device")
 

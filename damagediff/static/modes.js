@@ -134,7 +134,10 @@ function makeModes(viewer, view, tell) {
   };
 
   viewer.querySelectorAll("input[name=mode]").forEach((choice) => {
-    choice.addEventListener("change", () => setMode(choice.value));
+    choice.addEventListener("change", () => {
+      setMode(choice.value);
+      tell(timer === null ? "" : "Blinking");
+    });
     if (choice.checked) setMode(choice.value);
   });
   swipe();

@@ -7,7 +7,9 @@ function makeRegions(viewer, view, modes, tell) {
     const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => Number(rect.getAttribute(name)));
     return { id: group.dataset.box, group, x, y, width, height };
   });
+  const pointed = viewer.querySelector(".pointed");
   let chosen = -1;
+  let back = null;
 
   const rowOf = (id) => document.querySelector(`[data-row="${id}"]`);
 
@@ -24,8 +26,27 @@ function makeRegions(viewer, view, modes, tell) {
     row?.setAttribute("aria-current", "true");
     const list = row?.closest(".scroll");
     if (list) list.scrollTop += row.getBoundingClientRect().top - list.getBoundingClientRect().top - list.clientHeight / 3;
+    returnTo(row?.querySelector("button"), `region ${id} in the list`);
+  }
+
+  function returnTo(button, words) {
+    back = button;
     toRow.disabled = false;
-    toRow.textContent = `region ${id} in the list`;
+    toRow.textContent = words;
+  }
+
+  // A building is framed for as long as another one is not, with a margin: its outline must stay in sight.
+  function goToBuilding(button) {
+    const [x, y, width, height] = button.dataset.building.split(" ").map(Number);
+    const margin = 4;
+    const around = { x: x - margin, y: y - margin, width: width + 2 * margin, height: height + 2 * margin };
+    Object.entries(around).forEach(([name, value]) => pointed.setAttribute(name, value));
+    const layer = viewer.querySelector("[data-layer=buildings]");
+    if (!layer.checked) layer.click();
+    view.goTo(around);
+    if (modes.mode() === "loupe") modes.lookAt(view);
+    returnTo(button, "building in the list");
+    tell(`Showing building ${button.textContent}, enlarged ${Math.round(view.zoom * 10) / 10} times`);
   }
 
   function go(number) {
@@ -68,10 +89,12 @@ function makeRegions(viewer, view, modes, tell) {
       bring(stage);
     } else if (button?.dataset.step) {
       go((chosen + Number(button.dataset.step) + boxes.length + (chosen < 0 && button.dataset.step < 0 ? 1 : 0)) % boxes.length);
-    } else if (button === toRow && button) {
-      const target = rowOf(boxes[chosen].id)?.querySelector("button");
-      target?.focus({ preventScroll: true });
-      if (target) bring(target);
+    } else if (button?.dataset.building) {
+      goToBuilding(button);
+      bring(stage);
+    } else if (button === toRow && back) {
+      back.focus({ preventScroll: true });
+      bring(back);
     }
   });
 
