@@ -190,7 +190,7 @@ def test_a_full_disk_names_the_run_and_what_to_try(pictures, tmp_path):
     code = limit + "import sys; from damagediff import cli; cli.main(sys.argv[1:])"
     command = [sys.executable, "-c", code, "compare", *map(str, pictures), "-o", str(tmp_path / "run"), "-q"]
     done = subprocess.run(command, capture_output=True, text=True)
-    (line,) = [text for text in done.stderr.splitlines() if text.startswith("damagediff: ")]
+    (line,) = done.stderr.splitlines()
     assert done.returncode == 6 and line.startswith(f"damagediff: {tmp_path / 'run'}: ")
     assert "Free some space" in line and "partial" not in line and "Traceback" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["after.png", "before.png"]
