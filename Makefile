@@ -14,10 +14,10 @@ BASE := $(VENV)/.installed-base
 TEST := $(VENV)/.installed-test
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-# A package whose hash is not the one in the lock ends the set-up; one that this machine cannot have does not.
+# A package whose hash is not the one in the lock, or not in it, ends the set-up; one that this machine cannot have does not.
 INSTALL_PINNED = { $(PIP) --require-hashes --only-binary :all: -r $(PINS) 2>$(VENV)/pins.log \
         && $(PIP) --no-deps --no-build-isolation -e .; } \
-    || { cat $(VENV)/pins.log >&2; ! grep -q 'DO NOT MATCH THE HASHES' $(VENV)/pins.log || exit 1; \
+    || { cat $(VENV)/pins.log >&2; ! grep -Eq 'DO NOT MATCH THE HASHES|require-hashes mode' $(VENV)/pins.log || exit 1; \
         echo "make: $(PINS) cannot be installed here (see above). The newest versions are taken instead"; false; }
 INSTALL_NEWEST = $(PIP) -e '.$(EXTRAS)'
 

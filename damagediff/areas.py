@@ -129,8 +129,10 @@ def read_place(path: Path, before: Image, on: Grid, limits: ReadSettings) -> Boo
 def _is_vector(path: Path) -> bool:
     """Whether a file is to be read as polygons: it neither begins like an image nor is called so."""
     try:
-        with path.open("rb") as file:
-            head = file.read(16)
+        head = b""
+        if path.is_file():  # a pipe would be waited for
+            with path.open("rb") as file:
+                head = file.read(16)
     except OSError:
         head = b""
     return tags.driver_from(head) is None and path.suffix.lower() not in (".png", ".tif", ".tiff")

@@ -79,6 +79,8 @@ def rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """
     name = wording.plain(path.name)
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{name}: not a regular file")
         with path.open(encoding="utf-8-sig", newline="") as file:
             read = csv.DictReader(file)
             if not {"before"} <= set(read.fieldnames or ()):

@@ -9,15 +9,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from . import digests, folders, json_text, saved, verify
+from . import digests, folders, json_text, verify
 from .errors import EvidenceError, OutputError
 
 OLDEST = (1980, 1, 1, 0, 0, 0)
 """The time that every entry gets: a ZIP file knows none before."""
-PICTURES = (".tif", ".png", ".pdf", ".svg", ".webp", ".gif", ".jpg")
-KEPT = ("change_score.tif", "change_mask.tif", "geometry.tif")
-"""Rasters that hold measures, not pictures."""
-BARE_REPORT = "report_without_pictures.html"
 PLACEHOLDER = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="
 """An empty picture."""
 NOTICE = (
@@ -59,8 +55,12 @@ def write(folder: Path, out: Path, pixels: bool = True, overwrite: bool = False)
         first = found.findings[0]
         raise EvidenceError(f"{folder.name}/{first.name}: {first.what}. Nothing was packed")
     folders.check_new_file(out, overwrite, (".zip",))
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise OutputError(
+            f"{out}: lies in the run, which would then hold a file too many. Name another place"
+        )
     entries: dict[str, Path | bytes] = {path.name: path for path in sorted(folder.iterdir())}
-    left_out = [] if pixels else sorted(name for name in entries if _is_picture(name))
+    left_out = [] if pixels else sorted(name for name in entries if verify.is_picture(name))
     if left_out:
         entries |= _in_place(folder, left_out)
         entries = {name: data for name, data in entries.items() if name not in left_out}
@@ -76,20 +76,12 @@ def write(folder: Path, out: Path, pixels: bool = True, overwrite: bool = False)
     return left_out
 
 
-def _is_picture(name: str) -> bool:
-    return (name.lower().endswith(PICTURES) and name not in KEPT) or name in (
-        "report.html",
-        "embed.html",
-        saved.FILE,
-    )
-
-
 def _in_place(folder: Path, left_out: list[str]) -> dict[str, bytes]:
     """The report without its pictures, and the list of what is missing."""
     bare = {}
     if "report.html" in left_out:
         html = (folder / "report.html").read_text(encoding="utf-8")
-        bare[BARE_REPORT] = without_pictures(html).encode()
+        bare[verify.BARE_REPORT] = without_pictures(html).encode()
     placed = [digests.entry_of(name, data) for name, data in bare.items()]
     said = json_text.to_json({"left_out": left_out, "in_its_place": placed})
     return bare | {verify.LEFT_OUT: said.encode()}
@@ -102,7 +94,7 @@ def without_pictures(html: str) -> str:
 
 
 def _how_to_check(manifest: dict[str, Any], name: str, left_out: list[str]) -> str:
-    report = BARE_REPORT if "report.html" in left_out else "report.html"
+    report = verify.BARE_REPORT if "report.html" in left_out else "report.html"
     missing = f"Left out of this copy: {', '.join(left_out)}.\n\n" if left_out else ""
     few = " --ignore-missing" if left_out else ""
     return (

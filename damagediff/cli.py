@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__, cli_evidence, cli_gis, cli_options
+from . import __version__, cli_evidence, cli_gis, cli_options, cli_stderr
 from . import settings as options
 from .cli_options import PATH
 from .cut import Wish
@@ -64,7 +64,7 @@ class Alone(click.Command):
 def _announced(ctx: click.Context) -> Iterator[None]:
     """Announced failures end in one line and their exit code, signals in a clean stop."""
     try:
-        with _signals_raise():
+        with _signals_raise(), cli_stderr.ours_alone():
             yield
     except DamagediffError as error:
         click.echo(f"damagediff: {_plain(str(error))}", err=True)

@@ -37,6 +37,12 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
         notes.append("made with other versions: --inputs DIR --rerun says which results would now change")
     different = [item for item in compared if item.outcome == "different"]
     sound = not findings and not different
+    unseen = [item.name for item in compared if item.words == reproduce.OTHER_BYTES]
+    if unseen:
+        notes.append(
+            f"not compared, for other versions or machines draw other bytes: {', '.join(unseen)}. "
+            "What was drawn is as the results say only when drawn again: damagediff report RUN -o DIR"
+        )
     if given["record"]:
         details = {"sound": sound, "rerun": bool(given["rerun"])}
         try:

@@ -81,6 +81,8 @@ def _wait_for_turn(log: TextIO) -> None:
 
 def check(folder: Path) -> list[str]:
     """What is wrong with the log, each in one sentence; empty when every record follows the one before."""
+    if (folder / LOG).is_symlink() or ((folder / LOG).exists() and not (folder / LOG).is_file()):
+        return ["is not a plain file"]
     try:
         text = (folder / LOG).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -113,7 +115,7 @@ def _broken(n: int, line: str, before: str) -> list[str]:
         record = json.loads(line)
         own = record.pop("sha256")
         whole = _line(record | {"sha256": _digest(_text(record))}) == line + "\n"
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return [f"record {n} cannot be read"]
     if not whole or own != _digest(_text(record)):
         return [f"record {n} was changed"]

@@ -41,6 +41,8 @@ def check(path: Path) -> None:
         Not there, too large, not a TrueType or OpenType font, or one that cannot be read.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"--font {path}: not a regular file. Give one .ttf or .otf file")
         size = path.stat().st_size
         with path.open("rb") as file:
             kind = file.read(4)

@@ -36,6 +36,24 @@ def to_json(value: Any) -> str:
     return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def once(text: str) -> Any:
+    """JSON in which every key stands once: of two, one reader would see the first and another the last.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON, or a key is repeated.
+    """
+    return json.loads(text, object_pairs_hook=_each_once)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is repeated")
+    return found
+
+
 def _plain(value: Any, digits: int) -> Any:
     if isinstance(value, Exact):
         return _plain(value.value, TRANSFORM_DIGITS)

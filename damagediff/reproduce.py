@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from . import digests, raster, saved, tiles, versions, wording
+from . import digests, environment, json_text, raster, saved, tiles, versions, wording
 from .errors import EvidenceError, InputError
 from .settings import ReadSettings
 from .types import Array, Source
@@ -30,6 +29,8 @@ ROUNDED = ("measured",)
 RASTER_TOLERANCE = {"change_score.tif": 1e-3, "change_mask.tif": 0.0, "geometry.tif": 1e-2}
 """Largest difference of the score, of classes, and of places in pixels; images may differ by a grey level."""
 GREY_LEVELS = 1.0
+PLACE_TOLERANCE = 1e-6
+"""Of each number of a raster's transform, in its units."""
 RASTER_SHARE = 1e-3
 """Share of pixels that may differ by more, where a value lies on an edge."""
 ARRAY_SHARE = 1e-3
@@ -70,11 +71,52 @@ def compare(item: dict[str, Any], folder: Path, again: Path) -> Compared:
     return Compared(name, "different", "other bytes")
 
 
-OTHER_BYTES = "other bytes, drawn from results that agree"
+OTHER_BYTES = "other bytes, not compared: drawn here from results that agree"
+FORGED = "other bytes, though its results, the versions and the kind of machine are the same"
+EQUAL: Outcome = "equal within the tolerance"
+RESULTS = ("results.json", saved.FILE)
+"""What everything drawn is drawn from."""
 
 
-def together(compared: Sequence[Compared]) -> tuple[Compared, ...]:
-    """The same of a whole run: what is drawn from results that differ is not called equal."""
+def added(compared: Sequence[Compared], again: Path) -> Iterator[Compared]:
+    """What is made again and is not in the run: somebody may have taken it out of the manifest."""
+    names = {item.name for item in compared}
+    for path in sorted(again.iterdir()):
+        if path.name not in names:
+            yield Compared(path.name, "different", "is made here, and the run does not list it")
+
+
+def steps(manifest: dict[str, Any], again: Any) -> Iterator[Compared]:
+    """What the manifest says was done to the pixels, where that is not what was done now."""
+    now = json_text.once(json_text.to_json({"transformations": again}))
+    said = {"transformations": manifest.get("transformations", now["transformations"])}
+    found = _judged("manifest.json", _differences(said, now, ""))
+    if found.outcome == "different":
+        yield found
+
+
+def alike(manifest: dict[str, Any]) -> bool:
+    """Whether a run says that it was made by these versions on this kind of machine."""
+    said, here = manifest.get("environment"), environment.describe()
+    known = isinstance(said, dict) and all(said.get(key) == value for key, value in here.items())
+    return known and not other_versions(manifest)
+
+
+def together(compared: Sequence[Compared], exact: bool = False) -> tuple[Compared, ...]:
+    """The same of a whole run: what is drawn from results that differ is not called equal.
+
+    Parameters
+    ----------
+    exact : bool
+        Versions and machine are those of the run: from the same results the same bytes must come, or
+        somebody drew something else.
+    """
+    same = {item.name for item in compared if item.outcome == "identical"}
+    if exact and same.issuperset(RESULTS):
+        return tuple(
+            replace(item, outcome="different", words=FORGED) if item.outcome == EQUAL else item
+            for item in compared
+        )
     measured = [item.name for item in compared if item.outcome == "different"]
     if not measured:
         return tuple(compared)
@@ -90,6 +132,8 @@ def _rasters(old: Path, new: Path) -> Compared:
     first, second = (raster.inspect(Source(path), ReadSettings()) for path in (old, new))
     if (first.shape, first.roles, first.crs) != (second.shape, second.roles, second.crs):
         return Compared(old.name, "different", "another size, other bands or another coordinate system")
+    if not first.transform.almost_equals(second.transform, PLACE_TOLERANCE):
+        return Compared(old.name, "different", "lies at another place")
     allowed = RASTER_TOLERANCE.get(old.name, GREY_LEVELS)
     beyond, largest = 0, 0.0
     roles = ("red", "green", "blue") if "palette" in first.roles else first.roles
@@ -106,7 +150,7 @@ def _rasters(old: Path, new: Path) -> Compared:
 
 def _texts(old: Path, new: Path) -> Compared:
     """Two result files: the same keys and words, and numbers that differ in their last digits only."""
-    first, second = (json.loads(path.read_text(encoding="utf-8")) for path in (old, new))
+    first, second = (json_text.once(path.read_text(encoding="utf-8")) for path in (old, new))
     return _judged(old.name, _differences(first, second, ""))
 
 
@@ -138,7 +182,7 @@ def _saved(old: Path, new: Path) -> Compared:
     with zipfile.ZipFile(old) as first, zipfile.ZipFile(new) as second:
         if first.namelist() != second.namelist():
             return Compared(old.name, "different", "other arrays")
-        old_text, new_text = (json.loads(saved.text(archive)) for archive in (first, second))
+        old_text, new_text = (json_text.once(saved.text(archive).decode()) for archive in (first, second))
         found = list(_differences(old_text, new_text, ""))
         for name in first.namelist():
             if name != saved.TEXT:

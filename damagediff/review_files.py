@@ -46,6 +46,8 @@ def load(path: Path) -> bytes:
         The file cannot be read, or is too large for a review.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path.name}: not a regular file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:

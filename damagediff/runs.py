@@ -23,6 +23,7 @@ from . import (
     saved,
     scene,
     states,
+    transformations,
     verify,
 )
 from . import settings as options
@@ -162,7 +163,10 @@ def again(
             reviews = review_files.read_all(folder, comparison)
             drawing.draw(replace(comparison, reviews=reviews), remade, More(font=case.font))
         made = (item for item in manifest["outputs"] if not states.added(item["name"]))
-        return reproduce.together([reproduce.compare(item, folder, remade) for item in made])
+        compared = [reproduce.compare(item, folder, remade) for item in made]
+        compared += reproduce.added(compared, remade)
+        compared += reproduce.steps(manifest, list(transformations.steps(comparison)))
+        return reproduce.together(compared, reproduce.alike(manifest))
 
 
 def _under_old_names(manifest: dict[str, Any], files: dict[str, Path], scratch: Path) -> dict[str, Path]:

@@ -323,6 +323,10 @@ _STAGES: dict[str, Any] = {
 }
 
 
+MAX_FILE_BYTES = 4_000_000
+"""Of a settings file: a thousand times what all settings take."""
+
+
 def load(path: Path | None, overrides: tuple[str, ...] = (), first: dict[str, Any] | None = None) -> Settings:
     """Settings from a TOML file, then ``stage.key=value`` overrides, each value written as in TOML.
 
@@ -336,8 +340,10 @@ def load(path: Path | None, overrides: tuple[str, ...] = (), first: dict[str, An
     values = copy.deepcopy(first) if first else {}
     if path is not None:
         try:
+            if path.exists() and not (path.is_file() and path.stat().st_size <= MAX_FILE_BYTES):
+                raise SettingsError(f"{path}: no regular file of at most {MAX_FILE_BYTES:,} bytes")
             _merge(values, tomllib.loads(path.read_text(encoding="utf-8-sig")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(f"{path}: not a readable TOML settings file: {error}") from None
     for text in overrides:
         _override(values, text)

@@ -6,6 +6,7 @@ The tool signs nothing itself: docs/evidence.md has recipes with tools that peop
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -37,6 +38,8 @@ class State:
     good: bool
     """False: it does not belong to this manifest."""
     words: str
+    trusted: bool = False
+    """Checked, and by a file of those whom the reader trusts."""
 
 
 def names(manifest: str = folders.MANIFEST) -> tuple[str, ...]:
@@ -69,7 +72,10 @@ def _of_kind(ending: str, trusted: Sequence[Path]) -> list[Path]:
     found = []
     for path in trusted:
         try:
-            data = path.read_bytes()[:MAX_TRUST_BYTES]
+            if path.exists() and not path.is_file():
+                raise EvidenceError(f"{path}: is not a regular file")
+            with path.open("rb") as file:
+                data = file.read(MAX_TRUST_BYTES)
         except OSError as error:
             raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from None
         if b"-----BEGIN CERTIFICATE-----" in data:
@@ -78,6 +84,28 @@ def _of_kind(ending: str, trusted: Sequence[Path]) -> list[Path]:
             kind = ".minisig" if data.startswith(b"untrusted comment:") else ".sig"
         found += [path] if kind == ending else []
     return found
+
+
+def lacking(
+    folder: Path, trusted: Sequence[Path], found: Sequence[tuple[str, State]]
+) -> Iterator[tuple[str, str]]:
+    """(file, what is wrong): what is no file, and what a reader who names whom to trust does not find.
+
+    Parameters
+    ----------
+    found : sequence of (name, State)
+        All that `look` said. Only signatures of the last manifest count here: one of an earlier state says
+        nothing of what came after. Whoever names signers wants a signature, and whoever names an authority a
+        time stamp, which anybody can get.
+    """
+    for name in names():
+        if os.path.islink(folder / name) or ((folder / name).exists() and not (folder / name).is_file()):
+            yield name, "is not a plain file"
+    for endings, kind in ((".sig", ".minisig"), "signature"), ((".tsr",), "time stamp"):
+        states = [state for name, state in found if name in names() and name.endswith(endings)]
+        wanted = any(_of_kind(ending, trusted) for ending in endings)
+        if wanted and not any(state.trusted or not state.good for state in states):
+            yield folders.MANIFEST, f"has no {kind} that could be checked by what --trust names"
 
 
 def _ssh(manifest: Path, signature: Path, signers: list[Path]) -> State | None:
@@ -95,7 +123,9 @@ def _ssh(manifest: Path, signature: Path, signers: list[Path]) -> State | None:
         for who in () if named is None or named.returncode else named.stdout.split():
             done = _call([*sign, "verify", "-f", str(path), "-I", who, *of], manifest)
             if done is not None and done.returncode == 0:
-                return State(True, f"SSH signature of this manifest by {wording.plain(who, 100)}, {whose}")
+                return State(
+                    True, f"SSH signature of this manifest by {wording.plain(who, 100)}, {whose}", True
+                )
     if signers:
         return State(False, f"is an SSH signature by {whose}, whom --trust does not name")
     return State(True, f"SSH signature of this manifest by {whose}; whose key that is, is for you to know")
@@ -107,7 +137,7 @@ def _minisign(manifest: Path, signature: Path, keys: list[Path]) -> State | None
         if done is None:
             return None
         if done.returncode == 0:
-            return State(True, f"minisign signature of this manifest by the key of {path.name}")
+            return State(True, f"minisign signature of this manifest by the key of {path.name}", True)
     if keys:
         return State(False, "is no minisign signature of this manifest by a key that --trust names")
     return State(True, "minisign signature, not checked: name the public key with --trust")
@@ -138,7 +168,7 @@ def _time_stamp(manifest: Path, stamp: Path, certificates: list[Path]) -> State 
         ]
         done = _call(command, None)
         if done is not None and done.returncode == 0:
-            return State(True, f"{told}, by the authority of {path.name}")
+            return State(True, f"{told}, by the authority of {path.name}", True)
     if certificates:
         return State(False, "is a time stamp by an authority whom --trust does not name")
     return State(True, f"{told}; name its authority's certificate with --trust")

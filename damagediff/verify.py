@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from . import __version__, crate, digests, folders, outputs, signatures, states
+from . import __version__, crate, digests, folders, json_text, outputs, saved, signatures, states, wording
 from .errors import EvidenceError
 
 LEFT_OUT = "left_out.json"
 """In a bundle without pictures: what was left out of the run, and what was put in its place."""
+BARE_REPORT = "report_without_pictures.html"
+"""What such a bundle holds in place of the report: the only file that may take the place of another."""
+PICTURES = (".tif", ".png", ".pdf", ".svg", ".webp", ".gif", ".jpg")
+MEASURES = ("change_score.tif", "change_mask.tif", "geometry.tif")
+"""Rasters that hold measures, not pictures."""
 MAX_MANIFEST_BYTES = 64_000_000
 
 
@@ -65,10 +71,11 @@ def run(folder: Path, trusted: Sequence[Path] = ()) -> Verification:
         *_manifest(text, manifest, folder),
         *_crate(manifest, folder),
         *_listed(manifest, folder, left_out),
-        *_replaced(folder, left_out),
+        *_replaced(manifest, folder, left_out),
         *_unlisted(manifest, folder, left_out),
         *(Finding(name, what) for name, what in states.check(manifest, folder)),
         *(Finding(name, state.words) for name, state in signed if not state.good),
+        *(Finding(name, what) for name, what in signatures.lacking(folder, trusted, signed)),
     ]
     told = [f"{name}: {state.words}" for name, state in signed if state.good]
     return Verification(manifest, tuple(findings), tuple(_notes(manifest, told, left_out)))
@@ -86,10 +93,12 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     if not folder.is_dir():
         raise EvidenceError(f"{folder}: is not a folder. Name the run folder, or unpack the bundle first")
     try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise EvidenceError(f"{path}: is not a plain file: no manifest of a run")
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             raise EvidenceError(f"{path}: larger than {MAX_MANIFEST_BYTES:,} bytes: no manifest of a run")
         text = path.read_bytes().decode("utf-8")
-        manifest = json.loads(text)
+        manifest = json_text.once(text)
         _check_form(manifest)
     except FileNotFoundError:
         raise EvidenceError(f"{folder}: holds no {folders.MANIFEST}: not a run of damagediff") from None
@@ -105,9 +114,12 @@ def _check_form(manifest: dict[str, Any]) -> None:
         name, digest, size = item["name"], item["sha256"], item["bytes"]
         if not isinstance(name, str) or not isinstance(digest, str) or not isinstance(size, int):
             raise ValueError("an entry has no name, hash or size")
+        os.fsencode(name + digest)  # a lone surrogate is in no name that was ever written
     for item in manifest["outputs"]:
         if PurePosixPath(item["name"]).name != item["name"] or "\\" in item["name"]:
             raise ValueError(f"an output is named {item['name']!r}, which leads out of the folder")
+    if not isinstance(manifest.get("versions", {}), dict):
+        raise ValueError("its versions are no table")
     if not isinstance(manifest["evidence_id"], str):
         raise ValueError("it has no evidence id")
     states.check_form(manifest)
@@ -142,16 +154,16 @@ def _crate(manifest: dict[str, Any], folder: Path) -> Iterator[Finding]:
 
 def _listed(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any]) -> Iterator[Finding]:
     for item in manifest["outputs"]:
-        if item["name"] not in left_out["left_out"]:
+        if item["name"] not in left_out["left_out"] or os.path.lexists(folder / item["name"]):
             yield from _one(item, folder)
 
 
 def _one(item: Mapping[str, Any], folder: Path) -> Iterator[Finding]:
     """One file against what is said of it."""
     path = folder / item["name"]
-    if path.is_symlink() or (path.exists() and not path.is_file()):
+    if os.path.islink(path) or (os.path.exists(path) and not path.is_file()):
         yield Finding(item["name"], "is not a plain file")
-    elif not path.exists():
+    elif not os.path.exists(path):
         yield Finding(item["name"], "is missing")
     else:
         try:
@@ -186,9 +198,23 @@ def _left_out(folder: Path) -> dict[str, Any]:
     return {"left_out": names, "in_its_place": placed}
 
 
-def _replaced(folder: Path, left_out: Mapping[str, Any]) -> Iterator[Finding]:
+def is_picture(name: str) -> bool:
+    """Whether a file of a run holds pictures, and so may be left out of a bundle."""
+    drawn = name in ("report.html", "embed.html", saved.FILE)
+    return drawn or (name.lower().endswith(PICTURES) and name not in MEASURES)
+
+
+def _replaced(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any]) -> Iterator[Finding]:
+    """What a bundle says that it lacks: pictures of this run and nothing else, whoever wrote that list."""
+    listed = {item["name"] for item in manifest["outputs"]}
+    for name in left_out["left_out"]:
+        if name not in listed or not is_picture(name):
+            yield Finding(LEFT_OUT, f"leaves out {wording.plain(name, 100)}, which no bundle leaves out")
     for item in left_out["in_its_place"]:
-        yield from _one(item, folder)
+        if item["name"] == BARE_REPORT:
+            yield from _one(item, folder)
+        else:
+            yield Finding(item["name"], "is in the place of another file, and is none that a bundle makes")
 
 
 def _unlisted(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any]) -> Iterator[Finding]:
@@ -202,6 +228,11 @@ def _unlisted(manifest: dict[str, Any], folder: Path, left_out: Mapping[str, Any
 def _notes(manifest: dict[str, Any], signed: list[str], left_out: Mapping[str, Any]) -> Iterator[str]:
     if left_out["left_out"]:
         yield f"left out of this bundle, and so not checked: {', '.join(sorted(left_out['left_out']))}"
+    if left_out["in_its_place"]:
+        yield (
+            f"{BARE_REPORT} is a copy that the manifest does not list: no hash or signature of the run "
+            "covers it: results.json has what counts"
+        )
     yield from signed
     for told in manifest.get("reviews", ()):
         yield f"reviewed by {told['reviewer']}: {told['name']}, {told['when']}"

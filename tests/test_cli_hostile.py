@@ -190,7 +190,24 @@ def test_a_full_disk_names_the_run_and_what_to_try(pictures, tmp_path):
     code = limit + "import sys; from damagediff import cli; cli.main(sys.argv[1:])"
     command = [sys.executable, "-c", code, "compare", *map(str, pictures), "-o", str(tmp_path / "run"), "-q"]
     done = subprocess.run(command, capture_output=True, text=True)
-    (line,) = [text for text in done.stderr.splitlines() if text.startswith("damagediff: ")]
+    (line,) = done.stderr.splitlines()
     assert done.returncode == 6 and line.startswith(f"damagediff: {tmp_path / 'run'}: ")
     assert "Free some space" in line and "partial" not in line and "Traceback" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["after.png", "before.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize(("option", "code"), [("--exclude", 3), ("--settings", 2), ("--font", 3)])
+def test_a_pipe_in_the_place_of_a_file_is_told_and_not_waited_for(pictures, tmp_path, option, code):
+    os.mkfifo(tmp_path / "pipe")
+    command = [sys.executable, "-m", "damagediff", "compare", *map(str, pictures), "-q"]
+    command += ["-o", str(tmp_path / "run"), option, str(tmp_path / "pipe")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code and "regular file" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_settings_that_are_too_deep_are_told_in_one_line(pictures, tmp_path):
+    (tmp_path / "deep.toml").write_text("a=" + "[" * 50_000)
+    command = [sys.executable, "-m", "damagediff", "settings", "--settings", str(tmp_path / "deep.toml")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "Traceback" not in done.stderr

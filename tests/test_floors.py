@@ -69,6 +69,7 @@ FLOOR = {
 
 HELPER_OF = {
     "cli_gis": "cli",
+    "cli_stderr": "cli",
     "exporting": "runs",
     "figure_legend": "figures",
     "gis_flatgeobuf": "gis",

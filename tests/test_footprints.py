@@ -130,3 +130,14 @@ def test_features_that_are_no_polygons_are_counted(tmp_path):
         feature["properties"] = {"id": name}
     _, count = footprints.read_counted(write(tmp_path / "g.json", features), Grid((20, 20)))
     assert count.without_id == 0 and count.ids_repeated == 2
+
+
+@pytest.mark.parametrize("points", [300, 20_000])
+def test_an_outline_that_crosses_itself_without_end_is_refused(tmp_path, points):
+    ring = np.random.default_rng(0).uniform(0, 90, (points, 2)).tolist()
+    shape = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    feature = {"type": "Feature", "properties": {}, "geometry": shape}
+    path = tmp_path / "knot.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    with pytest.raises(InputError, match="crosses itself"):
+        footprints.read(path, Grid((100, 100)))

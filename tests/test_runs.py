@@ -425,6 +425,9 @@ def test_what_is_drawn_from_other_results_is_not_called_equal() -> None:
     same = reproduce.Compared("results.json", "identical", "the same bytes")
     assert reproduce.together([drawn, same]) == (drawn, same)
     assert [item.outcome for item in reproduce.together([drawn, results])] == ["different", "different"]
+    kept = replace(same, name=saved.FILE)
+    assert reproduce.together([drawn, same, kept])[0].outcome == "equal within the tolerance"
+    assert reproduce.together([drawn, same, kept], exact=True)[0].outcome == "different"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is not known there")

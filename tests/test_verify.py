@@ -8,9 +8,11 @@ import re
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -288,12 +290,65 @@ def test_a_bundle_without_pictures_holds_none_and_verifies(run: Path, tmp_path: 
         archive.extractall(tmp_path)
     found = verify.run(folder)
     assert found.findings == () and "figure.png, report.html, report.pdf" in found.notes[0]
-    page = (folder / bundle.BARE_REPORT).read_text()
+    page = (folder / verify.BARE_REPORT).read_text()
     assert "Pictures are left out" in page and "image/jpeg" not in page and "image/png" not in page
-    (folder / bundle.BARE_REPORT).write_text(page + " ")
-    assert named(folder) == {bundle.BARE_REPORT}
+    (folder / verify.BARE_REPORT).write_text(page + " ")
+    assert named(folder) == {verify.BARE_REPORT}
     (folder / "left_out.json").unlink()
-    assert named(folder) == {"figure.png", "report.html", "report.pdf", bundle.BARE_REPORT}
+    assert named(folder) == {"figure.png", "report.html", "report.pdf", verify.BARE_REPORT}
+
+
+def test_no_list_of_what_was_left_out_hides_results_or_brings_in_a_file(run: Path) -> None:
+    (run / "results.json").unlink()
+    (run / "figure.png").unlink()
+    (run / "report.html").write_text("nothing changed")
+    entry = digests.entry(run / "report.html")
+    said = {"left_out": ["results.json", "figure.png", "report.html"], "in_its_place": [entry]}
+    (run / "left_out.json").write_text(json.dumps(said))
+    assert named(run) == {"left_out.json", "report.html"}
+
+
+def test_a_bundle_is_not_packed_into_the_run(run: Path) -> None:
+    done = invoke("bundle", run, "-o", run / "x.zip")
+    assert done.exit_code == 6 and "lies in the run" in done.stderr and not (run / "x.zip").exists()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "custody.jsonl", "manifest.json.sig", "manifest.json.ots"])
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_what_is_no_plain_file_is_told_and_not_waited_for(run: Path, name: str, kind: str) -> None:
+    there = run.parent / name
+    there.write_bytes((run / name).read_bytes() if (run / name).exists() else b"")
+    (run / name).unlink(missing_ok=True)
+    if kind == "pipe" and not hasattr(os, "mkfifo"):
+        pytest.skip("no pipes here")
+    {"link": lambda: (run / name).symlink_to(there), "folder": (run / name).mkdir}.get(
+        kind, lambda: os.mkfifo(run / name)
+    )()
+    done = invoke("verify", run)
+    assert done.exit_code == 5 and name in done.stderr and "is not a plain file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda said: said["outputs"][0].update(name="\ud800"),
+        lambda said: said["outputs"][0].update(name="x" * 5000),
+        lambda said: said.update(versions=[None]),
+    ],
+)
+def test_a_manifest_of_odd_values_is_told_in_one_line(run: Path, change: Callable[[Any], None]) -> None:
+    said = json.loads((run / "manifest.json").read_text())
+    change(said)
+    (run / "manifest.json").write_text(json.dumps(said))
+    done = invoke("verify", run)
+    assert done.exit_code == 5 and isinstance(done.exception, SystemExit)
+
+
+def test_a_manifest_with_a_key_twice_is_not_read(run: Path) -> None:
+    text = (run / "manifest.json").read_text()
+    (run / "manifest.json").write_text(text.replace("{", '{"evidence_id": "0123456789ab",', 1))
+    with pytest.raises(EvidenceError, match="a key is repeated"):
+        verify.run(run)
 
 
 def test_what_was_packed_is_written_into_the_log(run: Path, tmp_path: Path) -> None:
@@ -359,6 +414,20 @@ def test_an_ssh_signature_beside_the_manifest_is_checked(run: Path, tmp_path: Pa
     assert invoke("verify", run, "--trust", tmp_path / "nothing").exit_code == 5
     (run / "manifest.json.sig").write_text("not a signature")
     assert named(run) == {"manifest.json.sig"}
+
+
+def test_whoever_names_whom_to_trust_wants_a_signature(run: Path, tmp_path: Path) -> None:
+    signers, authority = tmp_path / "signers", tmp_path / "authority.pem"
+    signers.write_text("me@example.org ssh-ed25519 AAAA\n")
+    authority.write_text("-----BEGIN CERTIFICATE-----\n")
+    assert verify.run(run).sound
+    for path, kind in ((signers, "signature"), (authority, "time stamp")):
+        (finding,) = verify.run(run, [path]).findings
+        assert finding.name == "manifest.json" and f"has no {kind}" in finding.what
+    stamped = [("manifest.json.tsr", signatures.State(True, "", True))]
+    assert len(list(signatures.lacking(run, [signers, authority], stamped))) == 1  # a stamp is no signature
+    earlier = [("manifest-000.json.sig", signatures.State(True, "", True))]
+    assert list(signatures.lacking(run, [signers], earlier))
 
 
 def test_a_minisign_signature_is_checked_with_its_key(run: Path, tmp_path: Path) -> None:
