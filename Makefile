@@ -31,8 +31,8 @@ help:  ## show this list
 demo: $(BASE)  ## compare the synthetic sample pair and write a report into reports/demo
 	$(BIN)/damagediff demo
 
-test: $(TEST)  ## run the tests
-	$(BIN)/python -m pytest
+test: $(TEST)  ## run the tests, a file on each core
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(TEST)  ## ruff, mypy, the floors (who may import whom), and the tool's vocabulary
 	$(BIN)/ruff check .
