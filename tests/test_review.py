@@ -187,7 +187,7 @@ def test_a_file_that_is_no_review_is_not_read(made: Path, tmp_path: Path) -> Non
     for path, words in (
         (tmp_path / "large.json", "larger"),
         (tmp_path / "none", "cannot be read"),
-        (tmp_path, "read"),
+        (tmp_path, "not a regular file"),
     ):
         with pytest.raises(InputError, match=words):
             reviewing.add(made, path)
