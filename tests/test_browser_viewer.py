@@ -31,7 +31,9 @@ def opened(browser: Any, written: Path) -> Iterator[Callable[..., Opened]]:
 
 
 def choose(page: Any, mode: str) -> None:
-    page.locator(f".modes input[value={mode}]").check(force=True)
+    button = f"input[value={mode}]"
+    page.locator(f".modes label:has({button})").click()  # waits until it stands still, unlike a forced click
+    page.wait_for_selector(f".modes {button}:checked", state="attached")
 
 
 def box(page: Any, what: str = ".stage") -> tuple[float, float, float, float]:
