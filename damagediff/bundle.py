@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import digests, folders, json_text, verify
-from .errors import EvidenceError, OutputError
+from .errors import OutputError
 
 OLDEST = (1980, 1, 1, 0, 0, 0)
 """The time that every entry gets: a ZIP file knows none before."""
@@ -50,10 +50,7 @@ def write(folder: Path, out: Path, pixels: bool = True, overwrite: bool = False)
     OutputError
         `out` exists already, or cannot be written.
     """
-    found = verify.run(folder)
-    if not found.sound:
-        first = found.findings[0]
-        raise EvidenceError(f"{folder.name}/{first.name}: {first.what}. Nothing was packed")
+    found = verify.check_sound(folder, "Nothing was packed")
     folders.check_new_file(out, overwrite, (".zip",))
     if out.resolve().is_relative_to(folder.resolve()):
         raise OutputError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import drawing, folders, gis, verify
-from .errors import EvidenceError
 from .gis import Wanted
 
 
@@ -36,10 +35,7 @@ def export(run: Path, out: Path, wanted: Wanted) -> list[str]:
         `out` exists already or cannot be written.
     """
     gis.check(wanted)
-    found = verify.run(run)
-    if not found.sound:
-        first = found.findings[0]
-        raise EvidenceError(f"{run.name}/{first.name}: {first.what}. Nothing was written")
+    verify.check_sound(run, "Nothing was written")
     comparison = drawing.of_run(run)
     gis.check_has_place(comparison)
     folders.check_apart(out, [run])

@@ -55,10 +55,7 @@ def add(folder: Path, path: Path, operator: str | None = None, font: Path | None
     """
     when = evidence.created(datetime.now(UTC))
     figures.check((), (None, None), font)
-    found = verify.run(folder)
-    if not found.sound:
-        first = found.findings[0]
-        raise EvidenceError(f"{folder.name}/{first.name}: {first.what}. Nothing was reviewed")
+    found = verify.check_sound(folder, "Nothing was reviewed")
     comparison = drawing.of_run(folder)
     if results.evidence_id(comparison) != found.manifest["evidence_id"]:
         made = found.manifest.get("versions", {}).get("damagediff", "another version")

@@ -120,10 +120,7 @@ def draw_again(folder: Path, out: Path, more: More = More()) -> list[str]:  # no
     OutputError
         `out` exists already or cannot be written.
     """
-    found = verify.run(folder)
-    if not found.sound:
-        first = found.findings[0]
-        raise EvidenceError(f"{folder.name}/{first.name}: {first.what}. Nothing was drawn")
+    verify.check_sound(folder, "Nothing was drawn")
     comparison = drawing.of_run(folder)
     folders.check_apart(out, [folder])
     credits_ = comparison.pair.before.credit, comparison.pair.after.credit

@@ -81,6 +81,21 @@ def run(folder: Path, trusted: Sequence[Path] = ()) -> Verification:
     return Verification(manifest, tuple(findings), tuple(_notes(manifest, told, left_out)))
 
 
+def check_sound(folder: Path, undone: str) -> Verification:
+    """What `run` finds of a run that is to be used; `undone` ends the message when it is not sound.
+
+    Raises
+    ------
+    EvidenceError
+        The run does not agree with its manifest, or has none that can be read.
+    """
+    found = run(folder)
+    if not found.sound:
+        first = found.findings[0]
+        raise EvidenceError(f"{folder.name}/{first.name}: {first.what}. {undone}")
+    return found
+
+
 def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     """The manifest of a run, and its text.
 

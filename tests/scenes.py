@@ -270,3 +270,26 @@ def comparison(  # noqa: PLR0913
         VERSIONS,
     )
     return dataclasses.replace(made, **changes)
+
+
+def hostile(good: types.Comparison, words: str) -> types.Comparison:
+    """The same comparison with `words` wherever a file, a user or a library may speak."""
+    image = dataclasses.replace(
+        good.pair.after,
+        name=words,
+        credit=words,
+        crs=words,
+        notes=(words,),
+        acquisition=types.Acquisition(None, "day", words),
+    )
+    return dataclasses.replace(
+        good,
+        case=dataclasses.replace(good.case, title=words),
+        pair=dataclasses.replace(good.pair, after=image),
+        notes=(words,),
+        alignment=dataclasses.replace(good.alignment, reason=words, windows_unused={words: 1}),
+        buildings=tuple(dataclasses.replace(b, id=words[:80], label=words) for b in good.buildings),
+        regions=tuple(dataclasses.replace(r, flags=(words,)) for r in good.regions),
+        settings=good.settings | {"workers": 1, "seed": words},
+        versions={words: words},
+    )

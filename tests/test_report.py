@@ -124,25 +124,7 @@ def test_the_policy_allows_only_our_style_and_script() -> None:
 def test_hostile_words_stay_words(hostile: str) -> None:
     good = scenes.comparison(buildings=scenes.buildings((320, 480)), notes=("note",))
     good = dataclasses.replace(good, case=dataclasses.replace(good.case, footprints=Path("f.geojson")))
-    image = dataclasses.replace(
-        good.pair.after,
-        name=hostile,
-        credit=hostile,
-        crs=hostile,
-        notes=(hostile,),
-        acquisition=types.Acquisition(None, "day", hostile),
-    )
-    bad = dataclasses.replace(
-        good,
-        case=dataclasses.replace(good.case, title=hostile),
-        pair=dataclasses.replace(good.pair, after=image),
-        notes=(hostile,),
-        alignment=dataclasses.replace(good.alignment, reason=hostile, windows_unused={hostile: 1}),
-        buildings=tuple(dataclasses.replace(b, id=hostile, label=hostile) for b in good.buildings),
-        regions=tuple(dataclasses.replace(r, flags=(hostile,)) for r in good.regions),
-        settings=good.settings | {"workers": 1, "seed": hostile},
-        versions={hostile: hostile},
-    )
+    bad = scenes.hostile(good, hostile)
     before = {tag for tag, _ in page(good).elements}
     found = page(bad)
     assert {tag for tag, _ in found.elements} <= before

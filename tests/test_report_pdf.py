@@ -244,25 +244,7 @@ def nothing_opens(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("hostile", HOSTILE[-6:-2])
 def test_hostile_words_of_a_run_stay_words(hostile: str) -> None:
     good = scene("buildings")
-    image = dataclasses.replace(
-        good.pair.after,
-        name=hostile,
-        credit=hostile,
-        crs=hostile,
-        notes=(hostile,),
-        acquisition=types.Acquisition(None, "day", hostile),
-    )
-    bad = dataclasses.replace(
-        good,
-        case=dataclasses.replace(good.case, title=hostile),
-        pair=dataclasses.replace(good.pair, after=image),
-        notes=(hostile,),
-        alignment=dataclasses.replace(good.alignment, reason=hostile, windows_unused={hostile: 1}),
-        buildings=tuple(dataclasses.replace(b, id=hostile[:80], label=hostile) for b in good.buildings),
-        regions=tuple(dataclasses.replace(r, flags=(hostile,)) for r in good.regions),
-        settings=good.settings | {"workers": 1, "seed": hostile},
-        versions={hostile: hostile},
-    )
+    bad = scenes.hostile(good, hostile)
     page, data = report.html(bad), made(bad)
     found = read(data)
     harmless(found)
