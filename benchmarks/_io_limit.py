@@ -22,6 +22,7 @@ KINDS = {"before": (3, "uint8"), "after": (3, "uint8"), "score": (1, "float32"),
 
 
 def main() -> None:
+    """Command line."""
     before, after, folder = (Path(text) for text in sys.argv[1:4])
     with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), rasterio.open(before) as first:
         profile = {"driver": "GTiff", "width": first.width, "height": first.height, "tiled": True}

@@ -82,6 +82,7 @@ class Look:
 
 
 def texture(path: Path) -> np.ndarray:
+    """Pixels that simulated ground is made of."""
     return _pairs.pixels(path)[0]
 
 

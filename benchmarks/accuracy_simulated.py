@@ -52,6 +52,7 @@ from damagediff import settings
 
 
 def main() -> int:
+    """Command line."""
     args = arguments()
     found = [p for pattern in SOURCES for p in sorted(args.data.glob(pattern)) if p.is_dir()]
     if not _pairs.need_data(args.data, found):
@@ -73,6 +74,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
     parser.add_argument("--sizes", type=numbers, default=numbers("1024,2048,4096,8192,16384"))
@@ -84,10 +86,12 @@ def arguments() -> argparse.Namespace:
 
 
 def numbers(text: str) -> list[int]:
+    """Whole numbers between commas."""
     return [int(part) for part in text.split(",")]
 
 
 def names(text: str) -> list[str]:
+    """Known variants between commas."""
     unknown = set(text.split(",")) - set(VARIANTS)
     if unknown:
         raise argparse.ArgumentTypeError(f"no variant {', '.join(sorted(unknown))}")

@@ -60,6 +60,7 @@ def cases_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def plane(path: Path) -> Plane:
+    """A picture as a grey plane, valid everywhere."""
     from PIL import Image
 
     with Image.open(path) as picture:
@@ -68,6 +69,7 @@ def plane(path: Path) -> Plane:
 
 
 def find(ref: Plane, mov: Plane) -> align.Coarse:
+    """The coarse search as a comparison asks it."""
     return align.find(ref, mov, settings.AlignSettings(), np.random.default_rng(0))
 
 

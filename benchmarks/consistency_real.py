@@ -39,6 +39,7 @@ GOALS = {"median": 0.3, "p90": 1.0, "max": 3.0, "inverse_median": 0.1, "accepted
 
 
 def main() -> int:
+    """Command line."""
     args = arguments()
     pairs = [p for p in _pairs.folders(args.data) if any(fnmatch.fnmatch(p.name, o) for o in args.only)]
     if not _pairs.need_data(args.data, pairs):
@@ -56,6 +57,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
     parser.add_argument(

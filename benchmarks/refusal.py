@@ -60,6 +60,7 @@ class Job:
 
 
 def main() -> int:
+    """Command line."""
     args = arguments()
     folders = _pairs.folders(args.data)
     if not _pairs.need_data(args.data, folders):
@@ -77,6 +78,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
     parser.add_argument(
@@ -143,10 +145,12 @@ def mirrored_pairs(plain: dict[str, tuple[Path, Path]]) -> Iterator[tuple[str, P
 
 
 def turned(data: np.ndarray) -> np.ndarray:
+    """A quarter turn."""
     return np.rot90(data)
 
 
 def mirrored(data: np.ndarray) -> np.ndarray:
+    """Left and right exchanged."""
     return data[:, ::-1]
 
 
@@ -213,6 +217,7 @@ def quarters(pair: Path, temp: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def as_bytes(bands: np.ndarray) -> np.ndarray:
+    """(rows, cols, 3) bytes of the first three bands."""
     return np.ascontiguousarray(np.clip(np.round(bands[:3]), 0, 255).astype(np.uint8).transpose(1, 2, 0))
 
 
@@ -265,6 +270,7 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def over_limit(row: dict[str, Any]) -> float:
+    """How far above the limit its score lies."""
     return row.get("score", -1e3) - row.get("limit", 0.0)
 
 

@@ -36,6 +36,7 @@ LONGEST_PX = 800
 
 
 def main() -> int:
+    """Command line."""
     args = arguments()
     folders = [p for p in _pairs.folders(args.data) if fnmatch.fnmatch(p.name, args.only)]
     if not _pairs.need_data(args.data, folders):
@@ -56,6 +57,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--every", type=int, default=1, help="copies only of each N-th folder")
@@ -68,6 +70,7 @@ def arguments() -> argparse.Namespace:
 
 
 def both(folder: Path) -> tuple[Path, Path]:
+    """Before and after image of a folder."""
     return _pairs.file_of(folder, "before"), _pairs.file_of(folder, "after")
 
 

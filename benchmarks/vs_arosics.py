@@ -87,6 +87,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
     parser.add_argument("--size", type=int, default=4096, help="side of the simulated pair, px")
