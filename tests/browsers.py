@@ -45,6 +45,9 @@ def hostile() -> types.Comparison:
     return dataclasses.replace(found, case=case, pair=pair, buildings=buildings)
 
 
+COMPARED = hostile()
+
+
 def write(comparison: types.Comparison, folder: Path) -> Path:
     """The page of a comparison, without its PDF."""
     page = folder / "report.html"

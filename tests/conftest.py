@@ -82,3 +82,16 @@ def browser() -> Iterator[Any]:
         started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of `browsers.COMPARED`."""
+    return browsers.write(browsers.COMPARED, tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture
+def opened(browser: Any, hostile_page: Path) -> Iterator[Callable[..., browsers.Opened]]:
+    """``opened(width)`` is that page in a browser, and what went wrong in it until now."""
+    with browsers.pages(browser, hostile_page) as open_:
+        yield open_

@@ -9,7 +9,7 @@ DAMAGEDIFF_CHROMIUM names another browser of that kind.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,7 @@ from browsers import Opened, left
 from damagediff import outputs, review_files
 
 HOSTILE = browsers.HOSTILE
-COMPARED = browsers.hostile()
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return browsers.write(COMPARED, tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture
-def opened(browser: Any, written: Path) -> Iterator[Callable[..., Opened]]:
-    """``opened(width)`` is the page, and what went wrong in it until now."""
-    with browsers.pages(browser, written) as open_:
-        yield open_
+COMPARED = browsers.COMPARED
 
 
 def row(page: Any, kind: str, name: str) -> Any:

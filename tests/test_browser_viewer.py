@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,7 @@ from browsers import Opened, left
 from damagediff import report_embed
 
 MODES = ("swipe", "blink", "overlay", "side", "loupe")
-COMPARED = browsers.hostile()
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return browsers.write(COMPARED, tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture
-def opened(browser: Any, written: Path) -> Iterator[Callable[..., Opened]]:
-    """``opened(width)`` is the page, and what went wrong in it until now."""
-    with browsers.pages(browser, written) as open_:
-        yield open_
+COMPARED = browsers.COMPARED
 
 
 def choose(page: Any, mode: str) -> None:
