@@ -19,12 +19,12 @@ TICK_S = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
 
 
 REAP_S = 5.0
-"""How long processes that outlive the first are waited for, each of which ends when it sees that it is gone."""
+"""How long processes that outlive the first are waited for; each ends when it sees that it is gone."""
 PR_SET_CHILD_SUBREAPER = 36
 
 
 class Failed(SystemExit):
-    """A command did not end as it should; says which and how. It ends the benchmark that does not catch it."""
+    """A command did not end as it should; says which and how. Not caught, it ends the benchmark."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def measured(
     Raises
     ------
     Failed
-        It ended with a status that is not among the `right` ones, or took longer than `limit_s` of wall clock.
+        It ended with a status that is not among the `right` ones, or took more than `limit_s` of wall clock.
     """
     # Processes that the first leaves behind become ours, so that the system tells what they took in the end.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -78,7 +78,11 @@ def measured(
     others = sum(_reaped(watch))
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode not in right:
-        why = f"took more than {limit_s:.0f} s" if limit_s and wall >= limit_s else f"failed with {child.returncode}"
+        why = (
+            f"took more than {limit_s:.0f} s"
+            if limit_s and wall >= limit_s
+            else f"failed with {child.returncode}"
+        )
         raise Failed(f"{' '.join(command)}\n{why}:\n{log.read_text(errors='replace')}")
     held = watch.peak_kib / 1024
     own = used.ru_utime + used.ru_stime  # what it has waited for is in it

@@ -16,7 +16,6 @@ once; the memory's pace is measured here by copying 256 MiB, on as many threads.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import _options
 import _pairs
 import _scale_pair
 import numpy as np
@@ -54,12 +54,7 @@ THREADS = (1, 2)
 
 def main() -> int:
     """Run, print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
-    parser.add_argument("--side", type=int, default=2048, help="of the pair, px")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
-    args = parser.parse_args()
+    args = _options.of_one_size(__doc__, side_px=2048, repeats=5)
     files = _scale_pair.source_files(args.data)
     if not _pairs.need_data(args.data, files):
         return 2
