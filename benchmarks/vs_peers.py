@@ -1,7 +1,8 @@
 """Are we faster than what people would take instead, and is the answer as good?
 
 python benchmarks/vs_peers.py --data DIR [--sizes 1024,2048,4096] [--repeats 3] [--minutes 60]
-    [--out FILE.json] [--pairs FOLDER] [--install] [--arosics-env DIR] [--odiff PROGRAM] [--only WORD ...] [--table]
+    [--out FILE.json] [--pairs FOLDER] [--install] [--arosics-env DIR] [--odiff PROGRAM]
+    [--only WORD ...] [--table]
 
 Two simulated pairs of each size, georeferenced, 3 bands of 8 bits, real texture from DIR, with another light,
 noise, JPEG, grain, and other content on 3 % of their area: ``moved`` by a known small motion with a smooth
