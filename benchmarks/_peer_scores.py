@@ -66,7 +66,7 @@ def of_run(folder: Path, known: Known) -> dict[str, Any]:
 
 
 def of_mad(path: Path, known: Known) -> dict[str, Any]:
-    """MAD variates: the sum of their squares, each over its variance, as the method says. No mask is given."""
+    """MAD variates: the sum of their squares over their variances, as the method says. It gives no mask."""
     variates = at_lattice(path).astype(np.float64)
     return of_score(((variates / variates.std(1, keepdims=True)) ** 2).sum(0), known)
 

@@ -110,7 +110,21 @@ def ratios(found: dict[str, Any]) -> str:
                 f"- {ours} against {theirs}, {size:,} px: {wall:.2g} times as fast by wall clock, "
                 f"{cpu:.2g} by processor time{reached}"
             )
-    return "\n".join(lines)
+    return "\n".join([*lines, *finding_alone(found)])
+
+
+def finding_alone(found: dict[str, Any]) -> list[str]:
+    """AROSICS local against ours where nothing is written and imports do not count, decoders neither."""
+    own = {r["size_px"]: r for r in found["results"] if r["peer"] == _peers.ALIGN and "wall_s" in r}
+    lines = []
+    for r in found["results"]:
+        if "AROSICS local" in r["peer"] and "wall_s" in r and r["size_px"] in own:
+            wall, cpu = (r[kind] / own[r["size_px"]][kind] for kind in ("wall_s", "cpu_s"))
+            lines.append(
+                f"- finding the alignment alone, against {r['peer']}, {r['size_px']:,} px, one run: "
+                f"{wall:.2g} times as fast by wall clock, {cpu:.2g} by processor time"
+            )
+    return lines
 
 
 def sizes(table: Iterable[tuple[str, str, int]]) -> list[int]:
