@@ -47,12 +47,16 @@ def test_readme_lists_every_exit_code() -> None:
     assert documented == {0} | {kind.exit_code for kind in kinds}  # type: ignore[attr-defined]
 
 
-def test_the_settings_page_is_what_the_code_says() -> None:
-    spec = importlib.util.spec_from_file_location("settings_page", ROOT / "docs" / "settings_page.py")
+@pytest.mark.parametrize("script", ["settings_page", "cli_page", "case_page"])
+def test_a_generated_page_is_what_the_code_says(script: str) -> None:
+    spec = importlib.util.spec_from_file_location(script, ROOT / "docs" / f"{script}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert text("docs/settings.md") == module.page(), "run: python docs/settings_page.py"
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), f"run: python docs/{script}.py"
+
+
+def test_every_setting_is_listed() -> None:
     flat = {
         f"{stage}.{key}"
         for stage, part in settings.to_dict(settings.Settings()).items()
@@ -75,6 +79,7 @@ def calls(page: Path) -> Iterator[list[str]]:
     blocks = re.findall(r"^```\w*\n(.*?)^```", content, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     lines += re.findall(r"`(damagediff [^`]+)`", re.sub(r"^```.*?^```", "", content, flags=re.M | re.S))
+    lines = [line.removeprefix("$ ") for line in lines]
     return (line.split() for line in lines if line.startswith("damagediff "))
 
 
