@@ -17,7 +17,7 @@ INTRODUCTION = """# Command line
 
 Written by `python docs/cli_page.py` from the commands themselves; do not edit.
 
-`damagediff COMMAND --help` says the same in a terminal. `damagediff --version` prints the version. Options
+`--help` behind a command says the same in a terminal. `damagediff --version` prints the version. Options
 may stand before or after the files. What they are good for, with one command each: [Task by task](tasks.md).
 """
 
