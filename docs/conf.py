@@ -52,7 +52,8 @@ def _formula(self: Any, node: Any) -> None:
 
     display = "block" if node.tagname == "math_block" else "inline"
     markup = convert(node.astext(), display=display)
-    self.body.append(markup.replace("<math ", f'<math alttext="{escape(node.astext())}" ', 1))
+    markup = markup.replace("<math ", f'<math alttext="{escape(node.astext())}" ', 1)
+    self.body.append(f'<div class="formula">{markup}</div>' if display == "block" else markup)
     raise nodes.SkipNode
 
 
