@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 import test_floors
+from click.testing import CliRunner
 
-from damagediff import errors, settings
+from damagediff import case_template, errors, settings, types
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -119,3 +121,31 @@ def test_every_reference_is_cited_and_every_citation_has_one() -> None:
     listed = set(re.findall(r"^(\d+)\. ", references, re.MULTILINE))
     cited = {number for group in re.findall(r"\[(\d+(?:, \d+)*)\]", body) for number in group.split(", ")}
     assert cited == listed
+
+
+TASKS = re.findall(r"^damagediff compare .*$", text("docs/tasks.md").replace("\\\n", " "), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", TASKS)
+def test_values_of_the_tasks_are_understood(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the comparison itself, which the tutorials make."""
+    from damagediff import cli, cli_gis
+
+    asked: list[types.Case] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "_run", lambda case, *rest: asked.append(case))
+    monkeypatch.setattr(cli_gis, "after_compare", lambda *_: None)
+    words = shlex.split(command)[1:]
+    if words[1].endswith(".toml"):
+        case_template.write(Path(words[1]).parent, None)
+    if "--settings" in words:
+        Path(words[words.index("--settings") + 1]).write_text("[align]\nwindow_px = 96\n", encoding="utf-8")
+    if "--sources" in words:
+        Path(words[words.index("--sources") + 1]).write_text(
+            '[before]\nurl = "https://example.org"\n', encoding="utf-8"
+        )
+    result = CliRunner().invoke(cli.main, words)
+    assert result.exit_code == 0, result.output
+    assert len(asked) == 1
