@@ -56,10 +56,12 @@ audit: $(TEST)  ## ask the vulnerability service of the package index about the 
 	$(PIP) 'pip-audit>=2.9'
 	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements-test.lock
 
-docs: $(TEST)  ## check the documents: links, exit codes, settings, commands
-	$(BIN)/python -m pytest -q tests/test_docs.py
+docs: $(TEST)  ## build the documentation into build/site, and run every command of its tutorials
+	$(BIN)/python -m sphinx -q --fail-on-warning --keep-going -c docs -d build/doctrees . build/site
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_site.py tests/test_tutorials.py
+	@echo "The site: build/site/index.html"
 
-$(TEST): EXTRAS := [test]
+$(TEST): EXTRAS := [test,docs]
 $(TEST): PINS := $(LOCK:.lock=-test.lock)
 $(BASE): PINS := $(LOCK)
 $(BASE) $(TEST): setup.cfg pyproject.toml $(wildcard requirements*.lock)
