@@ -176,7 +176,8 @@ def compare(
     before, after : str, path, Source, Raster or array
         The two images. An array is (rows, cols) or (bands, rows, cols) of plain pixels; with `Raster` it has
         a place, roles of bands, validity and a name. Arrays go through the same door as files and give
-        the same result. A `Case` as `before` holds both images and all that is known of them, `after` is left out.
+        the same result. A `Case` as `before` holds both images and all that is known of them; `after` is left
+        out then.
     settings : Settings, mapping, str, path, optional
         Settings, nested values such as ``{"regions": {"min_region_m2": 40}}``, or the path of a TOML file.
     progress : callable, optional

@@ -136,7 +136,7 @@ def _source(side: str, picture: Picture | None, about: About, folder: Path) -> S
     """One image as a file, with what is told of it."""
     given: Mapping[str, Any] = about
     if isinstance(picture, Source):
-        source = picture
+        source = dataclasses.replace(picture, path=Path(picture.path))
     elif isinstance(picture, Raster | np.ndarray):
         raster = picture if isinstance(picture, Raster) else Raster(picture)
         place = folder / side

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from . import (
-    missed,
     outputs,
     report_card,
     report_cards,
@@ -64,7 +63,6 @@ def _context(comparison: Comparison) -> dict[str, Any]:
         "verdict_class": comparison.verdict.replace(" ", "-"),
         "verdict_meaning": wording.VERDICT_MEANING[comparison.verdict],
         "finding": summary.finding(comparison),
-        "missed": missed.headline(comparison.trust, comparison.pair.grid) if told else None,
         "ordinary": report_change.ordinary(comparison)["sentence"] if told else None,
         "limits": summary.limits(comparison),
         "notes": [wording.plain(note, 1000) for note in comparison.notes],
