@@ -19,7 +19,19 @@ from typing import Any, Unpack, overload
 
 import cv2
 
-from . import api_inputs, drawing, outputs, pipeline, report_notebook, runs, scene, tables, types, verify
+from . import (
+    api_inputs,
+    drawing,
+    outputs,
+    pipeline,
+    report_notebook,
+    runs,
+    scene,
+    tables,
+    types,
+    verify,
+    wording,
+)
 from .api_inputs import About as About
 from .api_inputs import Asked, FilePath, Picture
 from .errors import OutputError
@@ -56,7 +68,8 @@ class Comparison(types.Comparison):
     def __repr__(self) -> str:
         """One line."""
         names = f"{self.pair.before.name!r}, {self.pair.after.name!r}"
-        return f"<damagediff.Comparison {names}: {self.verdict}, {len(self.regions):,} regions>"
+        counted = wording.count(len(self.regions), "region")
+        return f"<damagediff.Comparison {names}: {self.verdict}, {counted}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows; all words of files and users in it are escaped."""

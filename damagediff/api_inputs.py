@@ -33,11 +33,13 @@ class About(TypedDict, total=False):
     before_date: str | date | datetime
     """When the before image was taken, UTC: ``2020-10-04``, ``2020-10-04T07:52Z``, a date or a datetime."""
     after_date: str | date | datetime
+    """The same of the after image."""
     event_date: str | date | datetime
     """When what is asked about happened, as stated: no image is dated by it."""
     before_credit: str
     """Who is to be credited."""
     after_credit: str
+    """The same of the after image."""
     gsd_m: float
     """Metres on the ground of one pixel of a before image without georeference."""
     place: tuple[float, float]

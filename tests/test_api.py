@@ -210,7 +210,7 @@ def test_a_refused_alignment_is_an_answer(tmp_path: Path) -> None:
 def test_a_comparison_is_the_noun_of_types_and_says_little(made: Made) -> None:
     found = made.found
     assert isinstance(found, dd.types.Comparison) and isinstance(found, dd.Comparison)
-    assert repr(found) == f"<damagediff.Comparison 'before.tif', 'after.tif': {found.verdict}, 1 regions>"
+    assert repr(found) == f"<damagediff.Comparison 'before.tif', 'after.tif': {found.verdict}, 1 region>"
     assert found.results()["verdict"] == found.verdict
     assert found.results()["regions"][0]["area_px"] == found.regions[0].area_px
     (feature,) = found.regions_geojson()["features"]
