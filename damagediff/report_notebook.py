@@ -16,6 +16,7 @@ from . import (
     report_layers,
     report_pages,
     report_pictures,
+    report_review,
     report_viewer,
     summary,
     wording,
@@ -76,8 +77,19 @@ def _context(comparison: Comparison) -> dict[str, Any]:
         "amounts": _amounts(comparison),
         "regions": report_cards.listed(comparison)[:MAX_LISTED],
         "unlisted": max(0, len(comparison.regions) - MAX_LISTED),
+        **_reviews(comparison),
         "evidence_id": outputs.evidence_id(comparison),
         "version": comparison.versions.get("damagediff", ""),
+    }
+
+
+def _reviews(comparison: Comparison) -> dict[str, Any]:
+    """Who reviewed the run, and the state of each region that was judged."""
+    found = report_review.review(comparison)
+    return {
+        "reviewers": found["reviewers"],
+        "review_counts": found["counts"],
+        "judged": {name: said["state"] for name, said in found["regions"].items()},
     }
 
 

@@ -31,6 +31,7 @@ from test_cli import BURIED, TRUTH, as_bytes, houses
 import damagediff as dd
 from damagediff import api_inputs, cli, outputs, raster, report_notebook, settings, synthetic
 from damagediff import summary as sentences
+from damagediff.judged import Judgement
 
 PLACE = Affine(0.5, 0, 614_000, 0, -0.5, 4_504_000)
 QUICK = {"report": {"pdf": False}, "trust": {"selftest": False}, "workers": 1}
@@ -442,6 +443,15 @@ def test_a_notebook_shows_verdict_numbers_and_limits() -> None:
     seen = sentences.amounts(found.change, found.pair.grid)
     assert seen.area(seen.total_px - seen.analysed_px) in words
     assert "buildings: visible change" in words
+
+
+def test_a_notebook_says_what_reviewers_decided() -> None:
+    found = scenes.comparison((160, 240))
+    said = (Judgement("region", "1", "rejected", "a lorry"), Judgement("region", "2", "accepted", ""))
+    reviewed = replace(found, reviews=(dd.types.Review("review-001.json", "<b>A.B.", None, said),))
+    words = " ".join(" ".join(Page(report_notebook.html(reviewed)).words).split())
+    assert "Reviewed by <b>A.B. : of 12 regions 1 accepted, 1 rejected, 10 not judged" in words
+    assert "not judged" not in report_notebook.html(found)
 
 
 def test_the_swipe_works_without_scripts_and_two_of_them_apart(browser: Any, tmp_path: Path) -> None:
