@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import gc
 import json
 import pickle
@@ -529,8 +530,13 @@ dd.compare(before, "b.tif", titel="x")
 """
 
 
-def test_a_typed_program_is_checked_against_the_installed_package(tmp_path: Path) -> None:
+def test_a_typed_program_is_checked_against_the_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In an environment that has the package as installed: without py.typed mypy would see nothing of it."""
+    config = configparser.ConfigParser()
+    config.read(Path(__file__).parents[1] / "setup.cfg", encoding="utf-8")
+    assert "py.typed" in config["options.package_data"]["damagediff"].split()
     mypy = pytest.importorskip("mypy.api", reason="mypy is not installed")
     venv.create(tmp_path / "venv", with_pip=False)
     packages = next((tmp_path / "venv").glob("[lL]ib/**/site-packages"))
@@ -538,6 +544,7 @@ def test_a_typed_program_is_checked_against_the_installed_package(tmp_path: Path
     (packages / "others.pth").write_text(
         "\n".join(path for path in sys.path if path.endswith("site-packages"))
     )
+    monkeypatch.chdir(tmp_path)  # where mypy looks for sources first
     script = tmp_path / "user.py"
     script.write_text(USER)
     python_ = next((tmp_path / "venv").glob("[bS]*/python*"))
