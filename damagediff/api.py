@@ -9,7 +9,6 @@ import dataclasses
 import json
 import os
 import shutil
-import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import cv2
 from . import (
     api_inputs,
     drawing,
+    folders,
     outputs,
     pipeline,
     report_notebook,
@@ -44,14 +44,20 @@ class _Kept:
     """The rasters of a comparison in a temporary folder, which goes when nothing needs it any more."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="damagediff-"))
+        self.folder = folders.scratch()
         self.computed: runs.Computed | None = None
         self.command: tuple[str, ...] = ()
-        self.remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self.remove = weakref.finalize(self, _remove, self.folder, os.getpid())
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """In another process the folder may be gone: nothing is kept there."""
         return type(None), ()
+
+
+def _remove(folder: Path, owner: int) -> None:
+    """Remove a temporary folder, if this is the process that made it, not a fork of it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

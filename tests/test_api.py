@@ -5,8 +5,10 @@ from __future__ import annotations
 import configparser
 import gc
 import json
+import os
 import pickle
 import re
+import subprocess
 import sys
 import tempfile
 import types as python
@@ -30,7 +32,7 @@ from rasterio.crs import CRS
 from test_cli import BURIED, TRUTH, as_bytes, houses
 
 import damagediff as dd
-from damagediff import api_inputs, cli, outputs, raster, report_notebook, settings, synthetic
+from damagediff import api, api_inputs, cli, folders, outputs, raster, report_notebook, settings, synthetic
 from damagediff import summary as sentences
 from damagediff.judged import Judgement
 
@@ -234,6 +236,23 @@ def test_rasters_are_kept_until_the_comparison_is_forgotten(tmp_path: Path) -> N
     assert copied.verdict == "not comparable" and copied.folder is None
     with pytest.raises(dd.OutputError, match="Compare again with out="):
         copied.write(tmp_path / "run")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, asking whether a process lives would end it")
+@pytest.mark.usefixtures("own_scratch")
+def test_what_a_killed_kernel_left_is_removed_by_the_next_comparison() -> None:
+    ours = folders.scratch()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = ours.with_name(ours.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-"))
+    (left / "rasters").mkdir(parents=True)
+    others = [ours.with_name(name) for name in ("damagediff-notes", f"damagediff-{ended.pid}-x")]
+    for other in others:
+        other.mkdir()
+    second = folders.scratch()
+    assert left != ours and scratch() == {ours, second, *others}
+    api._remove(ours, ended.pid)
+    assert ours.exists()
 
 
 @pytest.mark.usefixtures("own_scratch")
