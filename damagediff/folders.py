@@ -9,6 +9,7 @@ import platform
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -102,6 +103,17 @@ def _removed_if_unfinished(partial: Path, out: Path) -> Iterator[None]:
         raise OutputError(_refused(out, error)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def scratch() -> Path:
+    """A new temporary folder of this process; what killed ones left on this machine is removed first."""
+    parent, ours = tempfile.gettempdir(), f"damagediff-{_machine()}-"
+    with suppress(OSError):
+        for path in Path(parent).iterdir():
+            match = re.fullmatch(rf"{ours}(\d+)-\w+", path.name)
+            if match and not _alive(int(match[1])):
+                shutil.rmtree(path, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{ours}{os.getpid()}-", dir=parent))
 
 
 def check_new_file(out: Path, overwrite: bool, endings: tuple[str, ...] = (".tif", ".tiff")) -> None:

@@ -91,11 +91,79 @@ def fill(case: Case, settings: Settings, folder: Path, progress: Progress = scen
     """Write everything but the manifest into an existing folder."""
     comparison = pipeline.compare(case, settings, folder, progress)
     progress("writing the report", 0.0)
-    drawing.draw(comparison, folder, More(font=case.font))
+    _finish(comparison, folder)
+    return comparison
+
+
+def _finish(comparison: Comparison, folder: Path) -> None:
+    """Write what is drawn and listed beside the rasters."""
+    drawing.draw(comparison, folder, More(font=comparison.case.font))
     outputs.write_results(comparison, folder)
     settings_told = outputs.result_settings(comparison.settings)
     saved.write(replace(comparison, settings=settings_told), folder)
-    return comparison
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A comparison whose run folder is not written yet."""
+
+    comparison: Comparison
+    rasters: Path
+    """Folder that holds the rasters of the run and nothing else."""
+    started: datetime
+    sealed: evidence.Seal
+
+
+def compute(case: Case, settings: Settings, rasters: Path, progress: Progress = scene.silent) -> Computed:
+    """Compare a case as `make` does, but only write its rasters, into an existing empty folder.
+
+    Raises
+    ------
+    DamagediffError
+        As `make`.
+    """
+    started = datetime.now(UTC)
+    check(case, settings)
+    evidence.created(started)
+    sealed = evidence.seal(case)
+    return Computed(pipeline.compare(case, settings, rasters, progress), rasters, started, sealed)
+
+
+def write(computed: Computed, out: Path, order: Order) -> None:
+    """Write the run folder of what was computed: the same as `make` would have.
+
+    Raises
+    ------
+    DamagediffError
+        The folder cannot be written, or an input changed meanwhile.
+    """
+    comparison = computed.comparison
+    folders.check_apart(out, [path for _, path in case_files.named(comparison.case)])
+    with folders.run_folder(out, order.overwrite) as folder:
+        for path in computed.rasters.iterdir():
+            shutil.copyfile(path, folder / path.name)
+        _finish(comparison, folder)
+        evidence.check_unchanged(comparison, computed.sealed)
+        evidence.write_manifest(folder, comparison, list(order.command), computed.started, order.operator)
+
+
+def copy(folder: Path, out: Path, overwrite: bool = False) -> None:
+    """Copy a finished run as it is, with its reviews and signatures.
+
+    Raises
+    ------
+    EvidenceError
+        The run does not agree with its manifest.
+    OutputError
+        `out` cannot be written.
+    """
+    verify.check_sound(folder, "Nothing was copied")
+    folders.check_apart(out, [folder])
+    with folders.run_folder(out, overwrite) as copied:
+        for path in folder.iterdir():
+            shutil.copyfile(path, copied / path.name, follow_symlinks=False)
+        if not verify.run(copied).sound:
+            raise EvidenceError(f"{folder.name}: changed while it was copied. Nothing was copied")
 
 
 def draw_again(folder: Path, out: Path, more: More = More()) -> list[str]:  # noqa: B008

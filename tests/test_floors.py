@@ -62,12 +62,16 @@ FLOOR = {
     "gis": 8,
     "report": 8,
     "runs": 9,
+    "api": 10,
     "cli": 10,
     "__init__": 11,
     "__main__": 11,
 }
 
 HELPER_OF = {
+    "api_inputs": "api",
+    "array_file": "raster",
+    "report_notebook": "report",
     "cli_gis": "cli",
     "cli_stderr": "cli",
     "exporting": "runs",
