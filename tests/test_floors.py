@@ -26,6 +26,8 @@ FLOOR = {
     "grid": 2,
     "sun": 2,
     "tiles": 2,
+    "cluster": 2,
+    "bits": 2,
     "wording": 2,
     "private_words": 2,
     "cells": 3,
@@ -68,6 +70,8 @@ FLOOR = {
 }
 
 HELPER_OF = {
+    "one_pass": "pipeline",
+    "passing": "raster",
     "cli_gis": "cli",
     "cli_stderr": "cli",
     "exporting": "runs",
@@ -256,6 +260,8 @@ NOUNS = {"errors", "settings", "types"}
 
 ONLY_IN = {
     "click": {"cli"},
+    "dask": {"cluster"},
+    "distributed": {"cluster"},
     "ephem": {"sun"},
     "jinja2": {"report"},
     "matplotlib": {"figures"},
