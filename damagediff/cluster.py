@@ -39,6 +39,8 @@ CONNECT_SECONDS = 5.0
 """Waited for an answer from the address: a network takes milliseconds."""
 WORKERS_SECONDS = 60.0
 """Waited for a first worker, and for another one when the last is gone: a queue or a nanny starts them."""
+SILENT_SECONDS = 60.0
+"""Waited for a scheduler that is there and says nothing: it may have much to do."""
 WATCH_SECONDS = 1.0
 """Between two looks at the cluster."""
 AHEAD = 2
@@ -185,7 +187,7 @@ class Cluster(Executor):
                 if self._client.status != "running":
                     raise OSError
                 self._look()
-            except Exception:  # noqa: BLE001 - a connection breaks in many ways, and all mean the same
+            except Exception:  # a connection breaks in many ways, and all mean the same
                 self._end("the connection to its scheduler broke")
                 return
             if self.threads:
@@ -195,7 +197,10 @@ class Cluster(Executor):
                 return
 
     def _look(self) -> None:
-        self.threads = sum(self._client.nthreads().values())
+        found = self._client.sync(
+            self._client.scheduler.ncores, workers=None, callback_timeout=SILENT_SECONDS
+        )
+        self.threads = sum(found.values())
 
     def _end(self, why: str) -> None:
         """Let go of everybody who waits."""
@@ -318,7 +323,9 @@ def _started(address: str) -> Iterator[tuple[str, Any]]:
     from distributed import LocalCluster, Security
 
     keys = Security.temporary()
+    no_pages: dict[str, list[str]] = {f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")}
     with (
+        _dask().config.set(no_pages),
         tempfile.TemporaryDirectory(prefix="damagediff-") as folder,
         LocalCluster(
             n_workers=int(local[1]),
@@ -326,7 +333,8 @@ def _started(address: str) -> Iterator[tuple[str, Any]]:
             host="127.0.0.1",
             protocol="tls",
             security=keys,  # anybody on this machine could have code run otherwise
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # None would take 8787, and warn when it is taken
+            scheduler_kwargs={"dashboard": False},
             local_directory=folder,
             memory_limit=0,
             silence_logs=logging.CRITICAL,
@@ -364,7 +372,7 @@ def _check(client: Client, where: str) -> None:
     answers = {f"worker {at}": said for at, said in client.run(_asked, mine, on_error="return").items()}
     try:
         answers["its scheduler"] = client.run_on_scheduler(_asked, mine)
-    except Exception as error:  # noqa: BLE001 - whatever its pickles raise there
+    except Exception as error:  # whatever unpickling raises there
         answers["its scheduler"] = error
     for who, said in answers.items():
         if isinstance(said, BaseException):
