@@ -10,6 +10,7 @@ So its address is never read from a case file or from settings.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import pickle
@@ -125,6 +126,42 @@ def _asked(mine: dict[str, str]) -> str | None:
     return _unlike(tuple(sorted(mine.items())))
 
 
+class Asked(Future[R]):
+    """A result that stays with its worker until it is wanted; ``Client.get_executor`` fetches each at once.
+
+    `tiles.map_ordered` asks a thousand workers for two thousand tiles, and has memory for a few. Only
+    `bring`, `result` and `cancel` mean anything.
+    """
+
+    def __init__(self, client: Client, distant: Any) -> None:
+        super().__init__()
+        self._client, self._distant = client, distant
+        self._near: Future[R] | None = None
+
+    def bring(self) -> None:
+        """Have the result fetched as soon as there is one."""
+        if self._near is None and not self.cancelled():
+            loop = self._client.loop.asyncio_loop  # type: ignore[attr-defined]
+            self._near = asyncio.run_coroutine_threadsafe(self._fetched(), loop)
+
+    async def _fetched(self) -> R:
+        return await self._client.gather(self._distant, asynchronous=True)
+
+    def result(self, timeout: float | None = None) -> R:
+        """The result, or what the work raised; CancelledError when the cluster is lost."""
+        self.bring()
+        return super().result(0) if self._near is None else self._near.result(timeout)
+
+    def cancel(self) -> bool:
+        """Have it not done, where it has not begun."""
+        super().cancel()
+        if self._near is not None:
+            self._near.cancel()
+        if self._client.status == "running":
+            self._distant.release()
+        return True
+
+
 class Cluster(Executor):
     """The workers of one scheduler, for functions that can be pickled.
 
@@ -134,10 +171,9 @@ class Cluster(Executor):
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._executor = client.get_executor(pure=False)
         self._sent: list[tuple[Any, Any]] = []
         self._mine = _that_count()
-        self._asked_for: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
+        self._asked_for: weakref.WeakSet[Asked[Any]] = weakref.WeakSet()
         self._done = threading.Event()
         self.why: str | None = None
         """What ended it; None while it lives."""
@@ -163,7 +199,8 @@ class Cluster(Executor):
         (item,) = items
         if self.why is not None:
             raise ClusterLost(self.why)
-        future: Future[R] = self._executor.submit(_work, self._holding(work), item)
+        distant = self._client.submit(_work, self._holding(work), item, pure=False)
+        future: Asked[R] = Asked(self._client, distant)
         self._asked_for.add(future)
         return future
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from . import diff, measuring, pictures, rasters_out, sight, tiles
+from . import bits, diff, measuring, pictures, rasters_out, sight, tiles
 from .diff import Measures
 from .measuring import Learnt
 from .scene import Scene
@@ -23,6 +24,13 @@ class Tile:
     """Before and after: pixels in their files' own types, and where they are valid."""
     measures: Measures
     shrunk: pictures.Shrunk
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"images": tuple((data, bits.packed(valid)) for data, valid in self.images)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        images = tuple((data, bits.unpacked(valid)) for data, valid in state["images"])
+        self.__dict__.update(state | {"images": images})
 
 
 def measure_and_write(

@@ -33,8 +33,9 @@ def plan(shape: tuple[int, int], tile_px: int) -> tuple[Window, ...]:
 def map_ordered(work: Callable[[T], R], items: Iterable[T], executor: Executor, ahead: int) -> Iterator[R]:
     """``work`` of each item, in the order of the items, with at most `ahead` results waiting in memory.
 
-    An executor with a `width` is asked for as many at a time, if that is more: its workers would idle. When
-    one fails, or the caller stops early, what has not begun is not begun.
+    An executor with a `width` is asked for as many at a time, if that is more: its workers would idle.
+    Results that have to be fetched (`cluster.Asked`) wait where they were made. When one fails, or the
+    caller stops early, what has not begun is not begun.
     """
     source = iter(items)
     waiting: deque[Future[R]] = deque()
@@ -46,6 +47,9 @@ def map_ordered(work: Callable[[T], R], items: Iterable[T], executor: Executor, 
     ask()
     try:
         while waiting:
+            for future in islice(waiting, max(1, ahead)):
+                if hasattr(future, "bring"):
+                    future.bring()
             result = waiting.popleft().result()
             ask()
             yield result
