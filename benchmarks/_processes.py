@@ -30,6 +30,9 @@ class Spent:
     """Of `cpu_s`, that of other processes than the first: decoders."""
     children_mib: float
     """Of `peak_mib`, that of other processes than the first."""
+    seen_cpu_s: float = 0.0
+    """User and system time of each process as last seen: the measure where the first waits for workers of its
+    own, whose time is in its figures and in theirs."""
 
 
 def measured(command: Sequence[str], log: Path) -> Spent:
@@ -55,7 +58,8 @@ def measured(command: Sequence[str], log: Path) -> Spent:
     # What the first process has waited for is in its own figures; the decoders outlive it.
     others = sum(s for pid, s in watch.cpu_s.items() if pid != child.pid)
     held = watch.peak_kib / 1024
-    return Spent(wall, own + others, held, others, held - watch.first_kib / 1024)
+    seen = sum(watch.cpu_s.values())
+    return Spent(wall, own + others, held, others, held - watch.first_kib / 1024, seen)
 
 
 class _Watch(threading.Thread):
