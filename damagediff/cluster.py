@@ -364,9 +364,12 @@ def _started(address: str) -> Iterator[tuple[str, Any]]:
     from distributed import LocalCluster, Security
 
     keys = Security.temporary()
-    no_pages: dict[str, list[str]] = {f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")}
+    how: dict[str, Any] = {f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")}
+    # Dask has its workers give memory back at every chance, and large arrays then cost as much again to have.
+    how |= {"distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}}
+    how |= {"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "10 s"}
     with (
-        _dask().config.set(no_pages),
+        _dask().config.set(how),
         tempfile.TemporaryDirectory(prefix="damagediff-") as folder,
         LocalCluster(
             n_workers=int(local[1]),
@@ -424,7 +427,7 @@ def _check(client: Client, where: str) -> None:
 
 
 def _reached(worker: str) -> bool:
-    """Whether results can be fetched from a worker; else the scheduler hands them on, at five times its cost."""
+    """Whether results can be fetched from a worker; else the scheduler hands them on, for more."""
     host, _, port = worker.rpartition("://")[2].rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS):
