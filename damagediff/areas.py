@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import rasterio.features
 import shapely
 
-from . import cells, footprints, raster, resample, tags
+from . import bits, cells, footprints, raster, resample, tags
 from . import grid as grids
 from .errors import InputError
 from .settings import ReadSettings
@@ -38,6 +39,12 @@ class Areas:
     """True in the area of interest."""
     stable: BoolArray | None = None
     """True where the user says that nothing but ordinary change can have happened."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: bits.packed(flags) for name, flags in self.__dict__.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({name: bits.unpacked(flags) for name, flags in state.items()})
 
     def usable(self, window: Window) -> BoolArray:
         """(rows, cols) of a window, False where excluded; the grid is mirrored beyond its edges."""

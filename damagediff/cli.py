@@ -146,6 +146,7 @@ def main() -> None:
 @cli_gis.compare_option
 @cli_options.output_options
 @cli_options.operator_option
+@cli_options.dask_option
 @cli_options.settings_options
 def compare(before: Path, after: Path | None, out: Path | None, **given: Any) -> None:
     """Compare BEFORE with AFTER and write a run folder with report, figure, rasters and tables.
@@ -153,7 +154,7 @@ def compare(before: Path, after: Path | None, out: Path | None, **given: Any) ->
     With one picture that holds both, its two panels are found, cut out and compared; see split. With a case
     file (see init), everything is as written there.
 
-    Exit codes: 0 done, 2 usage or settings, 3 an input cannot be used,
+    Exit codes: 0 done, 1 the Dask cluster was lost, 2 usage or settings, 3 an input cannot be used,
     4 alignment refused (the report says why), 6 an output cannot be written.
     """
     from . import case_file, cli_cases, cli_values
@@ -195,6 +196,7 @@ def init(folder: Path, sample: bool) -> None:
 @click.argument("cases", nargs=-1, required=True, type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="Folder for the runs and the summary.")
 @click.option("--workers", type=click.IntRange(1), help="Cases at once; without it, one for each core.")
+@cli_options.dask_option
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing of single cases.")
 @cli_options.batch_settings_options
@@ -413,7 +415,9 @@ def _run(
     """Compare, write the run folder, say what was found; with a `wish`, both sources name one picture."""
     from . import runs, splitting, summary
 
-    order = runs.Order((cli_gis.program(), *sys.argv[1:]), given["overwrite"], given.get("operator"))
+    order = runs.Order(
+        (cli_gis.program(), *sys.argv[1:]), given["overwrite"], given.get("operator"), given.get("dask")
+    )
     runs.check(case, settings)
     with _progress(given["quiet"]) as progress:
         if wish is not None:

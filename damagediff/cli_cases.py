@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from . import batches, case_file, cli_values
+from . import batches, case_file, cli_values, cluster
 from .errors import DamagediffError, InputError, SettingsError
 from .settings import Settings
 from .source_record import SIDES
@@ -26,6 +26,7 @@ HOW = (
     "quiet",
     "as_json",
     "operator",
+    "dask",
     "workers",
     "max_memory",
     "seed",
@@ -109,9 +110,10 @@ def run(paths: tuple[Path, ...], out: Path, given: dict[str, Any], tell: Callabl
     """Run a batch, print its summary, and raise when a case could not be compared."""
     cores = os.cpu_count() or 1
     at_once = given["workers"] or cores
-    items = plan(paths, given, max(1, cores // at_once))
     quiet = (lambda words: None) if given["quiet"] else tell
-    with ThreadPoolExecutor(at_once) as pool:  # each of its threads waits for a process
+    # Each of the pool's threads waits for a process.
+    with cluster.shared(given["dask"]) as address, ThreadPoolExecutor(at_once) as pool:
+        items = plan(paths, given | {"dask": address}, max(1, cores // at_once))
         lines = batches.run(items, out, pool, quiet)
     if given["as_json"]:
         click.echo((out / "summary.json").read_text(encoding="utf-8"), nl=False)
@@ -136,7 +138,8 @@ def plan(paths: tuple[Path, ...], given: dict[str, Any], threads: int) -> list[b
     names = batches.names([name for name, _, _ in found])
     settings = [] if given["settings_file"] is None else [f"--settings={given['settings_file']}"]
     seed = [] if given["seed"] is None else [f"--seed={given['seed']}"]
-    how = (f"--workers={threads}", *settings, *seed, *(f"--set={text}" for text in given["overrides"]))
+    dask = [] if given.get("dask") is None else [f"--dask={given['dask']}"]
+    how = (f"--workers={threads}", *dask, *settings, *seed, *(f"--set={text}" for text in given["overrides"]))
     return [_item(name, path, row, given, how) for name, (_, path, row) in zip(names, found, strict=True)]
 
 

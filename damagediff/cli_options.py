@@ -307,6 +307,12 @@ def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+dask_option = click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Work on a Dask cluster of yours, tcp://HOST:PORT or tls://HOST:PORT, or in local:N processes.",
+)
+
 operator_option = click.option(
     "--operator", metavar="NAME", help="Who runs this, for manifest and custody log; not written otherwise."
 )

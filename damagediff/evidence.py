@@ -170,7 +170,7 @@ def telling(command: list[str]) -> list[str]:
     rest = iter(command)
     for argument in rest:
         option, equals, value = argument.partition("=")
-        if option not in ("--workers", "--max-memory", "--set"):
+        if option not in ("--workers", "--max-memory", "--dask", "--set"):
             kept.append(argument)
             continue
         value = value if equals else next(rest, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ from typing import Any
 
 from . import (
     case_files,
+    cluster,
     drawing,
     evidence,
     figures,
@@ -43,6 +45,8 @@ class Order:
     overwrite: bool = False
     operator: str | None = None
     """Who runs it, if that is to be written down."""
+    dask: str | None = None
+    """Where other processes do the work on windows, see `cluster.joined`; None: threads of this one do."""
 
 
 def make(
@@ -66,8 +70,8 @@ def make(
     evidence.created(started)  # a wrong SOURCE_DATE_EPOCH is told now, not after an hour
     folders.check_apart(out, [path for _, path in case_files.named(case)])
     sealed = evidence.seal(case)
-    with folders.run_folder(out, order.overwrite) as folder:
-        comparison = fill(case, settings, folder, progress)
+    with cluster.joined(order.dask) as elsewhere, folders.run_folder(out, order.overwrite) as folder:
+        comparison = fill(case, settings, folder, progress, elsewhere)
         evidence.check_unchanged(comparison, sealed)
         evidence.write_manifest(folder, comparison, list(order.command), started, order.operator)
     return comparison
@@ -87,9 +91,15 @@ def check(case: Case, settings: Settings) -> None:
     report.check(settings.report.embed, (case.before.credit, case.after.credit))
 
 
-def fill(case: Case, settings: Settings, folder: Path, progress: Progress = scene.silent) -> Comparison:
+def fill(
+    case: Case,
+    settings: Settings,
+    folder: Path,
+    progress: Progress = scene.silent,
+    elsewhere: Executor | None = None,
+) -> Comparison:
     """Write everything but the manifest into an existing folder."""
-    comparison = pipeline.compare(case, settings, folder, progress)
+    comparison = pipeline.compare(case, settings, folder, progress, elsewhere)
     progress("writing the report", 0.0)
     _finish(comparison, folder)
     return comparison

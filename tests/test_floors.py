@@ -26,6 +26,8 @@ FLOOR = {
     "grid": 2,
     "sun": 2,
     "tiles": 2,
+    "cluster": 2,
+    "bits": 2,
     "wording": 2,
     "private_words": 2,
     "cells": 3,
@@ -72,6 +74,8 @@ HELPER_OF = {
     "api_inputs": "api",
     "array_file": "raster",
     "report_notebook": "report",
+    "one_pass": "pipeline",
+    "passing": "raster",
     "cli_gis": "cli",
     "cli_stderr": "cli",
     "exporting": "runs",
@@ -260,6 +264,8 @@ NOUNS = {"errors", "settings", "types"}
 
 ONLY_IN = {
     "click": {"cli"},
+    "dask": {"cluster"},
+    "distributed": {"cluster"},
     "ephem": {"sun"},
     "jinja2": {"report"},
     "matplotlib": {"figures"},
