@@ -24,6 +24,8 @@ HOW = (
     "gis_out",
     "overwrite",
     "quiet",
+    "verbose",
+    "dry_run",
     "as_json",
     "operator",
     "workers",
@@ -132,7 +134,7 @@ def plan(paths: tuple[Path, ...], given: dict[str, Any], threads: int) -> list[b
     InputError
         A path is neither a case file nor a table of pairs, or the table cannot be read.
     """
-    found = list(_named(paths))
+    found = list(named(paths))
     names = batches.names([name for name, _, _ in found])
     settings = [] if given["settings_file"] is None else [f"--settings={given['settings_file']}"]
     seed = [] if given["seed"] is None else [f"--seed={given['seed']}"]
@@ -140,7 +142,7 @@ def plan(paths: tuple[Path, ...], given: dict[str, Any], threads: int) -> list[b
     return [_item(name, path, row, given, how) for name, (_, path, row) in zip(names, found, strict=True)]
 
 
-def _named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path, dict[str, str] | None]]:
+def named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path, dict[str, str] | None]]:
     """(wished name, file, line of a CSV) of each case that `paths` name."""
     for path in paths:
         if path.suffix.lower() == case_file.SUFFIX:

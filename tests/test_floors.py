@@ -68,6 +68,14 @@ FLOOR = {
 }
 
 HELPER_OF = {
+    "cli_completion": "cli",
+    "cli_doctor": "cli",
+    "cli_dry": "cli",
+    "cli_terminal": "cli",
+    "doctor": "runs",
+    "dry_run": "runs",
+    "pace": "memory",
+    "sandbox_trial": "raster",
     "cli_gis": "cli",
     "cli_stderr": "cli",
     "exporting": "runs",
@@ -260,7 +268,6 @@ ONLY_IN = {
     "jinja2": {"report"},
     "matplotlib": {"figures"},
     "reportlab": {"report"},
-    "rich": {"cli"},
 }
 """Libraries with one home."""
 
