@@ -432,7 +432,7 @@ def doctor(as_json: bool) -> None:
 def completion(shell: str) -> None:
     """Print a script by which SHELL completes commands, options and file names.
 
-    bash: eval "$(damagediff completion bash)" in ~/.bashrc; zsh: the same with zsh in ~/.zshrc, after compinit;
+    bash: eval "$(damagediff completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc, after compinit;
     fish: damagediff completion fish > ~/.config/fish/completions/damagediff.fish
     """
     from . import cli_completion

@@ -38,8 +38,8 @@ def page() -> str:
         *text(
             "Takes two images of one place: satellite, aerial, or screenshots. Lays the after image on the "
             "before image, measures where built structure looks different, and writes a report that somebody "
-            "else can check and reproduce, with the doubt measured beside the finding. It says visible change "
-            "between two dates, and no cause."
+            "else can check and reproduce, with the doubt measured beside the finding. It says visible "
+            "change between two dates, and no cause."
         ),
         ".SH COMMANDS",
     ]
