@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -490,10 +490,15 @@ def _how_well(alignment: Alignment) -> str:
 
 
 def _samples() -> Path:
-    """The sample images: beside the package in a checkout, or in the working directory."""
-    for root in (Path(__file__).resolve().parents[1], Path.cwd()):
-        if (root / "sample_images" / "ganja_before.tif").is_file():
-            return root / "sample_images"
-    raise InputError(
-        "sample_images/ganja_before.tif: not found. Run the demo from a checkout of the repository"
-    )
+    """The sample images: beside the package in a checkout, where the wheel put them, or in this folder."""
+    from importlib import metadata
+
+    name = "sample_images/ganja_before.tif"
+    places = [Path(__file__).resolve().parents[1] / name]
+    with suppress(metadata.PackageNotFoundError):
+        listed = metadata.files("damagediff") or ()
+        places += [Path(str(each.locate())) for each in listed if str(each).endswith(name)]
+    for path in (*places, Path.cwd() / name):
+        if path.is_file():
+            return path.resolve().parent
+    raise InputError(f"{name}: not found. Run this in a checkout of the repository, or install the wheel")

@@ -77,7 +77,7 @@ class Lines:
         if stage != self._stage:
             self._stage = stage
             left = self._watch.left_s(now)
-            told = "" if left is None else f", about {duration(left)} left"
+            told = "" if left is None or left < 1 else f", about {duration(left)} left"
             self._stream.write(f"{duration(self._watch.spent_s(now))}: {stage}{told}\n")
             self._stream.flush()
 
@@ -112,7 +112,7 @@ class Line:
         now, watch = time.monotonic(), self._watch
         left = watch.left_s(now)
         filled = round(BAR * watch.share)
-        told = "" if left is None else f", about {duration(left)} left"
+        told = "" if left is None or left < 1 else f", about {duration(left)} left"
         bar = "#" * filled + "." * (BAR - filled)
         return f"{watch.stage or 'starting':26} [{bar}] {duration(watch.spent_s(now))}{told}"
 
