@@ -1,10 +1,11 @@
 """Builds sdist and wheel with the same bytes every time, and checks them.
 
-python docs/release.py [--out dist] [--commit HEAD] [--try]   (needs build and twine; --try the package index too)
+python docs/release.py [--out dist] [--commit HEAD] [--try]   (needs build, setuptools, wheel and twine)
 
-What is built is the commit, not the working folder: every file of it, with fixed modes and the commit's time. It is
-built twice, in two folders under two umasks; the wheel is built from the sdist, as an installer would. Both must
-agree byte for byte. ``--try`` installs the wheel into an empty environment and compares the sample pair there.
+What is built is the commit, not the working folder: every file of it, with fixed modes and the commit's time.
+It is built twice, in two folders under two umasks; the wheel is built from the sdist, as an installer would.
+Both must agree byte for byte. ``--try`` installs the wheel into an empty environment, with its dependencies
+from the package index, and compares the sample pair there.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def git(*words: str) -> str:
 def check_versions(commit: str) -> None:
     """Refuse a commit whose files name several versions."""
     said = git("show", f"{commit}:damagediff/__init__.py"), git("show", f"{commit}:CITATION.cff")
-    own, cited = (re.search(r'version(?:__ =|:) "?([0-9][^"\n]*)', text) for text in said)
+    own, cited = (re.search(r'^(?:__version__ =|version:) "?([^"\n]+)', text, re.MULTILINE) for text in said)
     if own is None or cited is None or own[1] != cited[1]:
         sys.exit("damagediff/__init__.py and CITATION.cff name different versions")
 
@@ -133,7 +134,7 @@ def sha256(path: Path) -> str:
 
 
 def try_wheel(wheel: Path, folder: Path) -> None:
-    """Install the wheel into an empty environment; run doctor and demo there, in a folder that holds nothing."""
+    """Install the wheel into an empty environment; run doctor and demo in a folder that holds nothing."""
     venv.create(folder, with_pip=True)
     bin_ = folder / ("Scripts" if os.name == "nt" else "bin")
     subprocess.run([bin_ / "python", "-m", "pip", "install", "--quiet", str(wheel)], check=True)
