@@ -3,7 +3,7 @@
 python docs/release.py [--out dist] [--commit HEAD] [--try]   (needs build, setuptools, wheel and twine)
 
 What is built is the commit, not the working folder: every file of it, with fixed modes and the commit's time.
-It is built twice, in two folders under two umasks; the wheel is built from the sdist, as an installer would.
+It is built twice, in two folders, under two umasks, in two time zones; the wheel is built from the sdist, as an installer would.
 Both must agree byte for byte. ``--try`` installs the wheel into an empty environment, with its dependencies
 from the package index, and compares the sample pair there.
 """
@@ -25,7 +25,8 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-UMASKS = (0o022, 0o077)
+WAYS = ((0o022, "UTC0"), (0o077, "XYZ-5:30"))
+"""Umask and time zone of each build."""
 
 
 def main() -> int:
@@ -35,7 +36,7 @@ def main() -> int:
     epoch = git("show", "-s", "--format=%ct", commit)
     check_versions(commit)
     with tempfile.TemporaryDirectory() as scratch:
-        builds = [build(commit, epoch, Path(scratch) / f"build-{umask:o}", umask) for umask in UMASKS]
+        builds = [build(commit, epoch, Path(scratch) / way[1][:3], way) for way in WAYS]
         sums = [{path.name: sha256(path) for path in sorted(folder.iterdir())} for folder in builds]
         if sums[0] != sums[1]:
             sys.exit(f"not reproducible: {sums[0]} and {sums[1]}")
@@ -76,9 +77,10 @@ def check_versions(commit: str) -> None:
         sys.exit("damagediff/__init__.py and CITATION.cff name different versions")
 
 
-def build(commit: str, epoch: str, folder: Path, umask: int) -> Path:
+def build(commit: str, epoch: str, folder: Path, way: tuple[int, str]) -> Path:
     """The commit's sdist, and the wheel made from it; the folder that holds both."""
-    before = os.umask(umask)
+    before = os.umask(way[0])
+    os.environ |= {"TZ": way[1], "SOURCE_DATE_EPOCH": epoch}
     try:
         source, out = folder / "source", folder / "out"
         source.mkdir(parents=True)
@@ -86,14 +88,14 @@ def build(commit: str, epoch: str, folder: Path, umask: int) -> Path:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(source, filter="data")
         fixed(source)
-        make(["--sdist"], source, out, epoch)
+        make(["--sdist"], source, out)
         sdist = next(out.glob("*.tar.gz"))
         normalise(sdist, int(epoch))
         with tarfile.open(sdist) as archive:
             archive.extractall(folder / "unpacked", filter="data")
         unpacked = next((folder / "unpacked").iterdir())
         fixed(unpacked)
-        make(["--wheel"], unpacked, out, epoch)
+        make(["--wheel"], unpacked, out)
     finally:
         os.umask(before)
     return out
@@ -105,12 +107,14 @@ def fixed(folder: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def make(kinds: list[str], source: Path, out: Path, epoch: str) -> None:
-    """One call of build, with the build system that is installed here."""
+def make(kinds: list[str], source: Path, out: Path) -> None:
+    """One call of build, with the build system that is installed here, and files that all may read."""
     command = [sys.executable, "-m", "build", "--no-isolation", *kinds, "--outdir", str(out), str(source)]
-    subprocess.run(
-        command, check=True, env=os.environ | {"SOURCE_DATE_EPOCH": epoch}, stdout=subprocess.DEVNULL
-    )
+    before = os.umask(0o022)
+    try:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    finally:
+        os.umask(before)
 
 
 def normalise(sdist: Path, epoch: int) -> None:
@@ -140,6 +144,7 @@ def try_wheel(wheel: Path, folder: Path) -> None:
     subprocess.run([bin_ / "python", "-m", "pip", "install", "--quiet", str(wheel)], check=True)
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
+    os.environ.pop("SOURCE_DATE_EPOCH")
     for words in (["doctor"], ["demo", "-o", "demo", "-q"], ["verify", "demo"]):
         subprocess.run([bin_ / "damagediff", *words], cwd=elsewhere, check=True)
 
