@@ -72,6 +72,10 @@ def slowness() -> float:
     return max(min(spent), 1e-4) / TRIAL_S
 
 
+LEAST_SLOWNESS = 0.05
+"""No machine is so much faster than that of the figures."""
+
+
 @dataclass
 class Watch:
     """What a run has reported so far, and what follows for the rest; times in seconds of one clock."""
@@ -96,8 +100,7 @@ class Watch:
         self.share = min(max(share, 0.0), 1.0)
         fixed, each = STAGES.get(stage, (1.0, 0.0))
         if fixed == 0 and self.share > 0 and self._known():
-            whole = (now - self._stage_began) / self.share
-            self._megapixels = whole / (each * self._factor(None))
+            self._megapixels = self._size((now - self._stage_began) / self.share / each)
 
     def spent_s(self, now: float) -> float:
         """Since the beginning."""
@@ -111,22 +114,31 @@ class Watch:
         """
         if self.stage not in self.ahead or self._megapixels is None:
             return None
-        factor = self._factor(self._megapixels)
+        factor = self._factor()
         later = self.ahead[len(self.ahead) - self.ahead[::-1].index(self.stage) :]
         here = self._reference(self.stage, self._megapixels) * factor - (now - self._stage_began)
-        return max(here, 0.0) + factor * sum(self._reference(stage, self._megapixels) for stage in later)
+        whole = sum(self._reference(stage, self._megapixels) for stage in dict.fromkeys(later))
+        return max(here, 0.0) + factor * whole
 
     def _known(self) -> list[str]:
         """Stages that are done and expected."""
         return [stage for stage in self._spent if stage in self.ahead]
 
-    def _factor(self, megapixels: float | None) -> float:
-        """Measured over reference, of the stages done; without a size only of those that hardly grow."""
-        done = [stage for stage in self._known() if megapixels is not None or STAGES[stage][0] > 0]
-        wanted = sum(self._reference(stage, megapixels or 0.0) for stage in done)
+    def _size(self, slow_megapixels: float) -> float:
+        """Megapixels, of these times how much slower this machine is: the stages done tell the two apart."""
+        done = self._known()
+        fixed, each = (sum(STAGES[stage][k] for stage in done) for k in (0, 1))
+        spent = sum(self._spent[stage] for stage in done)
+        slowness_ = (spent - each * slow_megapixels) / fixed if fixed > 0 else 1.0
+        return slow_megapixels / max(slowness_, LEAST_SLOWNESS)
+
+    def _factor(self) -> float:
+        """Measured over reference, of the stages that are done."""
+        done = self._known()
+        wanted = sum(self._reference(stage, self._megapixels or 0.0) for stage in done)
         return sum(self._spent[stage] for stage in done) / wanted if wanted > 0 else 1.0
 
-    @staticmethod
-    def _reference(stage: str, megapixels: float) -> float:
+    def _reference(self, stage: str, megapixels: float) -> float:
+        """Seconds of a stage, as often as it is expected: it is reported as one."""
         fixed, each = STAGES[stage]
-        return fixed + each * megapixels
+        return self.ahead.count(stage) * (fixed + each * megapixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import socket
 from collections.abc import Callable
@@ -92,7 +93,7 @@ def _try_all(writing: int, other: Path, new: Path) -> None:
         "read": other.read_bytes,
         "write": lambda: new.write_bytes(b"x"),
         "socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(),
-        "memory": lambda: bytearray(2 * MEMORY_BYTES),
+        "memory": lambda: mmap.mmap(-1, 2 * MEMORY_BYTES).close(),
     }
     told = {name: _fails(act) for name, act in acts.items()} | {"run": _cannot_run()}
     os.write(writing, json.dumps(told).encode())

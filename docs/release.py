@@ -3,9 +3,9 @@
 python docs/release.py [--out dist] [--commit HEAD] [--try]   (needs build, setuptools, wheel and twine)
 
 What is built is the commit, not the working folder: every file of it, with fixed modes and the commit's time.
-It is built twice, in two folders, under two umasks, in two time zones; the wheel is built from the sdist, as an installer would.
-Both must agree byte for byte. ``--try`` installs the wheel into an empty environment, with its dependencies
-from the package index, and compares the sample pair there.
+It is built twice, in two folders, under two umasks, in two time zones; the wheel is built from the sdist, as
+an installer would. Both must agree byte for byte. ``--try`` installs the wheel into a new environment, with
+its dependencies from the package index, and compares the sample pair there.
 """
 
 from __future__ import annotations
