@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,9 +189,9 @@ def init(folder: Path, sample: bool) -> None:
 
     Exit codes: 0 done, 6 it exists already or cannot be written.
     """
-    from . import case_template
+    from . import case_template, cli_values
 
-    path = case_template.write(folder, _samples() if sample else None)
+    path = case_template.write(folder, cli_values.samples() if sample else None)
     _tell(f"{path}: edit it, then: damagediff compare {path}")
 
 
@@ -291,7 +291,7 @@ def demo(out: Path, **given: Any) -> None:
     from . import cli_values
     from .types import Case, Source
 
-    folder = _samples()
+    folder = cli_values.samples()
     case = Case(
         before=Source(folder / "ganja_before.tif", credit="damagediff (synthetic)"),
         after=Source(folder / "ganja_after.tif", credit="damagediff (synthetic)"),
@@ -487,18 +487,3 @@ def _how_well(alignment: Alignment) -> str:
     points = alignment.tie_points
     error = "no check points" if alignment.rmse_px is None else f"check-point RMSE {alignment.rmse_px:.2f} px"
     return f"{alignment.model}, {error}, {points.count('fit')} tie points; {alignment.reason}"
-
-
-def _samples() -> Path:
-    """The sample images: beside the package in a checkout, where the wheel put them, or in this folder."""
-    from importlib import metadata
-
-    name = "sample_images/ganja_before.tif"
-    places = [Path(__file__).resolve().parents[1] / name]
-    with suppress(metadata.PackageNotFoundError):
-        listed = metadata.files("damagediff") or ()
-        places += [Path(str(each.locate())) for each in listed if str(each).endswith(name)]
-    for path in (*places, Path.cwd() / name):
-        if path.is_file():
-            return path.resolve().parent
-    raise InputError(f"{name}: not found. Run this in a checkout of the repository, or install the wheel")

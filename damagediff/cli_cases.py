@@ -150,7 +150,10 @@ def named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path, dict[str, str] |
         elif path.suffix.lower() == ".csv":
             yield from ((name, path, row) for name, row in batches.rows(path))
         else:
-            raise InputError(f"{path.name}: not a case file (.toml) and not a table of pairs (.csv)")
+            raise InputError(
+                f"{path.name}: not a case file (.toml) and not a table of pairs (.csv). damagediff init "
+                "writes a case file"
+            )
 
 
 def _item(

@@ -48,9 +48,11 @@ def check(path: Path) -> None:
         with path.open("rb") as file:
             kind = file.read(4)
     except OSError as error:
-        raise InputError(f"--font {path}: cannot be read: {error.strerror}") from None
+        raise InputError(
+            f"--font {path}: cannot be read: {error.strerror}. Check its name and its permissions"
+        ) from None
     if size > MAX_BYTES:
-        raise InputError(f"--font {path}: {size:,} bytes, at most {MAX_BYTES:,} are read")
+        raise InputError(f"--font {path}: {size:,} bytes, at most {MAX_BYTES:,} are read. Give a smaller one")
     if kind not in KINDS:
         raise InputError(f"--font {path}: not a TrueType or OpenType font. Give one .ttf or .otf file")
     try:
@@ -58,9 +60,11 @@ def check(path: Path) -> None:
         found.set_size(_TRIAL_PT, 72)
         usable = found.scalable and 16 <= found.units_per_EM <= 16_384 and found.num_glyphs > 1
     except (RuntimeError, ValueError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--font {path}: a damaged font: {' '.join(str(error).split())[:120]}") from None
+        raise InputError(
+            f"--font {path}: a damaged font: {' '.join(str(error).split())[:120]}. Give another"
+        ) from None
     if not usable:
-        raise InputError(f"--font {path}: holds no outlines that can be drawn at any size")
+        raise InputError(f"--font {path}: holds no outlines that can be drawn at any size. Give another")
 
 
 @contextmanager

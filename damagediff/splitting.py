@@ -171,11 +171,12 @@ def check_panels(image: Image, panels: tuple[Window, Window]) -> None:
         if min(w, h) < intake.LEAST_PX:
             raise InputError(
                 f"{image.name}: --panels {x},{y},{w},{h} is too small, at least {intake.LEAST_PX} px a "
-                "side are needed"
+                "side are needed. Give a larger part"
             )
         if min(x, y) < 0 or x + w > cols or y + h > rows:
             raise InputError(
-                f"{image.name}: --panels {x},{y},{w},{h} does not lie inside its {cols} x {rows} px"
+                f"{image.name}: --panels {x},{y},{w},{h} does not lie inside its {cols} x {rows} px. Give "
+                "x,y,w,h of the picture as shown"
             )
     if intake.overlap(*panels):
         raise InputError(f"{image.name}: the two rectangles of --panels overlap: give parts that do not")

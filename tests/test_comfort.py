@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from affine import Affine
 from click.testing import CliRunner
 from test_cli import CONTRACT
 
-from damagediff import cli, cli_terminal, decoding, doctor, dry_run, pace, sandbox, sandbox_trial
+from damagediff import cli, cli_terminal, cli_values, decoding, doctor, dry_run, pace, sandbox, sandbox_trial
 
 ROOT = Path(__file__).parents[1]
 UTM = {"crs": "EPSG:32638", "transform": Affine(0.5, 0, 614_000, 0, -0.5, 4_504_000)}
@@ -320,9 +321,7 @@ def test_nothing_in_a_help_text_is_taken_for_a_request_of_roff():
 
 
 def test_the_shipped_pair_is_found_in_an_installed_wheel_and_its_lack_is_told(tmp_path, monkeypatch):
-    from importlib import metadata
-
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "a" / "b" / "cli.py"))
+    monkeypatch.setattr(cli_values, "__file__", str(tmp_path / "a" / "b" / "cli.py"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(metadata, "files", lambda name: None)
     assert run("init", tmp_path / "case", "--sample").exit_code == 3

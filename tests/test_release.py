@@ -1,4 +1,4 @@
-"""What a release is made of: one version, all files in the wheel, a citation, and archives with fixed bytes."""
+"""What a release is made of: one version, all files in the wheel, a citation, archives with fixed bytes."""
 
 from __future__ import annotations
 
