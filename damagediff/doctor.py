@@ -59,7 +59,6 @@ SCRIPTS = {
     "Cyrillic": "ж",
     "Arabic": "ش",
     "Hebrew": "ש",
-    "Armenian": "Ժ",
     "Georgian": "ჟ",
     "Devanagari": "क",
     "Bengali": "ক",
@@ -68,11 +67,11 @@ SCRIPTS = {
     "Ethiopic": "ሀ",
     "Burmese": "က",
     "Khmer": "ក",
-    "Chinese": "中",
-    "Japanese": "あ",
-    "Korean": "한",
+    "Han": "中",
+    "Kana": "あ",
+    "Hangul": "한",
 }
-"""Script to a character of it."""
+"""Script to a character of it, by the names of Unicode."""
 MOST_FONTS = 400
 """Of the installed ones that are looked into."""
 MISLEADING = ("PROJ_DATA", "PROJ_LIB", "GDAL_DATA", "GDAL_DRIVER_PATH")
