@@ -22,7 +22,7 @@ INSTALL_PINNED = { $(PIP) --require-hashes --only-binary :all: -r $(PINS) 2>$(VE
 INSTALL_NEWEST = $(PIP) -e '.$(EXTRAS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs fuzz pictures audit
+.PHONY: help demo test check bench docs fuzz pictures audit release
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile
@@ -55,6 +55,10 @@ pictures: $(TEST)  ## show what figures and PDF pages changed (reports/pictures.
 audit: $(TEST)  ## ask the vulnerability service of the package index about the locked versions (needs the network)
 	$(PIP) 'pip-audit>=2.9'
 	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements-test.lock
+
+release: $(TEST)  ## sdist and wheel into dist, built twice and compared (needs the network for build and twine)
+	$(PIP) 'build>=1.2' 'twine>=6' wheel
+	$(BIN)/python docs/release.py --try
 
 docs: $(TEST)  ## build the documentation into build/site, and run every command of its tutorials
 	$(BIN)/python -m sphinx -q --fail-on-warning --keep-going -c docs -d build/doctrees . build/site

@@ -113,12 +113,17 @@ def read(exclude: Path | None, aoi: Path | None, before: Image, on: Grid, limits
         if not left.any():
             assert exclude is not None
             where = "the images" if aoi is None else f"the area of interest, {aoi.name}"
-            raise InputError(f"{exclude.name}: excludes all of {where}: nothing is left to compare")
+            raise InputError(
+                f"{exclude.name}: excludes all of {where}: nothing is left to compare. Draw less"
+            )
     areas = Areas(excluded, asked)
     cells_asked = areas.asked_cells()
     if cells_asked is not None and not cells_asked.any():
         assert aoi is not None
-        raise InputError(f"{aoi.name}: covers not half of any {cells.CELL} x {cells.CELL} px cell: too small")
+        raise InputError(
+            f"{aoi.name}: covers not half of any {cells.CELL} x {cells.CELL} px cell: too small. Draw it "
+            "larger"
+        )
     return areas
 
 
@@ -165,7 +170,7 @@ def _raster(path: Path, before: Image, on: Grid, limits: ReadSettings) -> BoolAr
     if image.driver not in DRIVERS or len(bands) != 1:
         raise InputError(
             f"{image.name}: a mask is a GeoTIFF or PNG with one band, this is {image.driver} with "
-            f"{len(bands)}"
+            f"{len(bands)}. Save it as one"
         )
     if not image.georeferenced and image.shape != before.shape:
         rows, cols = before.shape

@@ -24,6 +24,8 @@ HOW = (
     "gis_out",
     "overwrite",
     "quiet",
+    "verbose",
+    "dry_run",
     "as_json",
     "operator",
     "dask",
@@ -134,7 +136,7 @@ def plan(paths: tuple[Path, ...], given: dict[str, Any], threads: int) -> list[b
     InputError
         A path is neither a case file nor a table of pairs, or the table cannot be read.
     """
-    found = list(_named(paths))
+    found = list(named(paths))
     names = batches.names([name for name, _, _ in found])
     settings = [] if given["settings_file"] is None else [f"--settings={given['settings_file']}"]
     seed = [] if given["seed"] is None else [f"--seed={given['seed']}"]
@@ -143,7 +145,7 @@ def plan(paths: tuple[Path, ...], given: dict[str, Any], threads: int) -> list[b
     return [_item(name, path, row, given, how) for name, (_, path, row) in zip(names, found, strict=True)]
 
 
-def _named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path, dict[str, str] | None]]:
+def named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path, dict[str, str] | None]]:
     """(wished name, file, line of a CSV) of each case that `paths` name."""
     for path in paths:
         if path.suffix.lower() == case_file.SUFFIX:
@@ -151,7 +153,10 @@ def _named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path, dict[str, str] 
         elif path.suffix.lower() == ".csv":
             yield from ((name, path, row) for name, row in batches.rows(path))
         else:
-            raise InputError(f"{path.name}: not a case file (.toml) and not a table of pairs (.csv)")
+            raise InputError(
+                f"{path.name}: not a case file (.toml) and not a table of pairs (.csv). damagediff init "
+                "writes a case file"
+            )
 
 
 def _item(

@@ -60,6 +60,27 @@ def run_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
         _publish(partial, out, overwrite)
 
 
+def check_free(out: Path, overwrite: bool) -> Path:
+    """Refuse what `run_folder` would refuse at its beginning, without making anything.
+
+    Returns
+    -------
+    The nearest folder that exists, in which `out` would be made.
+
+    Raises
+    ------
+    OutputError
+        As `run_folder`; or that folder cannot be written.
+    """
+    out = _absolute(out)
+    with _output_errors(out):
+        _check_replaceable(out, overwrite)
+        there = next(folder for folder in out.parents if folder.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise OutputError(f"{out}: cannot write in {there}. Choose another folder with -o")
+    return there
+
+
 @contextmanager
 def next_state(out: Path, unchanged: Callable[[Path], bool]) -> Iterator[Path]:
     """A folder to fill, which takes the place of the run `out` in one step when the block ends.

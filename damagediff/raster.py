@@ -139,15 +139,20 @@ def check_usable(image: Image, data: FloatArray, valid: BoolArray) -> None:
     rows, cols = image.shape
     if min(rows, cols) < MIN_SIDE_PX:
         raise InputError(
-            f"{image.name}: {rows} x {cols} px is too small, at least {MIN_SIDE_PX} px a side are needed"
+            f"{image.name}: {rows} x {cols} px is too small, at least {MIN_SIDE_PX} px a side are needed. "
+            "Take a larger part"
         )
     if not valid.any():
-        raise InputError(f"{image.name}: no valid pixel: all of it is nodata, transparent or not a number")
+        raise InputError(
+            f"{image.name}: no valid pixel: all of it is nodata, transparent or not a number. Check what it "
+            "says of nodata"
+        )
     mask = valid.astype(np.uint8)
     ranges = [cv2.minMaxLoc(band, mask)[:2] for band in data]
     if all(low == high for low, high in ranges):
         raise InputError(
-            f"{image.name}: all its valid pixels have the value {ranges[0][0]:g}, nothing to compare"
+            f"{image.name}: all its valid pixels have the value {ranges[0][0]:g}, nothing to compare. Give "
+            "the picture itself"
         )
 
 
@@ -377,7 +382,9 @@ def _weights(image: Image, sources: tuple[str, ...], roles: tuple[str, ...]) -> 
             row[sources.index("grey")] = 1
         else:
             known = ", ".join(sources)
-            raise InputError(f"{image.name}: no {role} band among {known}. Name them with --bands")
+            raise InputError(
+                f"{image.name}: no {role} band among {known}. Name them: --before-bands, --after-bands"
+            )
     return weights
 
 

@@ -224,9 +224,15 @@ def again(
     manifest, _ = verify.read_manifest(folder)
     files, missing = verify.inputs(manifest, originals)
     if missing:
-        raise EvidenceError(f"{missing[0].name}: {missing[0].what} in {originals.name or originals}")
+        raise EvidenceError(
+            f"{missing[0].name}: {missing[0].what} in {originals.name or originals}. Name the folder that "
+            "holds all of them with --inputs"
+        )
     if "case" not in manifest:
-        raise EvidenceError(f"{folder.name}: its manifest is of a version that did not write down the case")
+        raise EvidenceError(
+            f"{folder.name}: its manifest is of a version that did not write down the case. Compare the "
+            "images again"
+        )
     settings = options.from_dict(manifest["settings"] | {"workers": workers})
     with tempfile.TemporaryDirectory(prefix="damagediff-") as scratch:
         placed = _under_old_names(manifest, files, Path(scratch) / "inputs")

@@ -76,6 +76,14 @@ HELPER_OF = {
     "report_notebook": "report",
     "one_pass": "pipeline",
     "passing": "raster",
+    "cli_completion": "cli",
+    "cli_doctor": "cli",
+    "cli_dry": "cli",
+    "cli_terminal": "cli",
+    "doctor": "runs",
+    "dry_run": "runs",
+    "pace": "memory",
+    "sandbox_trial": "raster",
     "cli_gis": "cli",
     "cli_stderr": "cli",
     "exporting": "runs",
@@ -270,7 +278,6 @@ ONLY_IN = {
     "jinja2": {"report"},
     "matplotlib": {"figures"},
     "reportlab": {"report"},
-    "rich": {"cli"},
 }
 """Libraries with one home."""
 
