@@ -49,6 +49,8 @@ WATCH_SECONDS = 1.0
 """Between two looks at the cluster."""
 AHEAD = 2
 """Tasks that are asked for at a time, for each thread of the cluster: one in work, one that waits there."""
+BROKEN = (OSError, RuntimeError, ValueError, AttributeError, CancelledError)
+"""What a connection raises that breaks, or is closed by another thread."""
 EXTRA = "pip install 'damagediff[dask]'"
 DRAWN = ("jinja2", "matplotlib", "pillow", "reportlab")
 """Libraries that only draw the report, which is done here."""
@@ -144,7 +146,7 @@ class Asked(Future[R]):
     def bring(self) -> None:
         """Have the result fetched as soon as there is one."""
         if self._near is None and not self.cancelled():
-            loop = self._client.loop.asyncio_loop  # type: ignore[attr-defined]
+            loop = self._client.loop.asyncio_loop
             self._near = asyncio.run_coroutine_threadsafe(self._fetched(), loop)
 
     async def _fetched(self) -> R:
@@ -222,19 +224,18 @@ class Cluster(Executor):
         self._sent.clear()
 
     def _watch(self) -> None:
-        while not self._done.wait(WATCH_SECONDS):
-            try:
-                if self._client.status != "running":
-                    raise OSError
+        try:
+            while not self._done.wait(WATCH_SECONDS) and self._client.status == "running":
                 self._look()
-            except Exception:  # a connection breaks in many ways, and all mean the same
-                self._end("the connection to its scheduler broke")
-                return
-            if self.threads:
-                self._seen = time.monotonic()
-            elif time.monotonic() - self._seen > WORKERS_SECONDS:
-                self._end(f"it has had no worker for {WORKERS_SECONDS:.0f} s")
-                return
+                if self.threads:
+                    self._seen = time.monotonic()
+                elif time.monotonic() - self._seen > WORKERS_SECONDS:
+                    self._end(f"it has had no worker for {WORKERS_SECONDS:.0f} s")
+                    return
+        except BROKEN:
+            pass
+        finally:  # nobody waits for a cluster that nobody watches
+            self._end("the connection to its scheduler broke")
 
     def _look(self) -> None:
         found = self._client.sync(
@@ -244,7 +245,7 @@ class Cluster(Executor):
 
     def _end(self, why: str) -> None:
         """Let go of everybody who waits."""
-        if self._done.is_set():
+        if self._done.is_set() or self.why is not None:
             return
         self.why = f"the Dask cluster was lost: {why}. Nothing was written; run again, or without --dask"
         for future in list(self._asked_for):
@@ -416,7 +417,7 @@ def _check(client: Client, where: str) -> None:
     answers = {f"worker {at}": said for at, said in client.run(_asked, mine, on_error="return").items()}
     try:
         answers["its scheduler"] = client.run_on_scheduler(_asked, mine)
-    except Exception as error:  # whatever unpickling raises there
+    except (*BROKEN, ImportError, pickle.PickleError, TypeError) as error:  # what unpickling raises there
         answers["its scheduler"] = error
     for who, said in answers.items():
         if isinstance(said, BaseException):
