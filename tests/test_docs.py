@@ -131,11 +131,12 @@ def test_values_of_the_tasks_are_understood(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All but the comparison itself, which the tutorials make."""
-    from damagediff import cli, cli_gis
+    from damagediff import cli, cli_dry, cli_gis
 
     asked: list[types.Case] = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli, "_run", lambda case, *rest: asked.append(case))
+    monkeypatch.setattr(cli_dry, "compare", lambda case, *rest: asked.append(case))
     monkeypatch.setattr(cli_gis, "after_compare", lambda *_: None)
     words = shlex.split(command)[1:]
     if words[1].endswith(".toml"):
