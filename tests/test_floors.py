@@ -210,6 +210,8 @@ HELPER_OF = {
     "calibration": "diff",
     "camera": "synthetic",
     "cog": "raster",
+    "cog_overviews": "raster",
+    "cog_statistics": "raster",
     "displaced": "diff",
     "door": "raster",
     "feed": "pipeline",
