@@ -59,7 +59,7 @@ class Table:
         index -= np.float32(self.low)
         index *= scale
         index += np.float32(0.5)
-        taken: ByteArray = self.steps[index.astype(np.uint16)]
+        taken: ByteArray = self.steps.take(index.astype(np.uint16))
         return taken
 
 
