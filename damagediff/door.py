@@ -63,7 +63,10 @@ def regular_file(path: Path, name: str) -> Path:
     """The real absolute path: with it no prefix, URL or inline document can reach GDAL."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)) or str(path).startswith("/vsi"):
         shown = tags.printable(path)
-        raise InputError(f"{shown}: only files on this machine are read. Download it, then give the file")
+        raise InputError(
+            f"{shown}: only files on this machine are read. Download it, then give the file. "
+            "BEFORE and AFTER may be https addresses of tiled GeoTIFF with --allow-remote"
+        )
     with input_errors(name):
         real = Path(os.path.realpath(path))
         exists, regular = real.exists(), real.is_file()

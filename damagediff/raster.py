@@ -10,18 +10,18 @@ from __future__ import annotations
 import math
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
 import cv2
 import numpy as np
 
-from . import block_means, cog, decoder, decoding, inspection, passing, tags
+from . import block_means, cog, decoder, decoding, inspection, passing, remote, tags
 from . import grid as grids
 from .errors import InputError
 from .file_header import Header
-from .types import BoolArray, FloatArray, Image, Window
+from .types import BoolArray, FloatArray, Image, Source, Window
 
 Writer = cog.Writer
 write_png = cog.write_png
@@ -53,6 +53,20 @@ def header(image: Image) -> Header:
     """What the file says of itself, as GDAL reads it."""
     with closing(decoding.open_file(inspection.file_of(image))) as one:
         return decoder.header(one.ask("header"))
+
+
+opened = remote.opened
+"""Addresses as files that are filled by parts, where that is allowed; part of this room, see `remote`."""
+
+
+def fetched(image: Image) -> remote.Fetched:
+    """What was read of an image that lies at an address."""
+    return remote.fetched(image.path)
+
+
+def fetched_again(source: Source, ranges: Iterable[tuple[int, int]]) -> remote.Fetched:
+    """Fetch of an address what an earlier run did; see `remote.bring_again`."""
+    return remote.bring_again(source.path, ranges)
 
 
 def stored_as_jpeg(image: Image) -> bool:
@@ -89,6 +103,7 @@ def describe(image: Image) -> dict[str, Any]:
         "credit": image.credit,
         "notes": list(image.notes),
         "world_file_sha256": image.world_file_sha256,
+        "address": image.address,
     }
     if image.georeferenced:
         lonlat = grids.outline_xy(image, "EPSG:4326")
@@ -279,11 +294,8 @@ class Reader:
 
     def _read_inside(self, window: Window, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
         image, one = self.image, self._decoder()
-        if image.crop is not None:
-            window = window._replace(row=window.row + image.crop.row, col=window.col + image.crop.col)
-        delivered = tags.delivered_window(window, image.whole_shape or image.shape, image.orientation)
-        bands = [*self._bands, self._alpha] if self._alpha else self._bands
-        raw, mask = one.read(bands, delivered, image.dtype)
+        delivered = self._delivered(window)
+        raw, mask = one.read(self._read_bands, delivered, image.dtype)
         raw, alpha = (raw[:-1], raw[-1]) if self._alpha else (raw, None)
         valid = _has_data(raw, image.nodata)
         if alpha is not None:
@@ -300,6 +312,26 @@ class Reader:
         data = _mixed(raw, weights, valid)
         return tags.shown(data, image.orientation), tags.shown(valid, image.orientation)
 
+    @property
+    def _read_bands(self) -> list[int]:
+        return [*self._bands, self._alpha] if self._alpha else self._bands
+
+    def _delivered(self, window: Window) -> Window:
+        """A window inside the image as the file delivers it."""
+        image = self.image
+        if image.crop is not None:
+            window = window._replace(row=window.row + image.crop.row, col=window.col + image.crop.col)
+        return tags.delivered_window(window, image.whole_shape or image.shape, image.orientation)
+
+    def _bring(self, window: Window) -> None:
+        """Fetch what will be read, as far as it lies inside the image."""
+        rows, cols = self.image.shape
+        inside = window._replace(
+            rows=min(window.rows, rows - window.row), cols=min(window.cols, cols - window.col)
+        )
+        if min(inside.rows, inside.cols) > 0:
+            remote.bring(self.image.path, self._read_bands, self._delivered(inside))
+
     def _absent_in(self, window: Window) -> BoolArray:
         assert self._absent is not None
         block = self._block
@@ -307,10 +339,17 @@ class Reader:
         x = np.arange(window.col, window.col + window.cols) // block[1]
         return self._absent[np.ix_(y, x)]
 
-    def read_reduced(self, max_px: int) -> tuple[FloatArray, BoolArray, int]:
+    def read_reduced(self, max_px: int, within: Window | None = None) -> tuple[FloatArray, BoolArray, int]:
         """The whole image at most `max_px` a side, each pixel the mean of k x k pixels as read.
 
         Never from overviews, which may hold another picture. Every pixel is read, so damage shows here.
+
+        Parameters
+        ----------
+        max_px : int
+            Longest side of the reduced picture.
+        within : Window, optional
+            Only what this window of the image touches is read; what lies outside it is not valid.
 
         Returns
         -------
@@ -326,22 +365,38 @@ class Reader:
         shape = (-(-rows // k), -(-cols // k))
         data = np.zeros((len(self.roles), *shape), np.float32)
         valid = np.zeros(shape, np.bool_)
-        for strip in self._strips(k):
+        wanted = _lattice(Window(0, 0, rows, cols) if within is None else within, k, (rows, cols))
+        if self.image.address is not None:  # all at once: by strips, each would wait for its own answers
+            self._bring(wanted)
+        for strip in self._strips(k, wanted):
             place = Window(strip.row // k, strip.col // k, strip.rows // k, strip.cols // k).slices
             data[:, *place], valid[place] = block_means.block_means(*self.read(strip), k)
         return data, valid, k
 
-    def _strips(self, k: int) -> Iterator[Window]:
+    def _strips(self, k: int, of: Window) -> Iterator[Window]:
         """Windows of whole k x k blocks, in the order in which a scan-line file is decoded."""
-        rows, cols = (-(-side // k) * k for side in self.image.shape)
         turn = tags.TURNS[self.image.orientation]
-        along, across = (cols, rows) if turn.transposed else (rows, cols)
-        step = max(1, STRIP_PX // (across * k)) * k
+        first, along, across = (of.col, of.cols, of.rows) if turn.transposed else (of.row, of.rows, of.cols)
+        step = max(1, STRIP_PX // (max(1, across) * k)) * k
         starts = range(0, along, step)
         backwards = turn.cols_reversed if turn.transposed else turn.rows_reversed
         for start in reversed(starts) if backwards else starts:
             size = min(step, along - start)
-            yield Window(0, start, rows, size) if turn.transposed else Window(start, 0, size, cols)
+            yield (
+                Window(of.row, first + start, of.rows, size)
+                if turn.transposed
+                else Window(first + start, of.col, size, of.cols)
+            )
+
+
+def _lattice(window: Window, k: int, shape: tuple[int, int]) -> Window:
+    """Whole k x k blocks that a window touches inside an image of `shape`; it may have none."""
+    firsts = [min(max(0, at), side) // k * k for at, side in zip(window[:2], shape, strict=True)]
+    ends = [
+        -(-min(max(0, at + size), side) // k) * k
+        for at, size, side in zip(window[:2], window[2:], shape, strict=True)
+    ]
+    return Window(*firsts, *(max(0, end - first) for first, end in zip(firsts, ends, strict=True)))
 
 
 _passed_on: weakref.WeakValueDictionary[tuple[Any, ...], Reader] = weakref.WeakValueDictionary()
