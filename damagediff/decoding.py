@@ -116,8 +116,7 @@ class Worker:
         self.expect(samples)
 
     def close(self) -> None:
-        """Let the child rest, in case the same file is opened again."""
-        self._memory, self._capacity = None, 0
+        """Let the child rest, in case the same file is opened again; with its memory, which is warm."""
         try:
             self.ask("rest")
         except InputError:

@@ -11,7 +11,7 @@ import math
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import cv2
@@ -32,6 +32,10 @@ MIN_SIDE_PX = 64
 
 STRIP_PX = 4_000_000
 """Pixels that `read_reduced` holds at once."""
+
+MAX_WAITING = 3
+"""Threads that wait for a decoder before another one is opened: a new process costs more than they wait, as
+decoding is a small part of what each tile takes."""
 
 MAX_REDUCED_PX = 64_000_000
 """Pixels of a reduced picture, however many were asked for: one picture may be far larger than the other."""
@@ -177,8 +181,9 @@ def check_usable(image: Image, data: FloatArray, valid: BoolArray) -> None:
 class Reader:
     """Pixels of one image as shown, by window; may be used by many threads at once.
 
-    Each thread has its own decoder, opened when first needed and closed when the block ends. Pickled, it is
-    opened again by the process that unpickles it, once for all that use it there, and closed when none does.
+    Threads share a decoder, and another one is opened where many wait; all are closed when the block ends.
+    Pickled, it is opened again by the process that unpickles it, once for all that use it there, and closed
+    when none does.
 
     Parameters
     ----------
@@ -210,8 +215,10 @@ class Reader:
         self._absent: BoolArray | None = None
         self._block = (1, 1)
         self._lock = threading.Lock()
-        self._here = threading.local()
         self._opened: list[decoding.Local | decoding.Worker] = []
+        self._free: list[decoding.Local | decoding.Worker] = []
+        self._changed = threading.Condition(self._lock)
+        self._count = self._waiting = 0
         self._not_seen_here: tuple[passing.Stamp | None] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -225,13 +232,35 @@ class Reader:
             for one in self._opened:
                 one.close()
             self._opened.clear()
-            self._here = threading.local()
+            self._free.clear()
+            self._count = 0
 
-    def _decoder(self) -> decoding.Local | decoding.Worker:
-        """The decoder of the thread that asks."""
-        one: decoding.Local | decoding.Worker | None = getattr(self._here, "decoder", None)
-        if one is not None:
-            return one
+    @contextmanager
+    def _decoder(self) -> Iterator[decoding.Local | decoding.Worker]:
+        """A decoder that no other thread uses until the block ends; what it read holds until then."""
+        with self._changed:
+            if not self._free and (self._count == 0 or self._waiting >= MAX_WAITING):
+                self._count += 1
+                one = None
+            else:
+                self._waiting += 1
+                self._changed.wait_for(lambda: self._free or not self._count)
+                self._waiting -= 1
+                one = self._free.pop() if self._free else None
+                self._count += one is None
+        try:
+            one = self._another() if one is None else one
+            yield one
+        finally:
+            with self._changed:
+                if one is None:
+                    self._count -= 1  # it could not be opened
+                else:
+                    self._free.append(one)
+                self._changed.notify_all()
+
+    def _another(self) -> decoding.Local | decoding.Worker:
+        """One more decoder."""
         image = self.image
         if self._not_seen_here is not None:
             passing.check(image, *self._not_seen_here)
@@ -251,7 +280,6 @@ class Reader:
             palette = _palette(one.ask("palette"), image.dtype) if "palette" in image.roles else None
             with self._lock:
                 self._absent, self._block, self._palette = absent, block, palette
-        self._here.decoder = one
         return one
 
     def read(self, window: Window, mix: dict[str, float] | None = None) -> tuple[FloatArray, BoolArray]:
@@ -293,9 +321,18 @@ class Reader:
         return shares[None] @ self._weights
 
     def _read_inside(self, window: Window, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
-        image, one = self.image, self._decoder()
         delivered = self._delivered(window)
-        raw, mask = one.read(self._read_bands, delivered, image.dtype)
+        with self._decoder() as one:
+            data, valid = self._usable(
+                one.read(self._read_bands, delivered, self.image.dtype), delivered, weights
+            )
+        return tags.shown(data, self.image.orientation), tags.shown(valid, self.image.orientation)
+
+    def _usable(
+        self, stored: tuple[np.ndarray[Any, Any], BoolArray | None], delivered: Window, weights: FloatArray
+    ) -> tuple[FloatArray, BoolArray]:
+        """Bands as asked for, and where they are valid, of what a decoder gave; none of its own memory."""
+        image, (raw, mask) = self.image, stored
         raw, alpha = (raw[:-1], raw[-1]) if self._alpha else (raw, None)
         valid = _has_data(raw, image.nodata)
         if alpha is not None:
@@ -309,8 +346,7 @@ class Reader:
             entries = self._palette[raw[0]]
             valid &= entries[..., 3] > 0
             raw = np.moveaxis(entries[..., :3], -1, 0)
-        data = _mixed(raw, weights, valid)
-        return tags.shown(data, image.orientation), tags.shown(valid, image.orientation)
+        return _mixed(raw, weights, valid), valid
 
     @property
     def _read_bands(self) -> list[int]:
