@@ -230,6 +230,9 @@ def test_nothing_is_asked_without_the_option(server, tmp_path):
     case.write_text(f'output = "run"\n[before]\nfile = "{address}"\n[after]\nfile = "a.tif"\n')
     assert run("compare", case).exit_code in (2, 3)
     assert "case file" in one_line(run("compare", case, "--allow-remote"), 2)
+    line = one_line(run("info", f"https://me:secret@localhost:{server.port}/a.tif?key=secret"), 3)
+    assert f"{server.url}/a.tif: only files" in line
+    assert "secret" not in line
     assert server.asked == []
 
 
