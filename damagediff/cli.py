@@ -161,10 +161,6 @@ def compare(before: Path, after: Path | None, out: Path | None, **given: Any) ->
     from . import case_file, cli_cases, cli_dry, cli_values
 
     if after is None and before.suffix.lower() == case_file.SUFFIX:
-        if given["allow_remote"]:
-            raise SettingsError(
-                "--allow-remote: a case file names files on this machine. Give BEFORE and AFTER"
-            )
         case, settings, given = cli_cases.load(before, given | {"out": out})
         with cli_cases.in_keys(before.name):
             out, wish = given["out"], cli_values.wish(given, given["one_picture"])
@@ -324,11 +320,10 @@ def info(images: tuple[Path, ...], as_json: bool, **given: bool) -> None:
     from . import file_facts, outputs, raster, summary
     from .types import Source
 
-    read = options.ReadSettings(accept_damaged=given["accept_damaged"])
+    read, private = options.ReadSettings(accept_damaged=given["accept_damaged"]), given["show_private"]
     with raster.opened([Source(path) for path in images], read, given["allow_remote"]) as sources:
         inspected = [raster.inspect(source, read) for source in sources]
-        show = given["show_private"]
-        found = [(raster.describe(image), file_facts.examine(image, show)) for image in inspected]
+        found = [(raster.describe(image), file_facts.examine(image, private)) for image in inspected]
     if as_json:
         told = [first | {"file": outputs.file_fields(facts)} for first, facts in found]
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from . import block_means, cog, decoder, decoding, inspection, passing, remote, 
 from . import grid as grids
 from .errors import InputError
 from .file_header import Header
-from .types import BoolArray, FloatArray, Image, Source, Window
+from .types import BoolArray, FloatArray, Image, Window
 
 Writer = cog.Writer
 write_png = cog.write_png
@@ -59,18 +59,13 @@ def header(image: Image) -> Header:
         return decoder.header(one.ask("header"))
 
 
-opened = remote.opened
-"""Addresses as files that are filled by parts, where that is allowed; part of this room, see `remote`."""
+opened, fetched_again = remote.opened, remote.bring_again
+"""Addresses as files that are filled by parts, where that is allowed, and anew; see `remote`."""
 
 
 def fetched(image: Image) -> remote.Fetched:
     """What was read of an image that lies at an address."""
     return remote.fetched(image.path)
-
-
-def fetched_again(source: Source, ranges: Iterable[tuple[int, int]]) -> remote.Fetched:
-    """Fetch of an address what an earlier run did; see `remote.bring_again`."""
-    return remote.bring_again(source.path, ranges)
 
 
 def stored_as_jpeg(image: Image) -> bool:
@@ -401,7 +396,7 @@ class Reader:
         shape = (-(-rows // k), -(-cols // k))
         data = np.zeros((len(self.roles), *shape), np.float32)
         valid = np.zeros(shape, np.bool_)
-        wanted = _lattice(Window(0, 0, rows, cols) if within is None else within, k, (rows, cols))
+        wanted = block_means.lattice(Window(0, 0, rows, cols) if within is None else within, k, (rows, cols))
         if self.image.address is not None:  # all at once: by strips, each would wait for its own answers
             self._bring(wanted)
         for strip in self._strips(k, wanted):
@@ -423,16 +418,6 @@ class Reader:
                 if turn.transposed
                 else Window(first + start, of.col, size, of.cols)
             )
-
-
-def _lattice(window: Window, k: int, shape: tuple[int, int]) -> Window:
-    """Whole k x k blocks that a window touches inside an image of `shape`; it may have none."""
-    firsts = [min(max(0, at), side) // k * k for at, side in zip(window[:2], shape, strict=True)]
-    ends = [
-        -(-min(max(0, at + size), side) // k) * k
-        for at, size, side in zip(window[:2], window[2:], shape, strict=True)
-    ]
-    return Window(*firsts, *(max(0, end - first) for first, end in zip(firsts, ends, strict=True)))
 
 
 _passed_on: weakref.WeakValueDictionary[tuple[Any, ...], Reader] = weakref.WeakValueDictionary()

@@ -297,7 +297,7 @@ def _fetched_again(manifest: dict[str, Any], settings: Settings, allowed: bool) 
     sources = [Source(Path(item.name), address=item.address) for item in items]
     with raster.opened(sources, settings.read, allowed) as found:
         for item, source in zip(items, found, strict=True):
-            now = raster.fetched_again(source, item.ranges)
+            now = raster.fetched_again(source.path, item.ranges)
             if (now.size_bytes, now.sha256) != (item.size_bytes, item.sha256):
                 raise EvidenceError(
                     f"{item.name}: what its address holds now is not what was compared, by the SHA-256 of "
