@@ -174,7 +174,7 @@ class Image:
     driver: str
     """GDAL's name of the format: GTiff, PNG, JPEG, WEBP, JP2OpenJPEG or BMP."""
     sha256: str | None
-    """None: read by parts from its `address`, so that it is not known as a whole."""
+    """Of the file: 64 hex digits. None: read by parts from its `address`, and not known as a whole."""
     size_bytes: int
     shape: tuple[int, int]
     dtype: str
