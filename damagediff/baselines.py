@@ -116,7 +116,8 @@ def laid(scene: Scene, image: Image) -> Iterator[Earlier]:
     pair = replace(scene.pair, after=image, moving_is_file=moving_is_file)
     longest, optical = 2 * scene.settings.align.coarse_px, scene.settings.sensor == "optical"
     with raster.Reader(image, scene.pair.roles) as reader:
-        moving = feed.open_feed(image, reader, pair.grid, not moving_is_file, longest, optical)
+        lies: feed.Lies = "own frame" if moving_is_file else "near"
+        moving = feed.open_feed(image, reader, pair.grid, lies, longest, optical)
         case = replace(scene.case, tie_points=None)
         earlier = replace(scene, case=case, pair=pair, after=moving, progress=silent, filling=None)
         alignment, model = registration.register(earlier)

@@ -174,7 +174,8 @@ def compare(before: Path, after: Path | None, out: Path | None, **given: Any) ->
         if given["dry_run"]:
             cli_dry.compare(case, settings, out, given, wish)
             return
-        _run(case, settings, out, given, wish)
+        with cli_values.opened(case, settings, given["allow_remote"] and wish is None) as case:
+            _run(case, settings, out, given, wish)
     cli_gis.after_compare(out, given, _tell)
 
 
@@ -273,8 +274,12 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
     case = Case(*sources, tie_points=given["tie_points"], exclude=given["exclude"])
     folders.check_new_file(out, given["overwrite"])
     folders.check_apart(out, [path for _, path in case_files.named(case)])
-    with cli_terminal.progress(given["quiet"], given["verbose"]) as progress:
-        pair, alignment = pipeline.align(case, cli_values.settings(given), out, progress)
+    settings = cli_values.settings(given)
+    with (
+        cli_values.opened(case, settings, given["allow_remote"]) as case,
+        cli_terminal.progress(given["quiet"], given["verbose"]) as progress,
+    ):
+        pair, alignment = pipeline.align(case, settings, out, progress)
     if given["as_json"]:
         click.echo(json_text.to_json(outputs.alignment_results(alignment, pair.grid)), nl=False)
     _refuse(alignment)
@@ -308,15 +313,17 @@ def demo(out: Path, **given: Any) -> None:
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @cli_options.private_option
 @cli_options.damaged_option
+@cli_options.remote_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
-def info(images: tuple[Path, ...], show_private: bool, accept_damaged: bool, as_json: bool) -> None:
+def info(images: tuple[Path, ...], as_json: bool, **given: bool) -> None:
     """Say what each IMAGE is and what its file tells, without comparing anything."""
     from . import file_facts, outputs, raster, summary
     from .types import Source
 
-    read = options.ReadSettings(accept_damaged=accept_damaged)
-    inspected = [raster.inspect(Source(path), read) for path in images]
-    found = [(raster.describe(image), file_facts.examine(image, show_private)) for image in inspected]
+    read, private = options.ReadSettings(accept_damaged=given["accept_damaged"]), given["show_private"]
+    with raster.opened([Source(path) for path in images], read, given["allow_remote"]) as sources:
+        inspected = [raster.inspect(source, read) for source in sources]
+        found = [(raster.describe(image), file_facts.examine(image, private)) for image in inspected]
     if as_json:
         told = [first | {"file": outputs.file_fields(facts)} for first, facts in found]
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))

@@ -55,6 +55,8 @@ def load(path: Path, given: dict[str, Any]) -> tuple[Case, Settings, dict[str, A
     InputError
         The file cannot be read.
     """
+    if given.get("allow_remote"):
+        raise SettingsError("--allow-remote: a case file names files on this machine. Give BEFORE and AFTER")
     for name, value in given.items():
         if name not in HOW and value not in (None, False, "", ()):
             option = name.replace("_", "-")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,11 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
     if given["rerun"]:
         with bar(given["quiet"]) as progress:
             originals = given["inputs"] or Path()
-            compared = runs.again(run, originals, given["workers"] or 0, progress)
+            how = runs.Again(given["workers"] or 0, given["allow_remote"])
+            compared = runs.again(run, originals, how, progress)
+    if not given["rerun"] and any("remote" in item for item in found.manifest["inputs"]):
+        told = "an image was read from its address and not kept: --rerun --allow-remote fetches it again"
+        found = replace(found, notes=(*found.notes, told))
     others = reproduce.other_versions(found.manifest)
     notes = [*found.notes, *others]
     if others and not given["rerun"]:
@@ -140,6 +145,9 @@ def verify_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--no-record", "record", flag_value=False, default=True, help="Leave the custody log alone."
         ),
         click.option("--workers", type=click.IntRange(0), help="Threads of --rerun; 0: one for each core."),
+        click.option(
+            "--allow-remote", is_flag=True, help="With --rerun: fetch again what was read from an address."
+        ),
         click.option("--rerun", is_flag=True, help="Compute the run again and compare every file."),
         click.option(
             "--inputs", type=PATH, metavar="DIR", help="Where the originals are: check them by their hashes."

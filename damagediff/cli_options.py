@@ -290,9 +290,18 @@ def damaged_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def remote_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Whether anything may be fetched."""
+    return click.option(
+        "--allow-remote",
+        is_flag=True,
+        help="Let an image be the https address of a tiled GeoTIFF: only the parts needed are fetched.",
+    )(command)
+
+
 def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What the user knows of each image."""
-    command = damaged_option(command)
+    command = damaged_option(remote_option(command))
     for side in ("after", "before"):
         for option in (
             click.option(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -114,6 +115,15 @@ def case(before: Path, after: Path, given: dict[str, Any]) -> Case:
             if _without_zone(given[key])
         ),
     )
+
+
+@contextmanager
+def opened(case: Case, settings: options.Settings, allow_remote: bool) -> Iterator[Case]:
+    """The case with its two images open where they are addresses, and that is allowed."""
+    from . import raster
+
+    with raster.opened((case.before, case.after), settings.read, allow_remote) as (before, after):
+        yield replace(case, before=before, after=after)
 
 
 def source(side: str, path: Path, given: dict[str, Any]) -> Source:

@@ -92,5 +92,7 @@ def _file(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _input(identifier: str, item: Mapping[str, Any]) -> dict[str, Any]:
-    told = {"@id": identifier, "@type": "CreativeWork", "name": item["name"], "sha256": item["sha256"]}
+    told = {"@id": identifier, "@type": "CreativeWork", "name": item["name"]}
+    remote = item.get("remote")
+    told |= {"sha256": item["sha256"]} if remote is None else {"url": remote["address"]}
     return told | {"description": f"Input: {item.get('role', '')}. Not part of this crate."}

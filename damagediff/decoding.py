@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from . import decoder_processes, door
+from . import decoder_processes, door, remote
 from .decoder import Answer, Decoder
 from .errors import InputError
 from .file_header import File
@@ -94,6 +94,8 @@ class Local:
         self, bands: list[int], window: Window, dtype: str
     ) -> tuple[np.ndarray[Any, Any], BoolArray | None]:
         """(bands, rows, cols) as stored, and the file's own mask where it has one."""
+        if self._decoder.file.remote:
+            remote.bring(self._decoder.file.path, bands, window)
         answer = self._decoder.read(bands, window)
         return answer["pixels"], answer["mask"]
 
@@ -114,8 +116,7 @@ class Worker:
         self.expect(samples)
 
     def close(self) -> None:
-        """Let the child rest, in case the same file is opened again."""
-        self._memory, self._capacity = None, 0
+        """Let the child rest, in case the same file is opened again; with its memory, which is warm."""
         try:
             self.ask("rest")
         except InputError:
@@ -143,6 +144,8 @@ class Worker:
 
         Both lie in memory shared with the child, and hold until the next call.
         """
+        if self.file.remote:
+            remote.bring(self.file.path, bands, window)
         pixels = window.rows * window.cols
         kind = np.dtype(dtype)
         needed = pixels * (len(bands) * kind.itemsize + _MASK_BYTES)
@@ -212,7 +215,7 @@ def _key(file: File) -> Key:
     """The file as it is now; what was opened before it changed is not used again."""
     with door.input_errors(file.name):
         now = file.path.stat()
-    return file, now.st_ino, now.st_size, now.st_mtime_ns, os.getpid()
+    return file, now.st_ino, now.st_size, 0 if file.remote else now.st_mtime_ns, os.getpid()
 
 
 class Idle:

@@ -62,8 +62,12 @@ _warning_filter = threading.Lock()
 def regular_file(path: Path, name: str) -> Path:
     """The real absolute path: with it no prefix, URL or inline document can reach GDAL."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)) or str(path).startswith("/vsi"):
-        shown = tags.printable(path)
-        raise InputError(f"{shown}: only files on this machine are read. Download it, then give the file")
+        words = re.split(r"[?#]", path.as_posix())[0].replace(":/", "://", 1)  # a path has one slash for two
+        shown = tags.printable(re.sub(r"//[^/]*@", "//", words))  # a login or query is nobody's business
+        raise InputError(
+            f"{shown}: only files on this machine are read. Download it, then give the file. "
+            "BEFORE and AFTER may be https addresses of tiled GeoTIFF with --allow-remote"
+        )
     with input_errors(name):
         real = Path(os.path.realpath(path))
         exists, regular = real.exists(), real.is_file()

@@ -222,7 +222,8 @@ def check_unchanged(comparison: Comparison, sealed: Seal) -> None:
     InputError
         A file changed, or is gone.
     """
-    images = [(image.path, image.sha256) for image in (comparison.pair.before, comparison.pair.after)]
+    pair = comparison.pair  # of an image that is read from an address, each answer tells its version
+    images = [(image.path, image.sha256) for image in (pair.before, pair.after) if image.address is None]
     named = case_files.named(comparison.case)
     beside = [(path, sealed.get(field)) for field, path in named if field not in IMAGES]
     for path, digest in images + beside:
@@ -238,6 +239,10 @@ def check_unchanged(comparison: Comparison, sealed: Seal) -> None:
 
 def _image(role: str, image: Image, facts: FileFacts | None) -> list[dict[str, Any]]:
     """One image: what it is, where it was found as stated, and what its file tells."""
+    remote = {}
+    if image.address is not None:
+        fetched = raster.fetched(image)
+        remote = {"remote": json_text.fields(fetched) | {"fetched_bytes": fetched.fetched_bytes}}
     return [
         {
             "field": f"{role}.path",
@@ -245,6 +250,7 @@ def _image(role: str, image: Image, facts: FileFacts | None) -> list[dict[str, A
             "name": image.name,
             "sha256": image.sha256,
             "bytes": image.size_bytes,
+            **remote,
             "integrity": outputs.integrity_fields(image),
             "source": outputs.source_fields(image),
             "file": None if facts is None else outputs.file_fields(facts),

@@ -7,7 +7,7 @@ pixels as shown. It is composed as coordinates, so the pixels are interpolated o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -289,22 +289,34 @@ def luminance(data: FloatArray, roles: tuple[str, ...]) -> FloatArray:
     return sum(np.float32(w) * data[roles.index(role)] for role, w in raster.GREY_WEIGHTS.items())
 
 
+Lies = Literal["own frame", "placed", "near"]
+"""How an image lies on the grid: by its own pixels; as its georeference says; or alignment may move it."""
+
+REACH_PX = 128
+"""Pixels of the grid around what is compared that measures and windows look at."""
+
+NEEDED_POINTS = 33
+"""Places a side of the grid at which it is asked where they lie in the file."""
+
+
 def open_feed(
-    image: Image, reader: raster.Reader, on: Grid, by_georeference: bool, max_px: int, blank: bool = True
+    image: Image, reader: raster.Reader, on: Grid, lies: Lies, max_px: int, blank: bool = True
 ) -> Feed:
     """Read the image once, reduced to about `max_px` a side on the grid, and place it.
 
-    `blank`: large constant black or white areas are no picture. To radar they are calm water.
+    Only what can come to lie on the grid is read; the rest is not valid. `blank`: large constant black or
+    white areas are no picture. To radar they are calm water.
 
     Raises
     ------
     InputError
         The pixels cannot be decoded, or hold nothing to compare.
     """
-    placement = grid.placement(on, image, by_georeference)
+    placement = grid.placement(on, image, lies != "own frame")
     step = _file_pixels_per_grid_pixel(placement, on)
     factor = max(1, int(np.ceil(max(on.shape) / max_px)))
-    data, valid, factor = reader.read_reduced(int(np.ceil(max(image.shape) / max(1, int(factor * step)))))
+    longest = int(np.ceil(max(image.shape) / max(1, int(factor * step))))
+    data, valid, factor = reader.read_reduced(longest, _needed(placement, image, on, lies))
     raster.check_usable(image, data, valid)
     grey = luminance(data, reader.roles)
     stretch = _stretch(grey, valid, image.dtype)
@@ -313,6 +325,19 @@ def open_feed(
         valid = valid & ~masks.constant_blocks(level, valid)
     reduced = Reduced(data, valid, factor, stretch)
     return Feed(image, reader, placement, reduced, max(1, int(step + 0.25)))
+
+
+def _needed(placement: grid.Placement, image: Image, on: Grid, lies: Lies) -> Window | None:
+    """The part of an image that can come to lie on the grid; None: all of it.
+
+    Alignment moves by half the grid at most: two pictures that share less are not recognised as one place.
+    """
+    if lies == "own frame":
+        return None
+    around = REACH_PX if lies == "placed" else max(REACH_PX, max(on.shape) // 2)
+    sides = (np.linspace(-around, side + around, NEEDED_POINTS) for side in on.shape)
+    at = placement.file_from_frame(np.stack(np.meshgrid(*sides, indexing="ij"), -1))
+    return resample.source_window(at, image.shape, 1) if np.isfinite(at).all() else None
 
 
 def _file_pixels_per_grid_pixel(placement: grid.Placement, on: Grid) -> float:

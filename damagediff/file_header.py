@@ -17,6 +17,8 @@ class File:
     """See `Integrity.tolerant`."""
     damaged: bool = False
     """Known to be damaged: blocks that cannot be decoded hold no data, instead of an error."""
+    remote: bool = False
+    """Full of holes, which `remote` has to fill before they are decoded."""
 
 
 @dataclass(frozen=True)

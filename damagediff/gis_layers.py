@@ -80,7 +80,7 @@ def about(comparison: Comparison, evidence_id: str) -> tuple[tuple[str, str], ..
             (f"{role}_image", image.name),
             (f"{role}_date", wording.date_iso(image.acquisition)),
             (f"{role}_credit", summary.credit(image.credit)),
-            (f"{role}_sha256", image.sha256),
+            (f"{role}_sha256", image.sha256 or f"not known: read by parts from {image.address}"),
         ]
     rows += [(f"note_{k}", words) for k, words in enumerate(comparison.notes, 1)]
     rows += [

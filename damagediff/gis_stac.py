@@ -199,9 +199,12 @@ def _view(comparison: Comparison) -> dict[str, Any]:
 
 
 def _source(role: str, image: Image) -> dict[str, Any]:
-    """Where an image comes from: its address as stated, else its hash as a name (RFC 6920)."""
+    """Where an image comes from: its address as stated, else its hash as a name (RFC 6920).
+
+    One that was read by parts has no hash, and always an address.
+    """
     url = image.record.url or ""
-    by_hash = base64.urlsafe_b64encode(bytes.fromhex(image.sha256)).decode().rstrip("=")
+    by_hash = base64.urlsafe_b64encode(bytes.fromhex(image.sha256 or "")).decode().rstrip("=")
     words = f"{role}: {image.name}, {wording.date_iso(image.acquisition)}, {summary.credit(image.credit)}"
     return {
         "rel": "derived_from",

@@ -19,13 +19,14 @@ from .types import BoolArray, Image, Source
 def inspect(source: Source, settings: ReadSettings) -> Image:
     """Open one image the safe way and tell what it says of itself; no pixel is read.
 
+    Of one that is read from an address by parts, its header and directories are looked at.
     Only GeoTIFF, PNG, JPEG, WebP, JPEG 2000 and plain BMP pass, told by their first bytes and opened with
     that one driver; overviews, sidecars and references to other files are never followed.
 
     Parameters
     ----------
     source : Source
-        A regular file on this machine, and what the user says of it.
+        A regular file on this machine, or what `remote` made of an address, and what the user says of it.
     settings : ReadSettings
         Limits, held against the header.
 
@@ -39,12 +40,12 @@ def inspect(source: Source, settings: ReadSettings) -> Image:
     path = door.regular_file(source.path, name)
     driver = door.driver_of(path, name)
     with door.input_errors(name):
-        digest, size_bytes = _sha256(path), path.stat().st_size
+        digest, size_bytes = None if source.address else _sha256(path), path.stat().st_size
         if driver == "GTiff":
             limits.check_directories(integrity.directories(path), name, settings)
         found = integrity.check(path, driver)
-    _accepted(found, name, settings)
-    file = File(path, driver, name, damaged=found.state == "damaged")
+    _accepted(found, name, settings, source.address)
+    file = File(path, driver, name, damaged=found.state == "damaged", remote=source.address is not None)
     with closing(decoding.open_file(file)) as one:
         layout = decoder.layout(one.ask("layout"))
         limits.check(layout, size_bytes, name, settings)
@@ -54,7 +55,7 @@ def inspect(source: Source, settings: ReadSettings) -> Image:
         absent, _ = decoder.unpacked(one.ask("absent"))
     if said is not None and said["failed"]:
         found = _judged(file, found, said, layout.samples)
-        _accepted(found, name, settings)
+        _accepted(found, name, settings, source.address)
         with closing(
             decoding.open_file(
                 replace(file, damaged=not found.tolerant, tolerant=found.tolerant), layout.samples
@@ -73,7 +74,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _accepted(found: Integrity, name: str, settings: ReadSettings) -> None:
+def _accepted(found: Integrity, name: str, settings: ReadSettings, address: str | None) -> None:
+    if found.state == "damaged" and address is not None:
+        raise InputError(f"{name}: damaged: {'; '.join(found.findings)}. Download it, then give the file")
     if found.state == "damaged" and not settings.accept_damaged:
         raise InputError(
             f"{name}: damaged: {'; '.join(found.findings)}. Get the file again from where it came, "
@@ -106,7 +109,7 @@ def _integrity_notes(found: Integrity) -> Iterator[str]:
 # ---- what the file says -------------------------------------------------------------------------
 
 
-def _described(layout: Layout, header: Header, source: Source, file: tuple[Path, str, int]) -> Image:
+def _described(layout: Layout, header: Header, source: Source, file: tuple[Path, str | None, int]) -> Image:
     name = tags.printable(source.path.name)
     path, digest, size_bytes = file
     exif = tags.read_exif(path, layout.driver)
@@ -117,9 +120,13 @@ def _described(layout: Layout, header: Header, source: Source, file: tuple[Path,
     acquired, date_notes = tags.acquisition(source, said)
     made_up = tags.synthetic(said)
     said_notes = (f"Synthetic image: {made_up}" if made_up else None, role_note, turn_note)
-    record = replace(source.record, credit=source.record.credit or source.credit)
+    record = replace(
+        source.record,
+        credit=source.record.credit or source.credit,
+        url=source.record.url or source.address,
+    )
     doubts = record.doubts(digest, acquired.acquired)
-    notes = (*said_notes, *place.notes, *date_notes, *doubts)
+    notes = (*said_notes, *_remote_notes(source), *place.notes, *date_notes, *doubts)
     return Image(
         path=path,
         name=name,
@@ -140,7 +147,17 @@ def _described(layout: Layout, header: Header, source: Source, file: tuple[Path,
         notes=tuple(note for note in notes if note),
         world_file_sha256=place.world_file_sha256,
         record=record,
+        address=source.address,
     )
+
+
+def _remote_notes(source: Source) -> Iterator[str]:
+    if source.address is not None:
+        yield (
+            f"Read by parts from {source.address} and not kept whole: the SHA-256 of the file is not known, "
+            "and only its header and directories were checked for damage. The manifest has the hash of what "
+            "was read."
+        )
 
 
 def _jpeg_quality(driver: str, header: Header, path: Path) -> int | None:
@@ -155,7 +172,8 @@ def _jpeg_quality(driver: str, header: Header, path: Path) -> int | None:
 def file_of(image: Image) -> File:
     """How its file is to be decoded."""
     damaged = image.integrity.state == "damaged"
-    return File(image.path, image.driver, image.name, image.integrity.tolerant, damaged)
+    remote = image.address is not None
+    return File(image.path, image.driver, image.name, image.integrity.tolerant, damaged, remote)
 
 
 def _roles(header: Header, source: Source, name: str) -> tuple[tuple[str, ...], str | None]:

@@ -155,6 +155,7 @@ def _image(image: Image) -> dict[str, Any]:
         "jpeg_quality": image.jpeg_quality,
         "off_nadir_deg": image.off_nadir_deg,
         "world_file_sha256": image.world_file_sha256,
+        "address": image.address,
         "integrity": integrity_fields(image),
         "crop": None if image.crop is None else cut.xywh(image.crop),
         "notes": image.notes,

@@ -53,7 +53,7 @@ from . import (
 )
 from . import settings as options
 from .diff import Measures, Radiometry
-from .feed import open_feed
+from .feed import Lies, open_feed
 from .provenance import FileFacts
 from .scene import Progress, Scene, silent
 from .settings import Settings
@@ -168,7 +168,10 @@ def open_scene(
         progress("reading", 0.0)
         georeferenced = pair.before.georeferenced
         optical = settings.sensor == "optical"
-        placed = georeferenced, not pair.moving_is_file
+        placed: tuple[Lies, Lies] = (
+            "placed" if georeferenced else "own frame",
+            "own frame" if pair.moving_is_file else "near",
+        )
         first = home.submit(open_feed, pair.before, before, pair.grid, placed[0], longest, optical)
         second = home.submit(open_feed, pair.after, after, pair.grid, placed[1], longest, optical)
         feeds = [first.result()]

@@ -80,13 +80,13 @@ class SourceRecord:
             )
         return found
 
-    def is_original(self, sha256: str) -> bool | None:
-        """Whether a file with this hash is the original that is named; None when none is."""
-        return None if self.original_sha256 is None else self.original_sha256 == sha256
+    def is_original(self, sha256: str | None) -> bool | None:
+        """Whether a file with this hash is the original that is named; None when one is not known."""
+        return None if self.original_sha256 is None or sha256 is None else self.original_sha256 == sha256
 
-    def doubts(self, sha256: str, acquired: datetime | None) -> Iterator[str]:
+    def doubts(self, sha256: str | None, acquired: datetime | None) -> Iterator[str]:
         """Sentences on what the file with this hash, taken then, contradicts."""
-        if self.is_original(sha256) is False:
+        if sha256 is not None and self.is_original(sha256) is False:
             yield (
                 f"The file given is not the original: its SHA-256 begins with {sha256[:12]}, that of the "
                 f"original as stated with {(self.original_sha256 or '')[:12]}."

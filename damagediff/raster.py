@@ -11,13 +11,13 @@ import math
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import cv2
 import numpy as np
 
-from . import block_means, cog, decoder, decoding, inspection, passing, tags
+from . import block_means, cog, decoder, decoding, inspection, passing, remote, tags
 from . import grid as grids
 from .errors import InputError
 from .file_header import Header
@@ -33,6 +33,10 @@ MIN_SIDE_PX = 64
 STRIP_PX = 4_000_000
 """Pixels that `read_reduced` holds at once."""
 
+MAX_WAITING = 3
+"""Threads that wait for a decoder before another one is opened: a new process costs more than they wait, as
+decoding is a small part of what each tile takes."""
+
 MAX_REDUCED_PX = 64_000_000
 """Pixels of a reduced picture, however many were asked for: one picture may be far larger than the other."""
 
@@ -44,7 +48,6 @@ _RGB = ("red", "green", "blue")
 
 # ---- the door -----------------------------------------------------------------------------------
 
-
 inspect = inspection.inspect
 """Open one image the safe way and tell what it says of itself; part of this room, see `inspection`."""
 
@@ -53,6 +56,15 @@ def header(image: Image) -> Header:
     """What the file says of itself, as GDAL reads it."""
     with closing(decoding.open_file(inspection.file_of(image))) as one:
         return decoder.header(one.ask("header"))
+
+
+opened, fetched_again = remote.opened, remote.bring_again
+"""Addresses as files that are filled by parts, where that is allowed, and anew; see `remote`."""
+
+
+def fetched(image: Image) -> remote.Fetched:
+    """What was read of an image that lies at an address."""
+    return remote.fetched(image.path)
 
 
 def stored_as_jpeg(image: Image) -> bool:
@@ -89,6 +101,7 @@ def describe(image: Image) -> dict[str, Any]:
         "credit": image.credit,
         "notes": list(image.notes),
         "world_file_sha256": image.world_file_sha256,
+        "address": image.address,
     }
     if image.georeferenced:
         lonlat = grids.outline_xy(image, "EPSG:4326")
@@ -162,8 +175,9 @@ def check_usable(image: Image, data: FloatArray, valid: BoolArray) -> None:
 class Reader:
     """Pixels of one image as shown, by window; may be used by many threads at once.
 
-    Each thread has its own decoder, opened when first needed and closed when the block ends. Pickled, it is
-    opened again by the process that unpickles it, once for all that use it there, and closed when none does.
+    Threads share a decoder, and another one is opened where many wait; all are closed when the block ends.
+    Pickled, it is opened again by the process that unpickles it, once for all that use it there, and closed
+    when none does.
 
     Parameters
     ----------
@@ -195,8 +209,10 @@ class Reader:
         self._absent: BoolArray | None = None
         self._block = (1, 1)
         self._lock = threading.Lock()
-        self._here = threading.local()
         self._opened: list[decoding.Local | decoding.Worker] = []
+        self._free: list[decoding.Local | decoding.Worker] = []
+        self._changed = threading.Condition(self._lock)
+        self._count = self._waiting = 0
         self._not_seen_here: tuple[passing.Stamp | None] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -210,13 +226,35 @@ class Reader:
             for one in self._opened:
                 one.close()
             self._opened.clear()
-            self._here = threading.local()
+            self._free.clear()
+            self._count = 0
 
-    def _decoder(self) -> decoding.Local | decoding.Worker:
-        """The decoder of the thread that asks."""
-        one: decoding.Local | decoding.Worker | None = getattr(self._here, "decoder", None)
-        if one is not None:
-            return one
+    @contextmanager
+    def _decoder(self) -> Iterator[decoding.Local | decoding.Worker]:
+        """A decoder that no other thread uses until the block ends; what it read holds until then."""
+        with self._changed:
+            if not self._free and (self._count == 0 or self._waiting >= MAX_WAITING):
+                self._count += 1
+                one = None
+            else:
+                self._waiting += 1
+                self._changed.wait_for(lambda: self._free or not self._count)
+                self._waiting -= 1
+                one = self._free.pop() if self._free else None
+                self._count += one is None
+        try:
+            one = self._another() if one is None else one
+            yield one
+        finally:
+            with self._changed:
+                if one is None:
+                    self._count -= 1  # it could not be opened
+                else:
+                    self._free.append(one)
+                self._changed.notify_all()
+
+    def _another(self) -> decoding.Local | decoding.Worker:
+        """One more decoder."""
         image = self.image
         if self._not_seen_here is not None:
             passing.check(image, *self._not_seen_here)
@@ -236,7 +274,6 @@ class Reader:
             palette = _palette(one.ask("palette"), image.dtype) if "palette" in image.roles else None
             with self._lock:
                 self._absent, self._block, self._palette = absent, block, palette
-        self._here.decoder = one
         return one
 
     def read(self, window: Window, mix: dict[str, float] | None = None) -> tuple[FloatArray, BoolArray]:
@@ -278,12 +315,18 @@ class Reader:
         return shares[None] @ self._weights
 
     def _read_inside(self, window: Window, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
-        image, one = self.image, self._decoder()
-        if image.crop is not None:
-            window = window._replace(row=window.row + image.crop.row, col=window.col + image.crop.col)
-        delivered = tags.delivered_window(window, image.whole_shape or image.shape, image.orientation)
-        bands = [*self._bands, self._alpha] if self._alpha else self._bands
-        raw, mask = one.read(bands, delivered, image.dtype)
+        delivered = self._delivered(window)
+        with self._decoder() as one:
+            data, valid = self._usable(
+                one.read(self._read_bands, delivered, self.image.dtype), delivered, weights
+            )
+        return tags.shown(data, self.image.orientation), tags.shown(valid, self.image.orientation)
+
+    def _usable(
+        self, stored: tuple[np.ndarray[Any, Any], BoolArray | None], delivered: Window, weights: FloatArray
+    ) -> tuple[FloatArray, BoolArray]:
+        """Bands as asked for, and where they are valid, of what a decoder gave; none of its own memory."""
+        image, (raw, mask) = self.image, stored
         raw, alpha = (raw[:-1], raw[-1]) if self._alpha else (raw, None)
         valid = _has_data(raw, image.nodata)
         if alpha is not None:
@@ -297,8 +340,27 @@ class Reader:
             entries = self._palette[raw[0]]
             valid &= entries[..., 3] > 0
             raw = np.moveaxis(entries[..., :3], -1, 0)
-        data = _mixed(raw, weights, valid)
-        return tags.shown(data, image.orientation), tags.shown(valid, image.orientation)
+        return _mixed(raw, weights, valid), valid
+
+    @property
+    def _read_bands(self) -> list[int]:
+        return [*self._bands, self._alpha] if self._alpha else self._bands
+
+    def _delivered(self, window: Window) -> Window:
+        """A window inside the image as the file delivers it."""
+        image = self.image
+        if image.crop is not None:
+            window = window._replace(row=window.row + image.crop.row, col=window.col + image.crop.col)
+        return tags.delivered_window(window, image.whole_shape or image.shape, image.orientation)
+
+    def _bring(self, window: Window) -> None:
+        """Fetch what will be read, as far as it lies inside the image."""
+        rows, cols = self.image.shape
+        inside = window._replace(
+            rows=min(window.rows, rows - window.row), cols=min(window.cols, cols - window.col)
+        )
+        if min(inside.rows, inside.cols) > 0:
+            remote.bring(self.image.path, self._read_bands, self._delivered(inside))
 
     def _absent_in(self, window: Window) -> BoolArray:
         assert self._absent is not None
@@ -307,10 +369,17 @@ class Reader:
         x = np.arange(window.col, window.col + window.cols) // block[1]
         return self._absent[np.ix_(y, x)]
 
-    def read_reduced(self, max_px: int) -> tuple[FloatArray, BoolArray, int]:
+    def read_reduced(self, max_px: int, within: Window | None = None) -> tuple[FloatArray, BoolArray, int]:
         """The whole image at most `max_px` a side, each pixel the mean of k x k pixels as read.
 
         Never from overviews, which may hold another picture. Every pixel is read, so damage shows here.
+
+        Parameters
+        ----------
+        max_px : int
+            Longest side of the reduced picture.
+        within : Window, optional
+            Only what this window of the image touches is read; what lies outside it is not valid.
 
         Returns
         -------
@@ -326,22 +395,28 @@ class Reader:
         shape = (-(-rows // k), -(-cols // k))
         data = np.zeros((len(self.roles), *shape), np.float32)
         valid = np.zeros(shape, np.bool_)
-        for strip in self._strips(k):
+        wanted = block_means.lattice(Window(0, 0, rows, cols) if within is None else within, k, (rows, cols))
+        if self.image.address is not None:  # all at once: by strips, each would wait for its own answers
+            self._bring(wanted)
+        for strip in self._strips(k, wanted):
             place = Window(strip.row // k, strip.col // k, strip.rows // k, strip.cols // k).slices
             data[:, *place], valid[place] = block_means.block_means(*self.read(strip), k)
         return data, valid, k
 
-    def _strips(self, k: int) -> Iterator[Window]:
+    def _strips(self, k: int, of: Window) -> Iterator[Window]:
         """Windows of whole k x k blocks, in the order in which a scan-line file is decoded."""
-        rows, cols = (-(-side // k) * k for side in self.image.shape)
         turn = tags.TURNS[self.image.orientation]
-        along, across = (cols, rows) if turn.transposed else (rows, cols)
-        step = max(1, STRIP_PX // (across * k)) * k
+        first, along, across = (of.col, of.cols, of.rows) if turn.transposed else (of.row, of.rows, of.cols)
+        step = max(1, STRIP_PX // (max(1, across) * k)) * k
         starts = range(0, along, step)
         backwards = turn.cols_reversed if turn.transposed else turn.rows_reversed
         for start in reversed(starts) if backwards else starts:
             size = min(step, along - start)
-            yield Window(0, start, rows, size) if turn.transposed else Window(start, 0, size, cols)
+            yield (
+                Window(of.row, first + start, of.rows, size)
+                if turn.transposed
+                else Window(first + start, of.col, size, of.cols)
+            )
 
 
 _passed_on: weakref.WeakValueDictionary[tuple[Any, ...], Reader] = weakref.WeakValueDictionary()

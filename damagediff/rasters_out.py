@@ -51,7 +51,7 @@ def write_after(scene: Scene, path: Path) -> None:
 def image_writer(path: Path, image: Image, scene: Scene) -> cog.Writer:
     """A GeoTIFF for one image on the working grid, that names its source."""
     roles = scene.pair.roles
-    tags = {"DAMAGEDIFF_SOURCE_SHA256": image.sha256}
+    tags = {} if image.sha256 is None else {"DAMAGEDIFF_SOURCE_SHA256": image.sha256}
     return cog.Writer(
         path, scene.pair.grid, len(roles), image.dtype, descriptions=roles, tags=tags, **_how(scene)
     )

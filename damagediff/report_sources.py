@@ -15,7 +15,9 @@ def images(comparison: Comparison) -> list[dict[str, Any]]:
     facts = comparison.file_facts or (None, None)
     pair, older = comparison.pair, comparison.baselines
     named = [("before", pair.before, facts[0]), ("after", pair.after, facts[1])]
-    one_file = pair.before.sha256 == pair.after.sha256 and facts[0] == facts[1]
+    one_file = (pair.before.sha256, pair.before.address) == (pair.after.sha256, pair.after.address) and facts[
+        0
+    ] == facts[1]
     return [
         {
             "role": role,
@@ -34,7 +36,7 @@ def _file(image: Image) -> list[tuple[str, str]]:
     return [
         ("File", wording.plain(image.name)),
         *(() if image.crop is None else (("Part of it", _part(image.crop)),)),
-        ("SHA-256", image.sha256),
+        ("SHA-256", image.sha256 or "not known: read by parts and not kept whole, see the note below"),
         ("Size", f"{image.size_bytes:,} bytes, {cols:,} × {rows:,} px, {image.driver}, {image.dtype}"),
         ("Integrity", wording.plain(image.integrity.words, 1000)),
         ("Bands", ", ".join(image.roles)),
@@ -46,6 +48,13 @@ def _file(image: Image) -> list[tuple[str, str]]:
         ("Credit", summary.credit(image.credit)),
         *(("Note", wording.plain(note, 1000)) for note in image.notes),
     ]
+
+
+_AS_STATED = {
+    True: " (the file given)",
+    False: " (another file than the one given)",
+    None: " (not compared: the file was read by parts)",
+}
 
 
 def _part(crop: Window) -> str:
@@ -76,7 +85,7 @@ def _source(image: Image) -> Iterator[tuple[str, str]]:
             value = wording.date_iso(when)
         elif name == "original_sha256":
             same = record.is_original(image.sha256)
-            value += " (the file given)" if same else " (another file than the one given)"
+            value += _AS_STATED[same]
         yield words[0].upper() + words[1:], wording.plain(value, 2000)
 
 

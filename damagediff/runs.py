@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -19,6 +21,7 @@ from . import (
     folders,
     outputs,
     pipeline,
+    raster,
     report,
     reproduce,
     review_files,
@@ -27,13 +30,14 @@ from . import (
     states,
     transformations,
     verify,
+    wording,
 )
 from . import settings as options
 from .drawing import More
 from .errors import EvidenceError
 from .scene import Progress
 from .settings import Settings
-from .types import Case, Comparison
+from .types import Case, Comparison, Source
 
 
 @dataclass(frozen=True)
@@ -209,10 +213,25 @@ def draw_again(folder: Path, out: Path, more: More = More()) -> list[str]:  # no
         return sorted(path.name for path in drawn.iterdir())
 
 
+@dataclass(frozen=True)
+class Again:
+    """How a run is made again."""
+
+    workers: int = 0
+    """0: one for each core."""
+    allow_remote: bool = False
+    """Whether what was read from an address may be fetched from there."""
+
+
 def again(
-    folder: Path, originals: Path, workers: int = 0, progress: Progress = scene.silent
+    folder: Path,
+    originals: Path,
+    how: Again = Again(),  # noqa: B008
+    progress: Progress = scene.silent,
 ) -> tuple[reproduce.Compared, ...]:
     """Run again, with the inputs found in `originals` by their hashes, and compare what it makes.
+
+    What was read from an address is fetched again, and has to be what it was.
 
     Raises
     ------
@@ -233,9 +252,10 @@ def again(
             f"{folder.name}: its manifest is of a version that did not write down the case. Compare the "
             "images again"
         )
-    settings = options.from_dict(manifest["settings"] | {"workers": workers})
-    with tempfile.TemporaryDirectory(prefix="damagediff-") as scratch:
+    settings = options.from_dict(manifest["settings"] | {"workers": how.workers})
+    with tempfile.TemporaryDirectory(prefix="damagediff-") as scratch, ExitStack() as stack:
         placed = _under_old_names(manifest, files, Path(scratch) / "inputs")
+        placed |= stack.enter_context(_fetched_again(manifest, settings, how.allow_remote))
         case = case_files.from_values(manifest["case"], placed)
         remade = Path(scratch) / "run"
         remade.mkdir()
@@ -254,6 +274,8 @@ def _under_old_names(manifest: dict[str, Any], files: dict[str, Path], scratch: 
     """The inputs by field, copied where their names are others now: results name the files they are of."""
     placed = {}
     for number, item in enumerate(manifest["inputs"]):
+        if "remote" in item:
+            continue
         path, name = files[item["field"]], PurePosixPath(item["name"]).name
         if path.name != name:
             folder = scratch / str(number)
@@ -261,3 +283,50 @@ def _under_old_names(manifest: dict[str, Any], files: dict[str, Path], scratch: 
             path = Path(shutil.copyfile(path, folder / name))
         placed[item["field"]] = path
     return placed
+
+
+@contextmanager
+def _fetched_again(manifest: dict[str, Any], settings: Settings, allowed: bool) -> Iterator[dict[str, Path]]:
+    """By field, what was read from an address, fetched anew; its hash must be that of the run."""
+    items = _remote(manifest)
+    if items and not allowed:
+        raise EvidenceError(
+            f"{items[0].name}: it was read from {items[0].address}, and not kept. It is fetched again with "
+            "--allow-remote"
+        )
+    sources = [Source(Path(item.name), address=item.address) for item in items]
+    with raster.opened(sources, settings.read, allowed) as found:
+        for item, source in zip(items, found, strict=True):
+            now = raster.fetched_again(source.path, item.ranges)
+            if (now.size_bytes, now.sha256) != (item.size_bytes, item.sha256):
+                raise EvidenceError(
+                    f"{item.name}: what its address holds now is not what was compared, by the SHA-256 of "
+                    "what was read"
+                )
+        yield {item.field: source.path for item, source in zip(items, found, strict=True)}
+
+
+@dataclass(frozen=True)
+class _Remote:
+    """What a manifest says of an input that was read from an address."""
+
+    field: str
+    name: str
+    address: str
+    ranges: tuple[tuple[int, int], ...]
+    size_bytes: int
+    sha256: str
+
+
+def _remote(manifest: dict[str, Any]) -> list[_Remote]:
+    try:
+        found = []
+        for item in manifest["inputs"]:
+            if "remote" in item and item["field"] in evidence.IMAGES:
+                said = item["remote"]
+                ranges = tuple((int(start), int(stop)) for start, stop in said["ranges"])
+                told = str(said["address"]), ranges, int(said["size_bytes"]), str(said["sha256"])
+                found.append(_Remote(item["field"], wording.plain(str(item["name"])), *told))
+        return found
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise EvidenceError("the manifest does not say what was read from an address") from None

@@ -28,6 +28,8 @@ class ReadSettings:
     """Pixels for each byte of the file; all black and deflated reaches 1,000."""
     max_directories: int = 1000
     """Directories of one TIFF: pages, overviews and masks; every one is visited when it is opened."""
+    max_fetched_bytes: int = 4_000_000_000
+    """Of one image that is read from an address; what is fetched is kept on the disk during the run."""
     accept_damaged: bool = False
     """Whether a damaged file is used: what cannot be decoded is then not valid, and every figure says so."""
 

@@ -83,11 +83,11 @@ def directories(file: BinaryIO) -> Iterator[dict[int, Entry]]:
     struct.error
         A directory lies outside the file.
     """
-    layout, offset = _layout(file)
+    layout, offset = layout_of(file)
     seen: set[int] = set()
     while offset and offset not in seen and len(seen) < MAX_DIRECTORIES:
         seen.add(offset)
-        found, offset = _directory(file, offset, layout)
+        found, offset = directory(file, offset, layout)
         yield found
 
 
@@ -104,7 +104,7 @@ def count(file: BinaryIO) -> int:
 
 def findings(file: BinaryIO) -> Iterator[Finding]:
     """What is damaged or unusual."""
-    layout, _ = _layout(file)
+    layout, _ = layout_of(file)
     number = 0
     try:
         for number, fields in enumerate(directories(file), 1):
@@ -121,7 +121,7 @@ def findings(file: BinaryIO) -> Iterator[Finding]:
         yield "damaged", "it has no directory"
 
 
-def _layout(file: BinaryIO) -> tuple[Layout, int]:
+def layout_of(file: BinaryIO) -> tuple[Layout, int]:
     """Order and width of numbers, and where the first directory lies."""
     file.seek(0)
     head = file.read(16)
@@ -131,7 +131,8 @@ def _layout(file: BinaryIO) -> tuple[Layout, int]:
     return Layout(order, big, containers.size(file)), first
 
 
-def _directory(file: BinaryIO, offset: int, layout: Layout) -> tuple[dict[int, Entry], int]:
+def directory(file: BinaryIO, offset: int, layout: Layout) -> tuple[dict[int, Entry], int]:
+    """Fields of one directory, and where the next one lies; 0: nowhere."""
     order, big, end = layout
     if offset >= end:
         raise struct.error("outside the file")
@@ -160,7 +161,7 @@ def _outside(file: BinaryIO, fields: dict[int, Entry], layout: Layout) -> Iterat
         if entry.place + entry.size > layout.end:
             yield f"the values of its tag {tag} lie outside the file"
     pair = _TILES if _TILES[0] in fields else _STRIPS
-    offsets, sizes = (_values(file, fields.get(tag), layout) for tag in pair)
+    offsets, sizes = (values(file, fields.get(tag), layout) for tag in pair)
     if offsets is None:
         if fields.get(pair[0]) is None:
             yield "it names no blocks of pixels"
@@ -175,7 +176,7 @@ def _outside(file: BinaryIO, fields: dict[int, Entry], layout: Layout) -> Iterat
 
 def _stored(file: BinaryIO, fields: dict[int, Entry], layout: Layout) -> Iterator[str]:
     """Sentences on pixels that are no plain picture, though decoders give them as one."""
-    kinds, colours, extra = (_values(file, fields.get(tag), layout) for tag in (254, 262, 338))
+    kinds, colours, extra = (values(file, fields.get(tag), layout) for tag in (254, 262, 338))
     if kinds is not None and int(kinds[0]) & 1:
         yield "it says that its first picture, the one that is used, is a reduced copy of another"
     if colours is not None and int(colours[0]) in _NO_PICTURE:
@@ -184,7 +185,7 @@ def _stored(file: BinaryIO, fields: dict[int, Entry], layout: Layout) -> Iterato
         yield "its colours are multiplied by their opacity, and are read as they are stored"
 
 
-def _values(
+def values(
     file: BinaryIO, entry: Entry | None, layout: Layout
 ) -> np.ndarray[tuple[int], np.dtype[np.uint64]] | None:
     """Whole numbers of a field; None when it has none that can be read."""

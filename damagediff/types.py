@@ -103,6 +103,8 @@ class Source:
     """Where it was found, as stated."""
     crop: Window | None = None
     """The part of the picture as shown that is the image: one panel of a composite; None: all of it."""
+    address: str | None = None
+    """From where `path` is filled, by parts (see `remote`); None: it is a file."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,8 @@ class Image:
     """Of the file, as it is shown: one line, nothing invisible."""
     driver: str
     """GDAL's name of the format: GTiff, PNG, JPEG, WEBP, JP2OpenJPEG or BMP."""
-    sha256: str
+    sha256: str | None
+    """Of the file: 64 hex digits. None: read by parts from its `address`, and not known as a whole."""
     size_bytes: int
     shape: tuple[int, int]
     dtype: str
@@ -206,6 +209,8 @@ class Image:
     """The part of the file's picture as shown that this image is; None: all of it."""
     whole_shape: tuple[int, int] | None = None
     """Rows and columns as shown of the picture that it is a part of; None when it is all of it."""
+    address: str | None = None
+    """Where it is read from by parts; None: it is a file on this machine."""
 
     @property
     def as_counted(self) -> str:
@@ -237,7 +242,8 @@ class Pair:
     @property
     def identical(self) -> bool:
         """Whether both images are the same pixels of files that hold the same bytes."""
-        return (self.before.sha256, self.before.crop) == (self.after.sha256, self.after.crop)
+        first, second = ((image.sha256, image.address, image.crop) for image in (self.before, self.after))
+        return first == second
 
 
 @dataclass(frozen=True)

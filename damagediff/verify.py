@@ -131,12 +131,16 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
 def _check_form(manifest: dict[str, Any]) -> None:
     if manifest["format"] != outputs.FORMAT:
         raise ValueError(f"its format is {manifest['format']!r}, this version reads {outputs.FORMAT}")
+    remote = [item for item in manifest["inputs"] if isinstance(item.get("remote"), dict)]
     for item in (*manifest["outputs"], *manifest["inputs"]):
         name, digest, size = item["name"], item["sha256"], item["bytes"]
+        digest = "" if digest is None and item in remote else digest  # it was not kept as a whole
         if not isinstance(name, str) or not isinstance(digest, str) or not isinstance(size, int):
             raise ValueError("an entry has no name, hash or size")
         os.fsencode(name + digest)  # a lone surrogate is in no name that was ever written
     for item in manifest["outputs"]:
+        if not isinstance(item["sha256"], str):
+            raise ValueError("an output has no hash")
         if PurePosixPath(item["name"]).name != item["name"] or "\\" in item["name"]:
             raise ValueError(f"an output is named {item['name']!r}, which leads out of the folder")
     if not isinstance(manifest.get("versions", {}), dict):
@@ -284,13 +288,14 @@ def inputs(manifest: dict[str, Any], folder: Path) -> tuple[dict[str, Path], tup
         raise EvidenceError(
             f"{folder}: cannot be listed: {error.strerror or error}. Check its permissions"
         ) from None
-    sizes = {item["bytes"] for item in manifest["inputs"]}
+    given = [item for item in manifest["inputs"] if "remote" not in item]  # those were not kept
+    sizes = {item["bytes"] for item in given}
     by_hash: dict[str, Path] = {}
     for path in files:
         if path.stat().st_size in sizes:
             by_hash.setdefault(digests.entry(path)["sha256"], path)
     found, findings = {}, []
-    for item in manifest["inputs"]:
+    for item in given:
         if item["sha256"] in by_hash:
             found[str(item.get("field", item.get("role")))] = by_hash[item["sha256"]]
         else:

@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -205,3 +207,31 @@ def test_a_crash_is_one_line_and_exit_code_3(make_raster, pixels, monkeypatch, f
     assert done.exit_code == 3, done.output
     (line,) = done.output.strip().splitlines()
     assert line.startswith("damagediff: a.tif: its decoder crashed")
+
+
+@pytest.mark.parametrize(("threads", "most"), [(4, 1), (12, 12)])
+def test_threads_share_a_decoder(make_raster, threads, most, monkeypatch):
+    """A few wait for one another; where many would, there are more. The pixels are the same."""
+    pixels = np.random.default_rng(0).integers(0, 255, (1, 300, 200), np.uint8)
+    image = raster.inspect(Source(make_raster("a.tif", pixels)), ReadSettings())
+    made, real = [], decoding.open_file
+    monkeypatch.setattr(decoding, "open_file", lambda *given: made.append(real(*given)) or made[-1])
+    windows = [Window(row, 0, 7, 200) for row in range(0, 290, 7)]
+    with raster.Reader(image, ("grey",)) as reader, ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(lambda window: reader.read(window)[0], windows))
+    assert 1 <= len(made) <= most
+    for window, data in zip(windows, found, strict=True):
+        assert np.array_equal(data, pixels[:, *window.slices])
+
+
+def test_a_decoder_that_cannot_be_opened_keeps_no_thread_waiting(make_raster, monkeypatch):
+    image = raster.inspect(Source(make_raster("a.tif", np.eye(90, dtype=np.uint8)[None])), ReadSettings())
+
+    def refuse(*_):
+        time.sleep(0.02)
+        raise InputError("no process")
+
+    monkeypatch.setattr(decoding, "open_file", refuse)
+    with raster.Reader(image, ("grey",)) as reader, ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(reader.read, Window(0, 0, 9, 9)) for _ in range(6)]
+        assert all(isinstance(each.exception(timeout=20), InputError) for each in asked)
