@@ -150,7 +150,12 @@ class Asked(Future[R]):
             self._near = asyncio.run_coroutine_threadsafe(self._fetched(), loop)
 
     async def _fetched(self) -> R:
-        return await self._client.gather(self._distant, asynchronous=True)
+        try:
+            return await self._client.gather(self._distant, asynchronous=True)
+        except OSError:
+            if self._distant.status == "error":  # the work raised it
+                raise
+            raise CancelledError from None  # as other ways of losing a scheduler do
 
     def result(self, timeout: float | None = None) -> R:
         """The result, or what the work raised; CancelledError when the cluster is lost."""
@@ -204,6 +209,8 @@ class Cluster(Executor):
         (item,) = items
         if self.why is not None:
             raise ClusterLost(self.why)
+        if self._client.status != "running":
+            raise CancelledError
         distant = self._client.submit(_work, self._holding(work), item, pure=False)
         future: Asked[R] = Asked(self._client, distant)
         self._asked_for.add(future)
