@@ -21,6 +21,7 @@ from . import (
     areas,
     baselines,
     buildings,
+    cells,
     copies,
     diff,
     file_facts,
@@ -49,7 +50,8 @@ from . import (
     versions,
 )
 from . import settings as options
-from .diff import Measures, Radiometry
+from .cells import Maps
+from .diff import Measures, Radiometry, Survey
 from .feed import open_feed
 from .provenance import FileFacts
 from .reference_measures import Reference
@@ -222,12 +224,12 @@ def _compare_aligned(
     if scene.settings.sensor == "optical":
         change = replace(change, sight=sight.shares(measures))
     of = alarm_trials.Measured(scene, (radiometry, reference), alignment.lean, measures, scale, change, found)
-    measures = radar.without_optics(measures) if scene.settings.sensor == "sar" else measures
     rasters_out.write_change(scene, change, folder)
     rasters_out.write_geometry(scene, folder)
     scene.progress("finding change", 0.5)
     crops = _crops(scene, found, radiometry, drawn)
-    table, fitted = _buildings(scene, outlines, change, measures, radiometry)
+    textured = radar.without_optics(measures) if scene.settings.sensor == "sar" else measures
+    table, fitted = _buildings(scene, outlines, change, textured, radiometry)
     comparison = _comparison(scene, alignment, change, found, table, replace(drawn, crops=crops))
     stages = selftest.Stages(radiometry, reference, alignment.lean, scale)
     detection = selftest.run(scene, stages, measures, change, table)
@@ -242,17 +244,18 @@ def _buildings(
     scene: Scene,
     outlines: tuple[footprints.Footprint, ...],
     change: ChangeMap,
-    measures: Measures,
+    measures: Maps,
     radiometry: Radiometry,
 ) -> tuple[tuple[Building, ...], FootprintFit | None]:
     """Footprints laid on the before image, and the change inside each."""
-    fitted = (
-        _fit_footprints(scene, outlines, radiometry) if outlines and scene.settings.buildings.fit else None
-    )
+    if not outlines:
+        return (), None
+    fitted = _fit_footprints(scene, outlines, radiometry) if scene.settings.buildings.fit else None
     parts = [outline.parts_rc for outline in outlines]
     placed = [(part, (0.0, 0.0)) for part in parts] if fitted is None else footprint_fit.moved(parts, fitted)
     given = [(o.id, part, o.properties) for o, (part, _) in zip(outlines, placed, strict=True)]
-    found = buildings.measure(given, change, measures.texture, scene.pair.grid, scene.settings)
+    texture = cells.computed(measures, ["texture"], 0, lambda m: m.texture)
+    found = buildings.measure(given, change, texture, scene.pair.grid, scene.settings)
     table = tuple(replace(b, shift_rc=shift) for b, (_, shift) in zip(found, placed, strict=True))
     return table, fitted
 
@@ -281,7 +284,7 @@ def _outlines(scene: Scene) -> tuple[tuple[footprints.Footprint, ...], Footprint
 
 def _measure_and_write(
     scene: Scene, learnt: tuple[Radiometry, Reference | None], lean: Lean | None, folder: Path
-) -> tuple[Measures, Pictures]:
+) -> tuple[Survey, Pictures]:
     """The one pass over the scene: resample, write, measure, and shrink for the report."""
     grid_, settings, (radiometry, reference) = scene.pair.grid, scene.settings, learnt
     canvas = pictures.Canvas(grid_, settings.report.picture_px, settings.tile_px, len(scene.pair.roles))
@@ -316,7 +319,7 @@ def _measure_and_write(
                 yield core, found
                 scene.progress("measuring change", (done + 1) / len(windows))
 
-        measures = diff.assemble(grid_.shape, parts())
+        measures = diff.assemble(grid_.shape, parts(), folder)
     drawn = pictures.finish(canvas.before, canvas.after, canvas.valid, canvas.reduction, scene.shown)
     return measures, drawn
 
