@@ -5,8 +5,11 @@ Neither changes a result. The figures are measured (docs/performance.md) and rou
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import itertools
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from . import tiles
@@ -69,3 +72,21 @@ def _choices(settings: Settings) -> Iterator[tuple[int, int]]:
     workers = settings.workers or tiles.available_cores()
     sides = [settings.tile_px, *(s for s in (512, LEAST_TILE_PX) if s < settings.tile_px)]
     return itertools.product(range(workers, 0, -1), sides)
+
+
+def give_back() -> None:
+    """Hand memory that was freed back to the system, between two stages of a run.
+
+    The C library keeps it, in pieces for each thread, and a stage of other shapes takes new memory beside it.
+    Where the library has no word for that (it is not glibc's) nothing is done.
+    """
+    _trim()(0)
+
+
+@functools.cache
+def _trim() -> Callable[[int], object]:
+    if sys.platform == "linux":
+        trim: Callable[[int], object] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            return trim
+    return lambda pad: None

@@ -23,6 +23,7 @@ from . import (
     buildings,
     cells,
     copies,
+    decoding,
     diff,
     file_facts,
     finding,
@@ -121,6 +122,12 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         return replace(_compare_aligned(scene, alignment, outlines, folder), footprint_count=counted)
 
 
+def at_rest() -> None:
+    """Give back what further comparisons of the same files would find ready: decoders, freed memory."""
+    decoding.end_idle()
+    memory.give_back()
+
+
 def align(case: Case, settings: Settings, out: Path, progress: Progress = silent) -> tuple[Pair, Alignment]:
     """Only co-register: write the after image on the working grid to `out`, a GeoTIFF.
 
@@ -207,7 +214,9 @@ def _compare_aligned(
 ) -> Comparison:
     radiometry, reference = measuring.learn(scene)
     scene = measuring.with_filling(scene, radiometry)
+    memory.give_back()
     measures, drawn = _measure_and_write(scene, (radiometry, reference), alignment.lean, folder)
+    memory.give_back()
     measured, supported = measures.valid, analysed.supported(measures, alignment)
     measures = replace(measures, valid=measured & supported)
     scene.progress("finding change", 0.0)
@@ -226,13 +235,16 @@ def _compare_aligned(
     of = alarm_trials.Measured(scene, (radiometry, reference), alignment.lean, measures, scale, change, found)
     rasters_out.write_change(scene, change, folder)
     rasters_out.write_geometry(scene, folder)
+    memory.give_back()
     scene.progress("finding change", 0.5)
     crops = _crops(scene, found, radiometry, drawn)
     textured = radar.without_optics(measures) if scene.settings.sensor == "sar" else measures
     table, fitted = _buildings(scene, outlines, change, textured, radiometry)
     comparison = _comparison(scene, alignment, change, found, table, replace(drawn, crops=crops))
     stages = selftest.Stages(radiometry, reference, alignment.lean, scale)
+    memory.give_back()
     detection = selftest.run(scene, stages, measures, change, table)
+    memory.give_back()
     comparison = replace(comparison, trust=trust.with_detection(comparison.trust, detection, scene.pair.grid))
     comparison = baselines.with_ordinary(comparison, of, told)
     counted = squares.count(change, table, scene.pair.grid, scene.settings.summary)
@@ -320,6 +332,7 @@ def _measure_and_write(
                 scene.progress("measuring change", (done + 1) / len(windows))
 
         measures = diff.assemble(grid_.shape, parts(), folder)
+        memory.give_back()  # what the tiles took, before both images are made COGs
     drawn = pictures.finish(canvas.before, canvas.after, canvas.valid, canvas.reduction, scene.shown)
     return measures, drawn
 

@@ -90,6 +90,7 @@ def check(case: Case, settings: Settings) -> None:
 def fill(case: Case, settings: Settings, folder: Path, progress: Progress = scene.silent) -> Comparison:
     """Write everything but the manifest into an existing folder."""
     comparison = pipeline.compare(case, settings, folder, progress)
+    pipeline.at_rest()
     progress("writing the report", 0.0)
     drawing.draw(comparison, folder, More(font=case.font))
     outputs.write_results(comparison, folder)
