@@ -18,12 +18,13 @@ from .settings import Settings
 
 BASE_MIB = 470
 """Libraries, alignment, pictures and report, and the process that starts decoders."""
-CELLS_MIB_PER_MPX = 9.0
-"""Maps on cells of 4 x 4 px for each megapixel of the working grid, with what is made of them on the way."""
+CELLS_MIB_PER_MPX = 3.5
+"""Score, mask and what is made of them on cells of 4 x 4 px, for each megapixel of the working grid: the
+measures themselves lie in a file."""
 TILE_MIB = 150
 """What a thread holds of a tile of 1,024 px and 3 bands."""
-DECODERS_MIB = 170
-"""Two decoders of a thread, each with its blocks."""
+DECODERS_MIB = 120
+"""Two decoders of a thread, each with its blocks: 85 of a tiled picture, more of one in strips."""
 HALO_PX = 64
 """Added to a tile on the way, both sides together."""
 LEAST_TILE_PX = 256

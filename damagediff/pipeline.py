@@ -7,6 +7,7 @@ works on the cells, a sixteenth of the pixels.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -125,6 +126,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
 def at_rest() -> None:
     """Give back what further comparisons of the same files would find ready: decoders, freed memory."""
     decoding.end_idle()
+    gc.collect()  # a page of the PDF and its pictures hold each other
     memory.give_back()
 
 
@@ -242,7 +244,7 @@ def _compare_aligned(
     table, fitted = _buildings(scene, outlines, change, textured, radiometry)
     comparison = _comparison(scene, alignment, change, found, table, replace(drawn, crops=crops))
     stages = selftest.Stages(radiometry, reference, alignment.lean, scale)
-    memory.give_back()
+    at_rest()  # what looked at the files for the card
     detection = selftest.run(scene, stages, measures, change, table)
     memory.give_back()
     comparison = replace(comparison, trust=trust.with_detection(comparison.trust, detection, scene.pair.grid))
@@ -341,14 +343,17 @@ def _crops(
     scene: Scene, found: tuple[Region, ...], radiometry: Radiometry, drawn: Pictures
 ) -> tuple[Crop, ...]:
     """Full-resolution cut-outs around the first regions, with the stretch of the pictures."""
-    crops = []
-    for region in found[: scene.settings.regions.crops]:
+
+    def one(region: Region) -> Crop:
         window = pictures.around(region.bbox_rc, scene.pair.grid.shape)
         before = radiometry.before_8bit(scene.before.read(window)[0])
         after = radiometry.after_8bit(scene.after.read(window)[0])
         both = (pictures.draw(data, scene.shown, drawn.stretch) for data in (before, after))
-        crops.append(Crop(region.id, window, *both))
-    return tuple(crops)
+        return Crop(region.id, window, *both)
+
+    # By the pool's threads, which have decoders: this one would need two more.
+    first = found[: scene.settings.regions.crops]
+    return tuple(tiles.map_ordered(one, first, scene.executor, ahead=4))
 
 
 def _file_facts(scene: Scene) -> tuple[FileFacts, FileFacts]:

@@ -93,6 +93,7 @@ def fill(case: Case, settings: Settings, folder: Path, progress: Progress = scen
     pipeline.at_rest()
     progress("writing the report", 0.0)
     drawing.draw(comparison, folder, More(font=case.font))
+    pipeline.at_rest()
     outputs.write_results(comparison, folder)
     settings_told = outputs.result_settings(comparison.settings)
     saved.write(replace(comparison, settings=settings_told), folder)
