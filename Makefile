@@ -22,7 +22,7 @@ INSTALL_PINNED = { $(PIP) --require-hashes --only-binary :all: -r $(PINS) 2>$(VE
 INSTALL_NEWEST = $(PIP) -e '.$(EXTRAS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs fuzz pictures audit
+.PHONY: help demo test check bench docs fuzz pictures audit release
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile
@@ -56,10 +56,16 @@ audit: $(TEST)  ## ask the vulnerability service of the package index about the 
 	$(PIP) 'pip-audit>=2.9'
 	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements-test.lock
 
-docs: $(TEST)  ## check the documents: links, exit codes, settings, commands
-	$(BIN)/python -m pytest -q tests/test_docs.py
+release: $(TEST)  ## sdist and wheel into dist, built twice and compared (needs the network for build and twine)
+	$(PIP) 'build>=1.2' 'twine>=6' wheel
+	$(BIN)/python docs/release.py --try
 
-$(TEST): EXTRAS := [test]
+docs: $(TEST)  ## build the documentation into build/site, and run every command of its tutorials
+	$(BIN)/python -m sphinx -q --fail-on-warning --keep-going -c docs -d build/doctrees . build/site
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_site.py tests/test_tutorials.py
+	@echo "The site: build/site/index.html"
+
+$(TEST): EXTRAS := [test,docs]
 $(TEST): PINS := $(LOCK:.lock=-test.lock)
 $(BASE): PINS := $(LOCK)
 $(BASE) $(TEST): setup.cfg pyproject.toml $(wildcard requirements*.lock)

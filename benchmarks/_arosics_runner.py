@@ -5,7 +5,8 @@ python _arosics_runner.py JOB.json STARTED
 JOB.json names the files, the variant and its options (`vs_arosics.plan` writes it); STARTED is the time at
 which this process was started. The answer goes into ``out`` (JSON), the displacement on a lattice into
 ``displacement`` (npy). Nothing of damagediff is imported here; the lattice is (row, col) with the centre of
-the first pixel at (0, 0), as everywhere in it.
+the first pixel at (0, 0), as everywhere in it. With ``write``, a path, the corrected image is
+written there as GeoTIFF instead, as its users have it, and nothing is asked of the lattice.
 """
 
 import contextlib
@@ -35,6 +36,8 @@ def main() -> int:
     match = {"local": match_local, "global": match_global}[job["variant"]]
     with contextlib.redirect_stdout(sys.stderr):  # it prints even when told to be quiet
         info, counts, nodata = match(job)
+        if "write" in job:
+            return 0
         cost = {"start_s": start_s, **spent(begin, begin_cpu)}
         displaced = displacement(job, info) if info["success"] else np.load(job["lattice"]) * np.nan
     np.save(job["displacement"], displaced)
@@ -53,6 +56,8 @@ def match_local(job: dict) -> tuple[dict, dict, list]:
         **common(job),
     )
     found.calculate_spatial_shifts()
+    if "write" in job:
+        found.correct_shifts()
     table, gcps = found.CoRegPoints_table, found.tiepoint_grid.GCPList
     counts = {
         "points_tried": len(table),
@@ -66,6 +71,8 @@ def match_global(job: dict) -> tuple[dict, dict, list]:
     """One translation from one window in the middle of the overlap, its default."""
     found = COREG(job["before"], job["after"], ws=(job["window_px"],) * 2, ignore_errors=True, **common(job))
     found.calculate_spatial_shifts()
+    if "write" in job:
+        found.correct_shifts()
     matched = int(bool(found.success))
     counts = {"points_tried": 1, "points_matched": matched, "points_used": matched}
     return found.coreg_info, counts, [found.ref.nodata, found.shift.nodata]
@@ -75,6 +82,8 @@ def common(job: dict) -> dict:
     """Options that both modes share; everything else is its default."""
     band = job["band"]
     return {
+        "path_out": job.get("write"),
+        "fmt_out": "GTiff",
         "r_b4match": band,
         "s_b4match": band,
         "max_shift": job["max_shift_px"],

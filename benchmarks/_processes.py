@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,15 @@ from pathlib import Path
 PAUSE_S = 0.05
 """Between two looks at the processes; what a child uses after the last look before its end is not counted."""
 TICK_S = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
+
+
+REAP_S = 5.0
+"""How long processes that outlive the first are waited for; each ends when it sees that it is gone."""
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Failed(SystemExit):
+    """A command did not end as it should; says which and how. Not caught, it ends the benchmark."""
 
 
 @dataclass(frozen=True)
@@ -27,35 +37,75 @@ class Spent:
     peak_mib: float
     """Largest sum, at one time, of what each process holds, and its part of what they share (PSS)."""
     children_cpu_s: float
-    """Of `cpu_s`, that of other processes than the first: decoders."""
+    """Of `cpu_s`, that of processes which the first did not wait for: decoders."""
     children_mib: float
     """Of `peak_mib`, that of other processes than the first."""
 
 
-def measured(command: Sequence[str], log: Path) -> Spent:
+def measured(
+    command: Sequence[str],
+    log: Path,
+    right: Sequence[int] = (0,),
+    more_env: Mapping[str, str] | None = None,
+    limit_s: float | None = None,
+) -> Spent:
     """Run a command to its end, its output into `log`.
 
     Raises
     ------
-    SystemExit
-        It failed; its output is told.
+    Failed
+        It ended with a status that is not among the `right` ones, or took more than `limit_s` of wall clock.
     """
+    # Processes that the first leaves behind become ours, so that the system tells what they took in the end.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     start = time.perf_counter()
     with log.open("wb") as said:
-        child = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+        child = subprocess.Popen(
+            command,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env=os.environ | dict(more_env or {}),
+            start_new_session=True,
+        )
         watch = _Watch(child.pid)
         watch.start()
+        alarm = threading.Timer(limit_s or threading.TIMEOUT_MAX, os.killpg, (child.pid, signal.SIGKILL))
+        alarm.start()
         _, status, used = os.wait4(child.pid, 0)
+        alarm.cancel()
     wall = time.perf_counter() - start
     watch.stop()
+    others = sum(_reaped(watch))
     child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        sys.exit(f"{' '.join(command)}\nfailed with {child.returncode}:\n{log.read_text(errors='replace')}")
-    own = used.ru_utime + used.ru_stime
-    # What the first process has waited for is in its own figures; the decoders outlive it.
-    others = sum(s for pid, s in watch.cpu_s.items() if pid != child.pid)
+    if child.returncode not in right:
+        why = (
+            f"took more than {limit_s:.0f} s"
+            if limit_s and wall >= limit_s
+            else f"failed with {child.returncode}"
+        )
+        raise Failed(f"{' '.join(command)}\n{why}:\n{log.read_text(errors='replace')}")
     held = watch.peak_kib / 1024
+    own = used.ru_utime + used.ru_stime  # what it has waited for is in it
     return Spent(wall, own + others, held, others, held - watch.first_kib / 1024)
+
+
+def _reaped(watch: _Watch) -> list[float]:
+    """Processor time of each process that the first left behind, when it has ended too."""
+    left, taken = watch.others(), []
+    end = time.monotonic() + REAP_S
+    while left and time.monotonic() < end:
+        for pid in tuple(left):
+            try:
+                ended, _, used = os.wait4(pid, os.WNOHANG)
+            except ChildProcessError:  # another than the first was its parent: it is in that one's time
+                if not Path(f"/proc/{pid}").exists():
+                    left.discard(pid)
+                continue
+            if ended:
+                left.discard(pid)
+                taken.append(used.ru_utime + used.ru_stime)
+        time.sleep(PAUSE_S / 10)
+    return [*taken, *(watch.cpu_s.get(pid, 0.0) for pid in left)]
 
 
 class _Watch(threading.Thread):
@@ -79,6 +129,10 @@ class _Watch(threading.Thread):
         self._look()
         self._ended.set()
         self.join()
+
+    def others(self) -> set[int]:
+        """Those seen besides the first; after `stop`."""
+        return self._known - {self.first}
 
     def _look(self) -> None:
         total, first = 0, 0
@@ -104,6 +158,16 @@ def _tree(known: set[int]) -> set[int]:
                 waiting += map(int, (task / "children").read_text().split())
     known |= seen
     return {pid for pid in seen if Path(f"/proc/{pid}").exists()}
+
+
+def children_cpu_s() -> float:
+    """Processor time so far of all processes that descend from this one and are alive, to the nanosecond."""
+    taken = 0
+    for pid in _tree({os.getpid()}) - {os.getpid()}:
+        with suppress(OSError):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                taken += int((task / "schedstat").read_text().split()[0])
+    return taken / 1e9
 
 
 def _cpu_s(pid: int) -> float:

@@ -13,6 +13,7 @@ from _simulated import (
     SOURCES,
     VARIANTS,
     Look,
+    Truth,
     draw_patches,
     draw_truth,
     lit,
@@ -26,6 +27,8 @@ from _simulated import (
 
 from damagediff import tiles
 
+PATCHES = "patches.npy"
+"""In the folder of a pair: row, col, side and seed of each piece of other content, as `patch_mask` has it."""
 CHANGED = 0.03
 """Share of AFTER that shows other content."""
 LOOK = Look(CHANGED, np.array([1.08, 1.0, 0.95]), 1.1, np.array([0.05, -0.05]), noise=2.5, quality=90)
@@ -39,10 +42,10 @@ def source_files(data: Path) -> list[Path]:
     return [_pairs.file_of(p, when) for p in found for when in ("before", "after")]
 
 
-def make(files: list[Path], size: int, folder: Path) -> tuple[Path, Path]:
+def make(files: list[Path], size: int, folder: Path, truth: Truth | None = None) -> tuple[Path, Path]:
     """Write ``before.tif`` and ``after.tif``, (3, size, size) uint8, .5 m, their georeferences apart.
 
-    What is there already, from an earlier call, is left.
+    `truth` is how they lie; drawn when it is not given. What is there already, from an earlier call, is left.
     """
     before, after = folder / "before.tif", folder / "after.tif"
     if (folder / "made").exists():
@@ -50,7 +53,7 @@ def make(files: list[Path], size: int, folder: Path) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     sources = [s for s in map(texture, files) if min(s.shape[:2]) >= MIN_SOURCE_PX]
     rng = np.random.default_rng([SEED, size])
-    truth = draw_truth(rng, size, "georeferenced")
+    lies = draw_truth(rng, size, "georeferenced") if truth is None else truth
     margin = int(VARIANTS["georeferenced"][4] * size) + 72
     scene = quilt(rng, sources, size + 2 * margin)
     patches, _ = draw_patches(rng, size, CHANGED)
@@ -60,7 +63,7 @@ def make(files: list[Path], size: int, folder: Path) -> tuple[Path, Path]:
         return worn(data.astype(np.float32), 1.5, 92, [SEED, 0, window.row, window.col])
 
     def second(window: tiles.Window) -> np.ndarray:
-        data = pulled(scene, margin, truth, window)
+        data = pulled(scene, margin, lies, window)
         for row, col, side, seed in patches:
             overlay(data, window, (row, col), (sources, side, seed))
         seed = [SEED, 1, window.row, window.col]
@@ -68,6 +71,7 @@ def make(files: list[Path], size: int, folder: Path) -> tuple[Path, Path]:
 
     write(before, size, first)
     write(after, size, second)
+    np.save(folder / PATCHES, np.array(patches))
     (folder / "made").touch()
     return before, after
 

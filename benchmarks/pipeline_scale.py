@@ -24,6 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import _options
 import _pairs
 import _processes
 import _scale_pair
@@ -55,14 +56,8 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
-    parser.add_argument("--sizes", type=lambda text: [int(n) for n in text.split(",")],
-                        default=[1024, 2048, 4096, 8192, 16384])  # fmt: skip
-    parser.add_argument("--repeats", type=int, default=3)
+    parser = _options.of_sizes(__doc__, [1024, 2048, 4096, 8192, 16384], repeats=3)
     parser.add_argument("--ways", type=lambda text: text.split(","), default=["plain", "selftest"])
-    parser.add_argument("--pairs", type=Path, help="folder that keeps the pairs")
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
     return parser.parse_args()
 
 

@@ -3,20 +3,21 @@
 python benchmarks/stages.py --data DIR [--side 2048] [--repeats 5] [--out FILE.json]
 
 On a georeferenced pair of 3 bands of 8 bits with texture from DIR, by tiles of the shipped size, on one and
-on two threads, interleaved; the least of all rounds, as others share the machine: of wall clock, and of this
-process's own processor time, which they disturb less and which leaves out the decoder's. ``read``:
-the before image, decoded in its child process, as float32. ``resample``: the after image through the
+on two threads, interleaved; the least of all rounds, as others share the machine: of wall clock, and of the
+processor time of this process and its decoders, which they disturb less. ``align``: all of it, from the
+reduced read to the model; it looks at windows, so its pace grows with the picture. ``read``: the before
+image, decoded in its child process, as float32. ``resample``: the after image through the
 alignment, read included. ``8 bit``: both through their look-ups. ``measure``: all measures of change.
 ``write``: one image as COG, with compression and overviews. ``score``: score, threshold, tiers and regions of
 the whole scene, without tiles.
 
 The physical limit of a stage is the time in which the memory moves the bytes that it must take and give, each
-once; the memory's pace is measured here by copying 256 MiB, on as many threads.
+once; the memory's pace is measured here by copying 256 MiB, on as many threads. The share is of wall clock.
+Needs Linux.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -26,7 +27,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import _options
 import _pairs
+import _processes
 import _scale_pair
 import numpy as np
 
@@ -41,6 +44,7 @@ from damagediff import (
 )
 
 MUST_MOVE = {
+    "align": 3 + 3,
     "read": 3 + 12,
     "resample": 3 + 12,
     "8 bit": 24 + 6,
@@ -54,12 +58,7 @@ THREADS = (1, 2)
 
 def main() -> int:
     """Run, print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
-    parser.add_argument("--side", type=int, default=2048, help="of the pair, px")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
-    args = parser.parse_args()
+    args = _options.of_one_size(__doc__, side_px=2048, repeats=5)
     files = _scale_pair.source_files(args.data)
     if not _pairs.need_data(args.data, files):
         return 2
@@ -68,8 +67,7 @@ def main() -> int:
         with _pairs.opened(before, after, settings.Settings(workers=max(THREADS))) as scene:
             seconds = measured(scene, Path(name), args.repeats)
     figures = table(seconds, args.side**2)
-    for stage, row in figures.items():
-        print(f"{stage:10s}", {key: round(value, 3) for key, value in row.items()})
+    print(markdown(figures))
     pace = {str(n): round(2 * COPIED / seconds["copy", n][0] / 1e9, 2) for n in THREADS}
     print("memory, GB/s by threads:", pace)
     _pairs.write_json(args.out, {"figures": figures, "memory_gb_s": pace, **_pairs.about(files)})
@@ -81,7 +79,7 @@ COPIED = 256 << 20
 
 def measured(scene: Any, folder: Path, repeats: int) -> dict[tuple[str, int], tuple[float, float]]:
     """Fewest seconds of each stage on so many threads."""
-    _, model = registration.register(scene)
+    plain, (_, model) = scene, registration.register(scene)
     scene = replace(scene, after=scene.after.aligned(model))
     radiometry, reference = measuring.learn(scene)
     shape, tile_px = scene.pair.grid.shape, scene.settings.tile_px
@@ -109,6 +107,7 @@ def measured(scene: Any, folder: Path, repeats: int) -> dict[tuple[str, int], tu
 
     jobs: dict[str, Callable[[ThreadPoolExecutor, int], None]] = {
         "copy": each(lambda at: np.copyto(target[at], source[at]), spans),
+        "align": lambda pool, threads: registration.register(replace(plain, executor=pool)) and None,
         "read": each(scene.before.read, windows),
         "resample": each(scene.after.read, windows),
         "8 bit": each(lambda p: (radiometry.before_8bit(p[0]), radiometry.after_8bit(p[1])), pairs),
@@ -129,12 +128,30 @@ def interleaved(
     pools = {n: ThreadPoolExecutor(n) for n in THREADS}
     for _ in range(repeats + 1):
         for (name, n), own in taken.items():
-            start = time.perf_counter(), time.process_time()
+            start, used = time.perf_counter(), cpu_s()
             jobs[name](pools[n], n)
-            own.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+            own.append((time.perf_counter() - start, cpu_s() - used))
     for pool in pools.values():
         pool.shutdown()
     return {key: (min(t[0] for t in own[1:]), min(t[1] for t in own[1:])) for key, own in taken.items()}
+
+
+def cpu_s() -> float:
+    """Processor time of this process and its decoders so far."""
+    return time.process_time() + _processes.children_cpu_s()
+
+
+def markdown(figures: dict[str, dict[str, float]]) -> str:
+    """The table of docs/performance.md."""
+    kinds = {"mpx_per_s": ".3g", "mpx_per_cpu_s": ".3g", "share_of_limit": ".3f"}
+    lines = [
+        "| stage | Mpx a second: 1, 2 threads | Mpx a cpu second: 1, 2 | share of the limit: 1, 2 |",
+        "|---|---|---|---|",
+    ]
+    for stage, row in figures.items():
+        cells = (", ".join(f"{row[f'{kind}_{n}']:{form}}" for n in THREADS) for kind, form in kinds.items())
+        lines.append(f"| {stage} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def table(seconds: dict[tuple[str, int], tuple[float, float]], pixels: int) -> dict[str, dict[str, float]]:

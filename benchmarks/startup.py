@@ -11,12 +11,12 @@ busy machine. Needs Linux.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import _options
 import _pairs
 import _processes
 import _scale_pair
@@ -33,12 +33,7 @@ GOALS = {"help": ("click", 3.0), "run": ("figure", 6.0)}
 
 def main() -> int:
     """Run, print, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of pairs")
-    parser.add_argument("--side", type=int, default=1000, help="of the small pair, px")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
-    args = parser.parse_args()
+    args = _options.of_one_size(__doc__, side_px=1000, repeats=7)
     files = _scale_pair.source_files(args.data)
     if not _pairs.need_data(args.data, files):
         return 2

@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import _pairs
+import _processes
 import _simulated as simulated
 import numpy as np
 
@@ -205,10 +206,11 @@ def light(rng: np.random.Generator) -> simulated.Look:
 
 @dataclass(frozen=True)
 class Job:
-    """One competitor: how to start it, and where its answer will lie."""
+    """One competitor: how to start it, and where its question and its answer lie."""
 
     label: str
     command: tuple[str, ...]
+    """The file of the question is its last word."""
     answer: Path
     displacement: Path
     pair: SimulatedPair
@@ -216,25 +218,43 @@ class Job:
 
 def plan(pair: SimulatedPair, args: argparse.Namespace, python: Path) -> list[Job]:
     """Ours first, then AROSICS in its variants, with a grid of as many points as ours looks up."""
-    folder = pair.before.parent
-    files = {"before": str(pair.before), "after": str(pair.after), "lattice": str(folder / "lattice.npy")}
-    common = {**files, "workers": args.workers}
-    ours = job_of("damagediff", (sys.executable, __file__, "_ours"), common, pair)
+    ours = our_job(pair, args.workers)
     points = run(ours)["points_tried"]  # not counted: it also reads everything into the system's cache once
+    return [ours, *their_jobs(pair, points, args, python)]
+
+
+def our_job(pair: SimulatedPair, workers: int) -> Job:
+    """Our registration alone."""
+    return job_of("damagediff", (sys.executable, __file__, "_ours"), common(pair, workers), pair)
+
+
+def their_jobs(pair: SimulatedPair, points: float, args: argparse.Namespace, python: Path) -> list[Job]:
+    """AROSICS local with each window size of `args.windows`, on about as many points as ours, and global."""
     runner = str(Path(__file__).with_name("_arosics_runner.py"))
-    common |= {"max_shift_px": math.ceil(pair.largest_px) + 1, "band": GREEN}
     side = max(math.sqrt(points), FEWEST_POINTS_A_SIDE)
-    common["grid_res_px"] = math.ceil(pair.said["size_px"] / (side + 1))
+    options = common(pair, args.workers) | {"max_shift_px": math.ceil(pair.largest_px) + 1, "band": GREEN}
+    options["grid_res_px"] = math.ceil(pair.said["size_px"] / (side + 1))
     variants = [("local", window) for window in args.windows] + [("global", 256)]
-    return [ours] + [
+    return [
         job_of(
             f"AROSICS {variant} {window}",
             (str(python), runner),
-            {**common, "variant": variant, "window_px": window},
+            {**options, "variant": variant, "window_px": window},
             pair,
         )
         for variant, window in variants
     ]
+
+
+def common(pair: SimulatedPair, workers: int) -> dict[str, Any]:
+    """What both sides are asked."""
+    lattice = pair.before.parent / "lattice.npy"
+    return {
+        "before": str(pair.before),
+        "after": str(pair.after),
+        "lattice": str(lattice),
+        "workers": workers,
+    }
 
 
 def job_of(label: str, command: tuple[str, ...], options: dict[str, Any], pair: SimulatedPair) -> Job:
@@ -261,7 +281,7 @@ def run(job: Job) -> dict[str, Any]:
     command = (*job.command, repr(time.time()))
     done = subprocess.run(command, env=os.environ | quiet, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{job.label} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+        raise _processes.Failed(f"{job.label} failed:\n{(done.stdout + done.stderr)[-3000:]}")
     answer: dict[str, Any] = json.loads(job.answer.read_text(encoding="utf-8"))
     return answer | errors(np.load(job.displacement), job.pair)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -168,7 +169,8 @@ def _displaced(of: Measured, alignment: Alignment) -> Null | None:
     if error_px is None or of.scene.settings.diff.measure == "stack":
         return None
     blocks = _blocks(of.scene.pair.grid.shape, of.scene.settings.seed)
-    parts = tiles.map_ordered(lambda item: _moved(of, item, error_px), blocks, of.scene.executor, ahead=4)
+    work = partial(_moved, of.scene, of.learnt, of.lean, error_px)
+    parts = tiles.map_ordered(work, blocks, of.scene.executor, ahead=4)
     measures, looked = _with_parts(of.measures, zip([w for w, _ in blocks], parts, strict=True))
     looked &= of.change.changed != NOT_ANALYSED
     change, _ = finding.find(of.at_its_threshold(), measures, of.scale, of.learnt[0])
@@ -199,16 +201,22 @@ def _blocks(shape: tuple[int, int], seed: int) -> list[tuple[Window, FloatArray]
     return [(every[k], rng.standard_normal(2)) for k in chosen]
 
 
-def _moved(of: Measured, block: tuple[Window, FloatArray], error_px: float) -> Measures:
+def _moved(
+    scene: Scene,
+    learnt: measuring.Learnt,
+    lean: Lean | None,
+    error_px: float,
+    block: tuple[Window, FloatArray],
+) -> Measures:
     """The measures of a block with the after image displaced."""
     window, draw = block
-    model = of.scene.after.model
+    model = scene.after.model
     assert model is not None
     step = np.eye(3)
     step[:2, 2] = draw * error_px / np.sqrt(2)
     displaced = Model(model.kind, model.matrix @ step, model.local)
-    scene = replace(of.scene, after=of.scene.after.aligned(displaced))
-    return measuring.part(scene, window, of.learnt, of.lean)
+    scene = replace(scene, after=scene.after.aligned(displaced))
+    return measuring.part(scene, window, learnt, lean)
 
 
 def _with_parts(measures: Survey, parts: Iterable[tuple[Window, Measures]]) -> tuple[Survey, BoolArray]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import rasterio.features
 import shapely
 
-from . import cells, footprints, raster, resample, tags
+from . import bits, cells, footprints, raster, resample, tags
 from . import grid as grids
 from .errors import InputError
 from .settings import ReadSettings
@@ -38,6 +39,12 @@ class Areas:
     """True in the area of interest."""
     stable: BoolArray | None = None
     """True where the user says that nothing but ordinary change can have happened."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: bits.packed(flags) for name, flags in self.__dict__.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({name: bits.unpacked(flags) for name, flags in state.items()})
 
     def usable(self, window: Window) -> BoolArray:
         """(rows, cols) of a window, False where excluded; the grid is mirrored beyond its edges."""
@@ -106,12 +113,17 @@ def read(exclude: Path | None, aoi: Path | None, before: Image, on: Grid, limits
         if not left.any():
             assert exclude is not None
             where = "the images" if aoi is None else f"the area of interest, {aoi.name}"
-            raise InputError(f"{exclude.name}: excludes all of {where}: nothing is left to compare")
+            raise InputError(
+                f"{exclude.name}: excludes all of {where}: nothing is left to compare. Draw less"
+            )
     areas = Areas(excluded, asked)
     cells_asked = areas.asked_cells()
     if cells_asked is not None and not cells_asked.any():
         assert aoi is not None
-        raise InputError(f"{aoi.name}: covers not half of any {cells.CELL} x {cells.CELL} px cell: too small")
+        raise InputError(
+            f"{aoi.name}: covers not half of any {cells.CELL} x {cells.CELL} px cell: too small. Draw it "
+            "larger"
+        )
     return areas
 
 
@@ -158,7 +170,7 @@ def _raster(path: Path, before: Image, on: Grid, limits: ReadSettings) -> BoolAr
     if image.driver not in DRIVERS or len(bands) != 1:
         raise InputError(
             f"{image.name}: a mask is a GeoTIFF or PNG with one band, this is {image.driver} with "
-            f"{len(bands)}"
+            f"{len(bands)}. Save it as one"
         )
     if not image.georeferenced and image.shape != before.shape:
         rows, cols = before.shape

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -209,12 +210,8 @@ def _measured(earlier: Earlier, threshold: float) -> tuple[str, Measured | None]
     scene = replace(earlier.scene, settings=fixed)
     learnt = measuring.learn(scene)
     windows = tiles.plan(scene.pair.grid.shape, settings.tile_px)
-
-    def one(core: Window) -> tuple[Window, Measures]:
-        return core, measuring.part(scene, core, learnt, alignment.lean)
-
-    parts = tiles.map_ordered(one, windows, scene.executor, ahead=4)
-    measures = diff.assemble(scene.pair.grid.shape, parts)
+    parts = measuring.parts(scene, windows, learnt, alignment.lean)
+    measures = diff.assemble(scene.pair.grid.shape, zip(windows, parts, strict=True))
     measures = replace(measures, valid=measures.valid & analysed.supported(measures, alignment))
     ceiling = measuring.ceiling(scene, *learnt)
     scale = ceiling if settings.sensor == "sar" else diff.calibrate(measures, ceiling)
@@ -252,8 +249,8 @@ def with_stack(
     InputError
         No baseline could be laid on the before image.
     """
-    before, _ = _on_cells(scene, lambda w: _read(scene, scene.before, radiometry.before_8bit, w))
-    after, _ = _on_cells(scene, lambda w: _read(scene, scene.after, radiometry.after_8bit, w))
+    before, _ = _on_cells(scene, partial(_read, scene, scene.before, radiometry.before_8bit))
+    after, _ = _on_cells(scene, partial(_read, scene, scene.after, radiometry.after_8bit))
     stack, valid, said = [before], measures.valid, []
     for image in scene.older:
         with laid(scene, image) as earlier:
@@ -295,11 +292,11 @@ def _read(
 def _theirs(earlier: Scene, radiometry: Radiometry) -> Read:
     """Reads a baseline as 8-bit values on the scale of the run."""
     learnt, _ = measuring.learn(earlier)
+    return partial(_read, earlier, earlier.after, partial(_on_scale, learnt, radiometry.scale))
 
-    def on_scale(data: FloatArray) -> ByteArray:
-        return _rescaled(learnt.after_8bit(data), learnt.scale, radiometry.scale)
 
-    return lambda window: _read(earlier, earlier.after, on_scale, window)
+def _on_scale(learnt: Radiometry, scale: Range, data: FloatArray) -> ByteArray:
+    return _rescaled(learnt.after_8bit(data), learnt.scale, scale)
 
 
 def _rescaled(grey: ByteArray, have: Range, want: Range) -> ByteArray:
@@ -316,15 +313,15 @@ def _on_cells(scene: Scene, read: Read) -> tuple[FloatArray, BoolArray]:
     shape = [-(-n // CELL) for n in scene.pair.grid.shape]
     means = np.zeros((len(scene.pair.roles), *shape), np.float32)
     usable = np.zeros(shape, bool)
-
-    def one(core: Window) -> tuple[FloatArray, BoolArray]:
-        return stack_measure.on_cells(*read(core.padded(diff.HALO)))
-
     cores = tiles.plan(scene.pair.grid.shape, scene.settings.tile_px)
     for core, (values, seen) in zip(
-        cores, tiles.map_ordered(one, cores, scene.executor, ahead=4), strict=True
+        cores, tiles.map_ordered(partial(_means, read), cores, scene.executor, ahead=4), strict=True
     ):
         row, col = core.row // CELL, core.col // CELL
         place = np.s_[..., row : row + seen.shape[0], col : col + seen.shape[1]]
         means[place], usable[place] = values, seen
     return means, usable
+
+
+def _means(read: Read, core: Window) -> tuple[FloatArray, BoolArray]:
+    return stack_measure.on_cells(*read(core.padded(diff.HALO)))

@@ -80,7 +80,7 @@ def rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     name = wording.plain(path.name)
     try:
         if path.exists() and not path.is_file():
-            raise InputError(f"{name}: not a regular file")
+            raise InputError(f"{name}: not a regular file. Give a CSV file")
         with path.open(encoding="utf-8-sig", newline="") as file:
             read = csv.DictReader(file)
             if not {"before"} <= set(read.fieldnames or ()):
@@ -89,11 +89,16 @@ def rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
                 if number > MAX_ROWS:
                     raise InputError(f"{name}: more than {MAX_ROWS:,} lines. Cut it into several")
                 if None in row:
-                    raise InputError(f"{name}: line {number} has more cells than the first line names")
+                    raise InputError(
+                        f"{name}: line {number} has more cells than the first line names. Put texts with "
+                        "commas in quotes"
+                    )
                 told = {key: value for key, value in row.items() if value}
                 yield told.pop("name", f"{path.stem}-{number - 1}"), told
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{name}: cannot be read as CSV: {wording.plain(str(error), 200)}") from None
+        raise InputError(
+            f"{name}: cannot be read as CSV: {wording.plain(str(error), 200)}. Save it as CSV in UTF-8"
+        ) from None
 
 
 def as_table(row: dict[str, str]) -> dict[str, Any]:
@@ -249,4 +254,7 @@ def _write(lines: list[dict[str, Any]], out: Path) -> None:
         tables.write_text(out / "summary.csv", tables.csv_text(COLUMNS, cells))
         tables.write_text(out / "index.html", report_batch.html(lines))
     except OSError as error:
-        raise OutputError(f"{out}: cannot write: {error.strerror or error}") from error
+        raise OutputError(
+            f"{out}: cannot write: {error.strerror or error}. Free some space, or choose another folder "
+            "with -o"
+        ) from error

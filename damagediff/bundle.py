@@ -67,7 +67,10 @@ def write(folder: Path, out: Path, pixels: bool = True, overwrite: bool = False)
         _pack(partial, entries, folder.name)
         partial.replace(out)
     except OSError as error:
-        raise OutputError(f"{out}: cannot write: {error.strerror or error}") from error
+        raise OutputError(
+            f"{out}: cannot write: {error.strerror or error}. Free some space, or choose another place with "
+            "-o"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
     return left_out

@@ -129,12 +129,20 @@ def read(path: Path) -> CaseTable:
     name = wording.plain(path.name)
     try:
         if path.stat().st_size > MAX_BYTES or not path.is_file():
-            raise InputError(f"{name}: not a case file: no regular file of at most {MAX_BYTES:,} bytes")
+            raise InputError(
+                f"{name}: not a case file: no regular file of at most {MAX_BYTES:,} bytes. damagediff init "
+                "writes one"
+            )
         values = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror or error}") from None
+        raise InputError(
+            f"{name}: cannot be read: {error.strerror or error}. Check its name and its permissions"
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name}: not a TOML file: {wording.plain(str(error), 300)}") from None
+        raise InputError(
+            f"{name}: not a TOML file: {wording.plain(str(error), 300)}. Texts stand in quotes; damagediff "
+            "init writes an example"
+        ) from None
     return checked(name, _dates_as_text(values))
 
 
@@ -231,7 +239,9 @@ def check_links(table: CaseTable, folder: Path) -> None:
     for key, value in _paths(table, ""):
         if not (folder / value).resolve().is_relative_to(real):
             shown = wording.plain(value, 200)
-            raise SettingsError(f"{key} = {shown!r}: leads out of the folder of the case by a link")
+            raise SettingsError(
+                f"{key} = {shown!r}: leads out of the folder of the case by a link. Copy the file into it"
+            )
 
 
 def given(table: CaseTable, folder: Path) -> dict[str, Any]:

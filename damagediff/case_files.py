@@ -98,7 +98,9 @@ def from_values(values: Mapping[str, Any], files: Mapping[str, Path]) -> Case:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise EvidenceError(f"the manifest's case cannot be read: {key}: {first['msg']}") from None
+        raise EvidenceError(
+            f"the manifest's case cannot be read: {key}: {first['msg']}. Make the run anew"
+        ) from None
 
 
 def _copy(values: Any) -> Any:
@@ -115,8 +117,10 @@ def _table(values: Any, names: list[str]) -> dict[str, Any]:
             found = found[int(name)] if isinstance(found, list) else found.setdefault(name, {})
         except (ValueError, IndexError, AttributeError):
             raise EvidenceError(
-                f"the manifest's case cannot be read: it holds no {'.'.join(names)}"
+                f"the manifest's case cannot be read: it holds no {'.'.join(names)}. Make the run anew"
             ) from None
     if not isinstance(found, dict):
-        raise EvidenceError(f"the manifest's case cannot be read: {'.'.join(names)} is no table")
+        raise EvidenceError(
+            f"the manifest's case cannot be read: {'.'.join(names)} is no table. Make the run anew"
+        )
     return found

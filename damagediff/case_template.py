@@ -122,5 +122,7 @@ def write(folder: Path, samples: Path | None) -> Path:
             shutil.copyfile(samples / name, folder / name)  # type: ignore[operator]
         path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise OutputError(f"{folder}: cannot write: {error.strerror or error}") from error
+        raise OutputError(
+            f"{folder}: cannot write: {error.strerror or error}. Free some space, or name another folder"
+        ) from error
     return path

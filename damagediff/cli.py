@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__, cli_evidence, cli_gis, cli_options, cli_stderr
+from . import __version__, cli_evidence, cli_gis, cli_options, cli_stderr, cli_terminal
 from . import settings as options
 from .cli_options import PATH
 from .cut import Wish
@@ -144,8 +144,10 @@ def main() -> None:
 @cli_options.pdf_option
 @cli_options.figure_options
 @cli_gis.compare_option
+@cli_options.dry_run_option
 @cli_options.output_options
 @cli_options.operator_option
+@cli_options.dask_option
 @cli_options.settings_options
 def compare(before: Path, after: Path | None, out: Path | None, **given: Any) -> None:
     """Compare BEFORE with AFTER and write a run folder with report, figure, rasters and tables.
@@ -153,10 +155,10 @@ def compare(before: Path, after: Path | None, out: Path | None, **given: Any) ->
     With one picture that holds both, its two panels are found, cut out and compared; see split. With a case
     file (see init), everything is as written there.
 
-    Exit codes: 0 done, 2 usage or settings, 3 an input cannot be used,
+    Exit codes: 0 done, 1 the Dask cluster was lost, 2 usage or settings, 3 an input cannot be used,
     4 alignment refused (the report says why), 6 an output cannot be written.
     """
-    from . import case_file, cli_cases, cli_values
+    from . import case_file, cli_cases, cli_dry, cli_values
 
     if after is None and before.suffix.lower() == case_file.SUFFIX:
         case, settings, given = cli_cases.load(before, given | {"out": out})
@@ -169,6 +171,9 @@ def compare(before: Path, after: Path | None, out: Path | None, **given: Any) ->
         raise SettingsError("-o: name the run folder, or write output into the case file")
     cli_gis.check_out(given, out)
     with cli_cases.in_keys(before.name) if "one_picture" in given else nullcontext():
+        if given["dry_run"]:
+            cli_dry.compare(case, settings, out, given, wish)
+            return
         _run(case, settings, out, given, wish)
     cli_gis.after_compare(out, given, _tell)
 
@@ -185,9 +190,9 @@ def init(folder: Path, sample: bool) -> None:
 
     Exit codes: 0 done, 6 it exists already or cannot be written.
     """
-    from . import case_template
+    from . import case_template, cli_values
 
-    path = case_template.write(folder, _samples() if sample else None)
+    path = case_template.write(folder, cli_values.samples() if sample else None)
     _tell(f"{path}: edit it, then: damagediff compare {path}")
 
 
@@ -195,8 +200,10 @@ def init(folder: Path, sample: bool) -> None:
 @click.argument("cases", nargs=-1, required=True, type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="Folder for the runs and the summary.")
 @click.option("--workers", type=click.IntRange(1), help="Cases at once; without it, one for each core.")
+@cli_options.dask_option
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing of single cases.")
+@cli_options.dry_run_option
 @cli_options.batch_settings_options
 def batch(cases: tuple[Path, ...], out: Path, **given: Any) -> None:
     """Compare many CASES: case files, and CSV tables with a line for each pair of images.
@@ -206,8 +213,11 @@ def batch(cases: tuple[Path, ...], out: Path, **given: Any) -> None:
 
     Exit codes: 0 all done, 1 some could not be compared (the summary says which), 3 a table cannot be read.
     """
-    from . import cli_cases
+    from . import cli_cases, cli_dry
 
+    if given["dry_run"]:
+        cli_dry.batch(cases, out, given)
+        return
     cli_cases.run(cases, out, given, _tell)
 
 
@@ -229,7 +239,8 @@ def split(picture: Path, out: Path, **given: Any) -> None:
     started, settings = datetime.now(UTC), cli_values.settings(given)
     evidence.created(started)
     folders.check_apart(out, [picture])
-    with folders.run_folder(out, given["overwrite"]) as folder, _progress(given["quiet"]) as progress:
+    bar = cli_terminal.progress(given["quiet"], given["verbose"])
+    with folders.run_folder(out, given["overwrite"]) as folder, bar as progress:
         found = splitting.find(Source(picture), cli_values.wish(given, True) or Wish(), settings, progress)
         content = splitting.write(found, folder)
         listed = {"inputs": [content["original"]], "versions": versions.versions()}
@@ -262,7 +273,7 @@ def align(before: Path, after: Path, out: Path, **given: Any) -> None:
     case = Case(*sources, tie_points=given["tie_points"], exclude=given["exclude"])
     folders.check_new_file(out, given["overwrite"])
     folders.check_apart(out, [path for _, path in case_files.named(case)])
-    with _progress(given["quiet"]) as progress:
+    with cli_terminal.progress(given["quiet"], given["verbose"]) as progress:
         pair, alignment = pipeline.align(case, cli_values.settings(given), out, progress)
     if given["as_json"]:
         click.echo(json_text.to_json(outputs.alignment_results(alignment, pair.grid)), nl=False)
@@ -282,7 +293,7 @@ def demo(out: Path, **given: Any) -> None:
     from . import cli_values
     from .types import Case, Source
 
-    folder = _samples()
+    folder = cli_values.samples()
     case = Case(
         before=Source(folder / "ganja_before.tif", credit="damagediff (synthetic)"),
         after=Source(folder / "ganja_after.tif", credit="damagediff (synthetic)"),
@@ -333,7 +344,7 @@ def verify(run: Path, **given: Any) -> None:
 
     Exit codes: 0 it agrees with its manifest, 5 it does not (each file is named).
     """
-    cli_evidence.verify(run, given, _tell, _progress)
+    cli_evidence.verify(run, given, _tell, cli_terminal.progress)
 
 
 @main.command()
@@ -403,6 +414,34 @@ def export(run: Path, out: Path, **given: Any) -> None:
     cli_gis.export(run, out, given, _tell)
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def doctor(as_json: bool) -> None:
+    """Look whether everything that a run needs is there and works on this machine.
+
+    Versions, formats, coordinate systems, the sandbox (tried), fonts and scripts, disk, memory, extras. Each
+    line is ok, a note, or a problem with what to do.
+
+    Exit codes: 0 nothing that is needed is missing, 1 something is.
+    """
+    from . import cli_doctor
+
+    cli_doctor.tell(as_json)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a script by which SHELL completes commands, options and file names.
+
+    bash: eval "$(damagediff completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc, after compinit;
+    fish: damagediff completion fish > ~/.config/fish/completions/damagediff.fish
+    """
+    from . import cli_completion
+
+    click.echo(cli_completion.script(main, shell), nl=False)
+
+
 def _tell(words: str) -> None:
     click.echo(_plain(words), err=True)
 
@@ -411,11 +450,14 @@ def _run(
     case: Case, settings: options.Settings, out: Path, given: dict[str, Any], wish: Wish | None = None
 ) -> None:
     """Compare, write the run folder, say what was found; with a `wish`, both sources name one picture."""
-    from . import runs, splitting, summary
+    from . import pace, runs, splitting, summary
 
-    order = runs.Order((cli_gis.program(), *sys.argv[1:]), given["overwrite"], given.get("operator"))
+    ahead = pace.stages(settings.trust.selftest, len(case.baselines), wish is not None)
+    order = runs.Order(
+        (cli_gis.program(), *sys.argv[1:]), given["overwrite"], given.get("operator"), given.get("dask")
+    )
     runs.check(case, settings)
-    with _progress(given["quiet"]) as progress:
+    with cli_terminal.progress(given["quiet"], given["verbose"], ahead) as progress:
         if wish is not None:
             case = splitting.cut_case(case, wish, settings, progress)
         comparison = runs.make(case, settings, out, order, progress)
@@ -449,28 +491,3 @@ def _how_well(alignment: Alignment) -> str:
     points = alignment.tie_points
     error = "no check points" if alignment.rmse_px is None else f"check-point RMSE {alignment.rmse_px:.2f} px"
     return f"{alignment.model}, {error}, {points.count('fit')} tie points; {alignment.reason}"
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
-    """A progress line on stderr, for people only."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda stage, share: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description:20}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda stage, share: bar.update(task, description=stage, completed=share)
-
-
-def _samples() -> Path:
-    """The sample images: beside the package in a checkout, or in the working directory."""
-    for root in (Path(__file__).resolve().parents[1], Path.cwd()):
-        if (root / "sample_images" / "ganja_before.tif").is_file():
-            return root / "sample_images"
-    raise InputError(
-        "sample_images/ganja_before.tif: not found. Run the demo from a checkout of the repository"
-    )

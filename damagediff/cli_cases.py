@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from . import batches, case_file, cli_values
+from . import batches, case_file, cli_values, cluster
 from .errors import DamagediffError, InputError, SettingsError
 from .settings import Settings
 from .source_record import SIDES
@@ -24,8 +24,11 @@ HOW = (
     "gis_out",
     "overwrite",
     "quiet",
+    "verbose",
+    "dry_run",
     "as_json",
     "operator",
+    "dask",
     "workers",
     "max_memory",
     "seed",
@@ -109,9 +112,10 @@ def run(paths: tuple[Path, ...], out: Path, given: dict[str, Any], tell: Callabl
     """Run a batch, print its summary, and raise when a case could not be compared."""
     cores = os.cpu_count() or 1
     at_once = given["workers"] or cores
-    items = plan(paths, given, max(1, cores // at_once))
     quiet = (lambda words: None) if given["quiet"] else tell
-    with ThreadPoolExecutor(at_once) as pool:  # each of its threads waits for a process
+    # Each of the pool's threads waits for a process.
+    with cluster.shared(given["dask"]) as address, ThreadPoolExecutor(at_once) as pool:
+        items = plan(paths, given | {"dask": address}, max(1, cores // at_once))
         lines = batches.run(items, out, pool, quiet)
     if given["as_json"]:
         click.echo((out / "summary.json").read_text(encoding="utf-8"), nl=False)
@@ -132,15 +136,16 @@ def plan(paths: tuple[Path, ...], given: dict[str, Any], threads: int) -> list[b
     InputError
         A path is neither a case file nor a table of pairs, or the table cannot be read.
     """
-    found = list(_named(paths))
+    found = list(named(paths))
     names = batches.names([name for name, _, _ in found])
     settings = [] if given["settings_file"] is None else [f"--settings={given['settings_file']}"]
     seed = [] if given["seed"] is None else [f"--seed={given['seed']}"]
-    how = (f"--workers={threads}", *settings, *seed, *(f"--set={text}" for text in given["overrides"]))
+    dask = [] if given.get("dask") is None else [f"--dask={given['dask']}"]
+    how = (f"--workers={threads}", *dask, *settings, *seed, *(f"--set={text}" for text in given["overrides"]))
     return [_item(name, path, row, given, how) for name, (_, path, row) in zip(names, found, strict=True)]
 
 
-def _named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path, dict[str, str] | None]]:
+def named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path, dict[str, str] | None]]:
     """(wished name, file, line of a CSV) of each case that `paths` name."""
     for path in paths:
         if path.suffix.lower() == case_file.SUFFIX:
@@ -148,7 +153,10 @@ def _named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path, dict[str, str] 
         elif path.suffix.lower() == ".csv":
             yield from ((name, path, row) for name, row in batches.rows(path))
         else:
-            raise InputError(f"{path.name}: not a case file (.toml) and not a table of pairs (.csv)")
+            raise InputError(
+                f"{path.name}: not a case file (.toml) and not a table of pairs (.csv). damagediff init "
+                "writes a case file"
+            )
 
 
 def _item(

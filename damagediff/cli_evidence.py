@@ -56,7 +56,8 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
         first = findings[0]
         count = len(findings) + len(different)
         raise EvidenceError(
-            f"{run}: {count} of its files or records do not agree; first {first.name}: {first.what}"
+            f"{run}: {count} of its files or records do not agree; first {first.name}: {first.what}. Ask "
+            "for the run again where it came from"
         )
     if different:
         first_ = min(
@@ -65,7 +66,7 @@ def verify(run: Path, given: dict[str, Any], tell: Tell, bar: Bar) -> None:
         why = " by other versions" if others else ""
         raise EvidenceError(
             f"{run}: agrees with its manifest, but computed again{why}, {len(different)} of {len(compared)} "
-            f"files would change; first {first_.name}: {first_.words}"
+            f"files would change; first {first_.name}: {first_.words}. damagediff verify --json lists them"
         )
     tell(f"{run}: agrees with its manifest, evidence id {found.manifest['evidence_id']}")
 

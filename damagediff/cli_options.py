@@ -228,6 +228,13 @@ def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+dry_run_option = click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be read, decided and written, and how long it takes; do nothing.",
+)
+
+
 font_option = click.option(
     "--font", type=PATH, help="TrueType or OpenType font for characters that the bundled one lacks."
 )
@@ -263,6 +270,9 @@ def figure_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What is printed, and what may be replaced."""
     for option in (
+        click.option(
+            "-v", "--verbose", is_flag=True, help="Progress as plain lines, also where stderr is no terminal."
+        ),
         click.option("-q", "--quiet", is_flag=True, help="No progress."),
         click.option("--json", "as_json", is_flag=True, help="Print results.json on stdout."),
         click.option("--overwrite", is_flag=True, help="Replace an earlier run in the same folder."),
@@ -306,6 +316,12 @@ def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
             command = option(command)
     return command
 
+
+dask_option = click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Work on a Dask cluster of yours, tcp://HOST:PORT or tls://HOST:PORT, or in local:N processes.",
+)
 
 operator_option = click.option(
     "--operator", metavar="NAME", help="Who runs this, for manifest and custody log; not written otherwise."

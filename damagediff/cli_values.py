@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from . import settings as options
 from .cut import Wish
-from .errors import SettingsError
+from .errors import InputError, SettingsError
 from .provenance import ScaleBar, SourceRecord
 from .types import Case, DatePrecision, Source, Window
 
@@ -218,3 +220,16 @@ def scale_bar(text: str | None) -> ScaleBar | None:
     from . import scale
 
     return None if text is None else scale.scale_bar(text)
+
+
+def samples() -> Path:
+    """The sample images: beside the package in a checkout, where the wheel put them, or in this folder."""
+    name = "sample_images/ganja_before.tif"
+    places = [Path(__file__).resolve().parents[1] / name]
+    with suppress(metadata.PackageNotFoundError):
+        listed = metadata.files("damagediff") or ()
+        places += [Path(str(each.locate())) for each in listed if str(each).endswith(name)]
+    for path in (*places, Path.cwd() / name):
+        if path.is_file():
+            return path.resolve().parent
+    raise InputError(f"{name}: not found. Run this in a checkout of the repository, or install the wheel")

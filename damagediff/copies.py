@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -87,18 +88,18 @@ def _through_alignment(scene: Scene) -> Judged:
 
 def _read(scene: Scene, windows: tuple[Window, ...]) -> tuple[list[Window], list[Looked]]:
     """Those windows that both pictures show, and what was seen in them."""
-
-    def one(window: Window) -> Looked | None:
-        area = window.padded(same_windows.MARGIN_PX + same_windows.SEARCH_PX)
-        before, before_valid = scene.before.read(area)
-        after, after_valid = scene.after.read(area)
-        usable = before_valid & after_valid & scene.areas.usable(area)
-        first, second = scene.before.plane(before, usable), scene.after.plane(after, usable)
-        return same_windows.look(np.asarray(first.grey), np.asarray(second.grey), usable)
-
-    answers = list(tiles.map_ordered(one, windows, scene.executor, ahead=8))
+    answers = list(tiles.map_ordered(partial(_looked, scene), windows, scene.executor, ahead=8))
     seen = [(w, a) for w, a in zip(windows, answers, strict=True) if a is not None]
     return [w for w, _ in seen], [a for _, a in seen]
+
+
+def _looked(scene: Scene, window: Window) -> Looked | None:
+    area = window.padded(same_windows.MARGIN_PX + same_windows.SEARCH_PX)
+    before, before_valid = scene.before.read(area)
+    after, after_valid = scene.after.read(area)
+    usable = before_valid & after_valid & scene.areas.usable(area)
+    first, second = scene.before.plane(before, usable), scene.after.plane(after, usable)
+    return same_windows.look(np.asarray(first.grey), np.asarray(second.grey), usable)
 
 
 def _laid_anew(model: Model | None, windows: list[Window], looked: list[Looked]) -> Model | None:
@@ -140,5 +141,5 @@ def _repeated(scene: Scene) -> tuple[Repeated, ...]:
         when: Literal["before", "after"] = "before" if feed is scene.before else "after"
         return repeated.find(feed.grey(), feed.reduced.valid, when, feed.reduced.factor)
 
-    found = list(tiles.map_ordered(one, (scene.before, scene.after), scene.executor, ahead=2))
+    found = list(tiles.map_ordered(one, (scene.before, scene.after), scene.home, ahead=2))
     return tuple(part for part in found if part is not None)

@@ -52,7 +52,10 @@ def append(folder: Path, act: str, details: dict[str, Any], operator: str | None
     """
     found = check(folder)
     if found:
-        raise EvidenceError(f"{folder.name}/{LOG}: {found[0]}. Nothing was added to it")
+        raise EvidenceError(
+            f"{folder.name}/{LOG}: {found[0]}. Nothing was added to it; damagediff verify says what else is "
+            "wrong"
+        )
     when = {"when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
     try:
         with (folder / LOG).open("r+", encoding="utf-8", newline="\n") as log:
@@ -63,7 +66,10 @@ def append(folder: Path, act: str, details: dict[str, Any], operator: str | None
             log.flush()
             os.fsync(log.fileno())
     except OSError as error:
-        raise OutputError(f"{folder.name}/{LOG}: cannot write: {error.strerror or error}") from error
+        raise OutputError(
+            f"{folder.name}/{LOG}: cannot write: {error.strerror or error}. Free some space, or unlock the "
+            "folder"
+        ) from error
 
 
 def _wait_for_turn(log: TextIO) -> None:

@@ -203,7 +203,8 @@ def _sense() -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise InputError(
-            "the decoder of one image answered nonsense: that file is not to be trusted"
+            "the decoder of one image answered nonsense: that file is not to be trusted. Get it again from "
+            "where it came"
         ) from error
 
 

@@ -31,8 +31,10 @@ IN_CHILD = sys.platform == "linux"
 """Whether files are decoded in child processes; elsewhere forking is not safe, or not there."""
 NONE = "none"
 """What the manifest says where nothing is held back."""
-BASE_SECONDS, PIXELS_PER_SECOND = 15, 2_000_000
-"""Processor time for one answer: the base, and all samples of the picture at a tenth of the slowest pace."""
+BASE_SECONDS, PIXELS_PER_SECOND = 6, 2_000_000
+"""Processor time for one answer: the base, and all samples of the picture at a tenth of the slowest pace.
+
+The base is what a broken file can cost: OpenJPEG never comes back from some."""
 PATIENCE = 8
 """Wall clock that is waited in units of processor time: the machine may be busy."""
 START_SECONDS = 60

@@ -68,7 +68,7 @@ def regular_file(path: Path, name: str) -> Path:
         real = Path(os.path.realpath(path))
         exists, regular = real.exists(), real.is_file()
     if not exists:
-        raise InputError(f"{tags.printable(path)}: no such file")
+        raise InputError(f"{tags.printable(path)}: no such file. Check its name and folder")
     if not regular or str(real).startswith("/vsi"):
         what = "a directory" if real.is_dir() else "not a regular file"
         raise InputError(f"{tags.printable(path)}: {what}. Give one image file")

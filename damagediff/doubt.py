@@ -51,10 +51,15 @@ class Check:
     """One question asked of this pair, what was measured, and the limit it is held against."""
 
     name: str
+    """A key of `WEIGHT`, which says what follows when it does not pass."""
     question: str
+    """In one sentence, so that passing is a yes."""
     measured: float | str | None
+    """The answer in `unit`; None: not known."""
     limit: float | str | None
+    """What is asked, in `unit`."""
     unit: str
+    """Empty for what has none."""
     passed: bool | None
     """None: could not be asked of this pair."""
     detail: str = ""
@@ -66,14 +71,21 @@ class Trust:
     """How far the result can be trusted on this very pair."""
 
     verdict: Verdict
+    """By the checks alone."""
     checks: tuple[Check, ...]
+    """Every question, also those that could not be asked."""
     false_alarms_per_megapixel: float | None = None
+    """Regions of ordinary change to expect in a megapixel; None: not measured."""
     false_alarms_per_megapixel_interval: tuple[float, float] | None = None
+    """(low, high), with 90 % probability."""
     false_alarms_per_km2: float | None = None
+    """The same in a square kilometre; None without a ground sample distance."""
     false_alarms_per_km2_interval: tuple[float, float] | None = None
+    """(low, high), with 90 % probability."""
     detection_limit_px: float | None = None
     """Size of a collapsed building found with 90 % probability; None: cannot be said, see `detection`."""
     detection_limit_m: float | None = None
+    """The same in metres; None without a ground sample distance."""
     detection: Detection = Detection()
     """The self-test that the limit comes from."""
     ordinary: Ordinary = Ordinary()

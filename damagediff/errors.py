@@ -11,6 +11,10 @@ class DamagediffError(Exception):
     exit_code = 1
 
 
+class ClusterLost(DamagediffError):
+    """The Dask cluster that worked on a run is gone; with the exit code of no fault of the inputs."""
+
+
 class SettingsError(DamagediffError):
     """A setting or argument is unknown, of the wrong type or out of range."""
 

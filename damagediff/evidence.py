@@ -141,7 +141,9 @@ def created(started: datetime) -> str:
         try:
             started = datetime.fromtimestamp(int(epoch), UTC)
         except (ValueError, OverflowError, OSError):
-            raise SettingsError(f"SOURCE_DATE_EPOCH = {epoch!r}: must be whole seconds since 1970") from None
+            raise SettingsError(
+                f"SOURCE_DATE_EPOCH = {epoch!r}: must be whole seconds since 1970, or not set"
+            ) from None
     return started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -170,7 +172,7 @@ def telling(command: list[str]) -> list[str]:
     rest = iter(command)
     for argument in rest:
         option, equals, value = argument.partition("=")
-        if option not in ("--workers", "--max-memory", "--set"):
+        if option not in ("--workers", "--max-memory", "--dask", "--set"):
             kept.append(argument)
             continue
         value = value if equals else next(rest, "")

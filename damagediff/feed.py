@@ -7,11 +7,12 @@ pixels as shown. It is composed as coordinates, so the pixels are interpolated o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
 
-from . import grid, masks, raster, resample
+from . import bits, grid, masks, raster, resample
 from .align_fields import Plane
 from .align_points import Model
 from .types import BoolArray, FloatArray, Grid, Image, Window
@@ -28,6 +29,14 @@ class Reduced:
     """Values taken as 0 and 255 where a grey picture is needed."""
     drawn: BoolArray | None = None
     """Where something is drawn over the picture, and so not valid; None: nowhere."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As it goes to another process, which reads windows and needs no overview: without the picture."""
+        flags = {name: bits.packed(getattr(self, name)) for name in ("valid", "drawn")}
+        return self.__dict__ | flags | {"data": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {name: bits.unpacked(state[name]) for name in ("valid", "drawn")})
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,12 @@ class Feed:
     """(rows, cols) of the file as shown: where something is drawn over it; None: nowhere known."""
     planted: tuple[Patch, ...] = ()
     """What `read` gives in place of the file's pixels: for self-tests only, never for what is written."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"marks": bits.packed(self.marks)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"marks": bits.unpacked(state["marks"])})
 
     def aligned(self, model: Model) -> Feed:
         """The same image read through an alignment."""

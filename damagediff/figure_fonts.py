@@ -7,6 +7,7 @@ HarfBuzz and orders it by the Unicode rules, so Arabic joins and Hebrew runs fro
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import matplotlib
-from matplotlib.font_manager import FontEntry, FontProperties, fontManager, get_font
+from matplotlib.font_manager import FontEntry, FontProperties, findSystemFonts, fontManager, get_font
 
 from .errors import InputError
 
@@ -47,9 +48,11 @@ def check(path: Path) -> None:
         with path.open("rb") as file:
             kind = file.read(4)
     except OSError as error:
-        raise InputError(f"--font {path}: cannot be read: {error.strerror}") from None
+        raise InputError(
+            f"--font {path}: cannot be read: {error.strerror}. Check its name and its permissions"
+        ) from None
     if size > MAX_BYTES:
-        raise InputError(f"--font {path}: {size:,} bytes, at most {MAX_BYTES:,} are read")
+        raise InputError(f"--font {path}: {size:,} bytes, at most {MAX_BYTES:,} are read. Give a smaller one")
     if kind not in KINDS:
         raise InputError(f"--font {path}: not a TrueType or OpenType font. Give one .ttf or .otf file")
     try:
@@ -57,9 +60,11 @@ def check(path: Path) -> None:
         found.set_size(_TRIAL_PT, 72)
         usable = found.scalable and 16 <= found.units_per_EM <= 16_384 and found.num_glyphs > 1
     except (RuntimeError, ValueError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--font {path}: a damaged font: {' '.join(str(error).split())[:120]}") from None
+        raise InputError(
+            f"--font {path}: a damaged font: {' '.join(str(error).split())[:120]}. Give another"
+        ) from None
     if not usable:
-        raise InputError(f"--font {path}: holds no outlines that can be drawn at any size")
+        raise InputError(f"--font {path}: holds no outlines that can be drawn at any size. Give another")
 
 
 @contextmanager
@@ -109,6 +114,37 @@ def files(bold: bool = False) -> list[str]:
 def bundled(character: str) -> bool:
     """Whether the bundled font has this character in both of its weights."""
     return character in JOINERS or all(ord(character) in _bundled(bold) for bold in (False, True))
+
+
+def installed(wanted: dict[str, str], most: int) -> dict[str, str]:
+    """Files of installed fonts that have one character each; no file is drawn with unless a user gives it.
+
+    Parameters
+    ----------
+    wanted : dict
+        Script to a character of it.
+    most : int
+        Fonts that are looked into, those named Noto first.
+
+    Returns
+    -------
+    dict
+        Script to the path of a font that `check` would take, for those that were found.
+    """
+    found: dict[str, str] = {}
+    files_ = [Path(name) for name in findSystemFonts() if name.lower().endswith((".ttf", ".otf"))]
+    noto_first = sorted(files_, key=lambda file: (not file.name.startswith("Noto"), file.name, file))
+    usual = [file for file in noto_first if not re.search("bold|italic|oblique|light|thin", file.name, re.I)]
+    for file in map(str, usual[:most]):
+        left = {script: character for script, character in wanted.items() if script not in found}
+        if not left:
+            break
+        try:
+            font_ = get_font(file)
+            found |= {script: file for script, one in left.items() if font_.get_char_index(ord(one))}
+        except (RuntimeError, OSError, ValueError):
+            continue  # a damaged font of somebody else's
+    return found
 
 
 def in_use() -> str | None:

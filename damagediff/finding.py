@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -89,19 +90,20 @@ def _without_lean(
     scene: Scene, change: ChangeMap, found: tuple[Region, ...], radiometry: Radiometry
 ) -> tuple[ChangeMap, tuple[Region, ...]]:
     """Regions whose structure is found again some pixels away, moved to the second tier."""
-    roles = scene.pair.roles
-
-    def leans(item: tuple[Region, Window]) -> bool:
-        region, window = item
-        before = radiometry.before_8bit(scene.before.read(window)[0])
-        after = radiometry.after_8bit(scene.after.read(window)[0])
-        inside = np.zeros((window.rows, window.cols), bool)
-        top, left, bottom, right = region.bbox_rc
-        inside[top - window.row : bottom - window.row, left - window.col : right - window.col] = True
-        return regions.is_lean(diff.luminance(before, roles), diff.luminance(after, roles), inside)
-
     windows = regions.lean_windows(found, scene.pair.grid)
-    asked = [(region, windows[region.id]) for region in found if region.id in windows]
-    answers = tiles.map_ordered(leans, asked, scene.executor, ahead=16)
-    leaning = {region.id for (region, _), lean in zip(asked, answers, strict=True) if lean}
+    asked = [region for region in found if region.id in windows]
+    places = [(region.bbox_rc, windows[region.id]) for region in asked]
+    answers = tiles.map_ordered(partial(_leans, scene, radiometry), places, scene.executor, ahead=16)
+    leaning = {region.id for region, lean in zip(asked, answers, strict=True) if lean}
     return regions.with_lean(change, found, leaning)
+
+
+def _leans(scene: Scene, radiometry: Radiometry, place: tuple[tuple[int, int, int, int], Window]) -> bool:
+    """Whether the structure within a box is found again beside it, in a window around it."""
+    (top, left, bottom, right), window = place
+    before = radiometry.before_8bit(scene.before.read(window)[0])
+    after = radiometry.after_8bit(scene.after.read(window)[0])
+    inside = np.zeros((window.rows, window.cols), bool)
+    inside[top - window.row : bottom - window.row, left - window.col : right - window.col] = True
+    roles = scene.pair.roles
+    return regions.is_lean(diff.luminance(before, roles), diff.luminance(after, roles), inside)

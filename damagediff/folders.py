@@ -9,6 +9,7 @@ import platform
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -59,6 +60,27 @@ def run_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
         _publish(partial, out, overwrite)
 
 
+def check_free(out: Path, overwrite: bool) -> Path:
+    """Refuse what `run_folder` would refuse at its beginning, without making anything.
+
+    Returns
+    -------
+    The nearest folder that exists, in which `out` would be made.
+
+    Raises
+    ------
+    OutputError
+        As `run_folder`; or that folder cannot be written.
+    """
+    out = _absolute(out)
+    with _output_errors(out):
+        _check_replaceable(out, overwrite)
+        there = next(folder for folder in out.parents if folder.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise OutputError(f"{out}: cannot write in {there}. Choose another folder with -o")
+    return there
+
+
 @contextmanager
 def next_state(out: Path, unchanged: Callable[[Path], bool]) -> Iterator[Path]:
     """A folder to fill, which takes the place of the run `out` in one step when the block ends.
@@ -102,6 +124,17 @@ def _removed_if_unfinished(partial: Path, out: Path) -> Iterator[None]:
         raise OutputError(_refused(out, error)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def scratch() -> Path:
+    """A new temporary folder of this process; what killed ones left on this machine is removed first."""
+    parent, ours = tempfile.gettempdir(), f"damagediff-{_machine()}-"
+    with suppress(OSError):
+        for path in Path(parent).iterdir():
+            match = re.fullmatch(rf"{ours}(\d+)-\w+", path.name)
+            if match and not _alive(int(match[1])):
+                shutil.rmtree(path, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{ours}{os.getpid()}-", dir=parent))
 
 
 def check_new_file(out: Path, overwrite: bool, endings: tuple[str, ...] = (".tif", ".tiff")) -> None:

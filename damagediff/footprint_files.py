@@ -51,13 +51,18 @@ def features(path: Path, on: Grid) -> tuple[str | None, Iterable[dict[str, Any]]
             content = _unpacked(path, file) if packed else _read(path, file, path.stat().st_size)
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
-        raise InputError(f"{path.name}: not a readable GeoJSON file: {error}") from None
+        raise InputError(
+            f"{path.name}: not a readable GeoJSON file: {error}. What can be read: {KINDS}"
+        ) from None
     return _of_text(path, text, on)
 
 
 def _read(path: Path, file: io.BufferedReader, size: int) -> bytes:
     if size > MAX_BYTES:
-        raise InputError(f"{path.name}: {size:,} bytes, more than the {MAX_BYTES:,} allowed")
+        raise InputError(
+            f"{path.name}: {size:,} bytes, more than the {MAX_BYTES:,} allowed. Cut out the part that the "
+            "images show"
+        )
     return file.read()
 
 
@@ -65,7 +70,10 @@ def _unpacked(path: Path, file: io.BufferedReader) -> bytes:
     with gzip.open(file) as stream:
         content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise InputError(f"{path.name}: unpacked more than the {MAX_BYTES:,} bytes allowed")
+        raise InputError(
+            f"{path.name}: unpacked more than the {MAX_BYTES:,} bytes allowed. Cut out the part that the "
+            "images show"
+        )
     if content.startswith(geopackage.MAGIC):
         raise InputError(f"{path.name}: a packed GeoPackage. Unpack it first")
     return content
@@ -84,7 +92,9 @@ def _of_text(path: Path, text: str, on: Grid) -> tuple[str | None, Iterable[dict
         # ValueError: not JSON, an endless number, or a feature a line
         if re.match(r"[\s\x1e]*\{", text) and ("Extra data" in str(error) or "\x1e" in text[:100]):
             return lonlat, _of_lines(path, text)
-        raise InputError(f"{path.name}: not a readable GeoJSON file: {error}") from None
+        raise InputError(
+            f"{path.name}: not a readable GeoJSON file: {error}. What can be read: {KINDS}"
+        ) from None
     if isinstance(content, dict) and content.get("type") == "Feature":
         content = {"features": [content]}
     found = content.get("features") if isinstance(content, dict) else None
@@ -116,9 +126,14 @@ def _of_lines(path: Path, text: str) -> Iterator[dict[str, Any]]:
         try:
             feature = json.loads(stripped)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path.name}: line {number} is not a GeoJSON feature: {error}") from None
+            raise InputError(
+                f"{path.name}: line {number} is not a GeoJSON feature: {error}. Save it again, or remove "
+                "that line"
+            ) from None
         if not isinstance(feature, dict):
-            raise InputError(f"{path.name}: line {number} is not a GeoJSON feature")
+            raise InputError(
+                f"{path.name}: line {number} is not a GeoJSON feature. Save it again, or remove that line"
+            )
         yield feature
 
 
@@ -130,7 +145,7 @@ def _of_csv(path: Path, text: str) -> Iterator[dict[str, Any]]:
             wkt = values.pop(name) if name else ""
             yield {"type": "Feature", "geometry": _of_wkt(path, number, wkt), "properties": values}
     except csv.Error as error:
-        raise InputError(f"{path.name}: not a readable CSV file: {error}") from None
+        raise InputError(f"{path.name}: not a readable CSV file: {error}. Save it as CSV in UTF-8") from None
 
 
 def _of_wkt(path: Path, number: int, wkt: str) -> dict[str, Any] | None:
@@ -139,5 +154,8 @@ def _of_wkt(path: Path, number: int, wkt: str) -> dict[str, Any] | None:
     try:
         shape = shapely.force_2d(shapely.from_wkt(wkt))
     except (shapely.errors.ShapelyError, ValueError):
-        raise InputError(f"{path.name}: feature {number} has a geometry that is no well-known text") from None
+        raise InputError(
+            f"{path.name}: feature {number} has a geometry that is no well-known text. Write it as POLYGON "
+            "((x y, ...)), or leave it out"
+        ) from None
     return None if shape.is_empty else shapely.geometry.mapping(shape)

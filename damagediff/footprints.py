@@ -136,13 +136,19 @@ def _polygons(feature: dict[str, Any], path: Path, number: int) -> list[list[Any
     if kind not in ("Polygon", "MultiPolygon"):
         if isinstance(kind, str):
             return []
-        raise InputError(f"{path.name}: feature {number} has a geometry that is no GeoJSON geometry")
+        raise InputError(
+            f"{path.name}: feature {number} has a geometry that is no GeoJSON geometry. Save it again, or "
+            "leave it out"
+        )
     coordinates = geometry.get("coordinates")
     polygons = [coordinates] if kind == "Polygon" and coordinates != [] else coordinates
     if not isinstance(polygons, list | tuple) or not all(
         isinstance(rings, list | tuple) and rings for rings in polygons
     ):
-        raise InputError(f"{path.name}: feature {number} has coordinates that are no list of rings")
+        raise InputError(
+            f"{path.name}: feature {number} has coordinates that are no list of rings. Save it again, or "
+            "leave it out"
+        )
     return list(polygons)
 
 
@@ -155,7 +161,8 @@ def _on_grid(ring: Any, frames: tuple[Grid, str | None], path: Path, number: int
         xy = np.zeros((0, 2))
     if xy.ndim != 2 or xy.shape[0] < 4 or xy.shape[1] != 2 or not np.isfinite(xy).all():
         raise InputError(
-            f"{path.name}: feature {number} has a ring that is no list of four or more x, y points"
+            f"{path.name}: feature {number} has a ring that is no list of four or more x, y points. Save it "
+            "again, or leave it out"
         )
     with np.errstate(invalid="ignore"):  # far places have no coordinates in the projection
         rc = xy[:, ::-1] if crs is None else grid.grid_from_crs(on, crs, xy)
@@ -178,7 +185,9 @@ def _properties(feature: dict[str, Any], path: Path, number: int) -> dict[str, A
     if not isinstance(properties, dict):
         return {}
     if _deeper_than(MAX_DEPTH, properties):
-        raise InputError(f"{path.name}: feature {number} has properties nested more than {MAX_DEPTH} deep")
+        raise InputError(
+            f"{path.name}: feature {number} has properties nested more than {MAX_DEPTH} deep. Leave them out"
+        )
     return properties
 
 

@@ -72,7 +72,9 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
     except sqlite3.Error as error:
-        raise InputError(f"{path.name}: not a readable GeoPackage: {error}") from None
+        raise InputError(
+            f"{path.name}: not a readable GeoPackage: {error}. Save it again, as GeoPackage or GeoJSON"
+        ) from None
     database.text_factory = lambda text: text.decode("utf-8", "replace")
     database.execute("PRAGMA trusted_schema=OFF")
     database.execute("PRAGMA cell_size_check=ON")
@@ -87,7 +89,9 @@ def _guarded(path: Path, ask: Any) -> Any:
     try:
         return ask()
     except (sqlite3.Error, OverflowError) as error:
-        raise InputError(f"{path.name}: not a readable GeoPackage: {error}") from None
+        raise InputError(
+            f"{path.name}: not a readable GeoPackage: {error}. Save it again, as GeoPackage or GeoJSON"
+        ) from None
 
 
 def _layer(database: sqlite3.Connection, path: Path) -> Layer:
@@ -155,7 +159,9 @@ def _rows(path: Path, layer: Layer, bounds: FloatArray | None) -> Iterator[dict[
         cursor = _guarded(path, lambda: database.execute(f'SELECT * FROM "{quoted}"'))
         names = [column[0] for column in cursor.description]
         if layer.column not in names:
-            raise InputError(f"{path.name}: its layer {layer.table} has no column {layer.column}")
+            raise InputError(
+                f"{path.name}: its layer {layer.table} has no column {layer.column}. Save the layer again"
+            )
         where = names.index(layer.column)
         for number in range(1, MAX_ROWS):
             row = _guarded(path, cursor.fetchone)
@@ -181,7 +187,9 @@ def _feature(
 
 def _geometry(path: Path, number: int, blob: Any, bounds: FloatArray | None) -> dict[str, Any] | None:
     """GeoJSON geometry of a GeoPackage's; None of an empty one and of one off the grid."""
-    bad = InputError(f"{path.name}: feature {number} has a geometry that is no GeoPackage geometry")
+    bad = InputError(
+        f"{path.name}: feature {number} has a geometry that is no GeoPackage geometry. Save the layer again"
+    )
     if not isinstance(blob, bytes) or blob[:2] != b"GP" or len(blob) < 8:
         raise bad
     flags = blob[3]

@@ -79,9 +79,14 @@ def stated_crs(text: str) -> str:
         with rasterio.Env():
             crs = CRS.from_epsg(int(text[5:]))
     except (*door.GDAL_ERRORS, ValueError) as error:
-        raise SettingsError(f"CRS {text}: not known ({door.reason(error)})") from error
+        raise SettingsError(
+            f"CRS {text}: not known ({door.reason(error)}). Give a code like EPSG:32638"
+        ) from error
     if not (crs.is_geographic or crs.is_projected):
-        raise SettingsError(f"CRS {text}: neither geographic nor projected, so it places no image")
+        raise SettingsError(
+            f"CRS {text}: neither geographic nor projected, so it places no image. Give that of the map it "
+            "lies on"
+        )
     return text.upper()
 
 

@@ -31,7 +31,10 @@ def _transformer(source: str, target: str) -> pyproj.Transformer:
     try:
         return pyproj.Transformer.from_crs(source, target, always_xy=True)
     except pyproj.exceptions.ProjError as error:
-        raise InputError(f"no way from the CRS {source[:60]} to {target[:60]}: {error}") from None
+        raise InputError(
+            f"no way from the CRS {source[:60]} to {target[:60]}: {error}. Check what both files say of "
+            "their CRS"
+        ) from None
 
 
 def _apply(transform: Affine, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -180,7 +183,10 @@ def _grid_over(crs: str, gsd: float, xy: FloatArray, before: Image) -> Grid:
     last_col = math.floor((xy[:, 0].max() - origin[0]) / pixel + tolerance)
     last_row = math.floor((origin[1] - xy[:, 1].min()) / pixel + tolerance)
     if last_col <= first_col or last_row <= first_row:
-        raise InputError(f"{before.name}: the overlap is smaller than one pixel of {gsd:.3g} m")
+        raise InputError(
+            f"{before.name}: the overlap is smaller than one pixel of {gsd:.3g} m. Check that both show the "
+            "same place"
+        )
     corner = Affine(pixel, 0, origin[0] + first_col * pixel, 0, -pixel, origin[1] - first_row * pixel)
     return Grid((last_row - first_row, last_col - first_col), corner, crs, pixel)
 

@@ -39,26 +39,32 @@ def read(path: Path, before: Image, after: Image) -> HandPoints:
     """
     try:
         if path.exists() and not (path.is_file() and path.stat().st_size <= MAX_BYTES):
-            raise InputError(f"{path.name}: not a CSV file of at most {MAX_BYTES:,} bytes")
+            raise InputError(
+                f"{path.name}: not a CSV file of at most {MAX_BYTES:,} bytes. Give a table of places"
+            )
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
         values = np.array([[float(row[name]) for name in COLUMNS] for row in rows]).reshape(-1, 4)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path.name}: not a readable CSV file: {error}") from None
+        raise InputError(f"{path.name}: not a readable CSV file: {error}. Save it as CSV in UTF-8") from None
     except (KeyError, TypeError, ValueError):
         columns = ", ".join(COLUMNS)
         raise InputError(
             f"{path.name}: needs the columns {columns}, with commas between, and a number in each"
         ) from None
     if not MIN_POINTS <= len(values) <= MAX_POINTS:
-        raise InputError(f"{path.name}: holds {len(values)} places, {MIN_POINTS} to {MAX_POINTS:,} needed")
+        raise InputError(
+            f"{path.name}: holds {len(values)} places, {MIN_POINTS} to {MAX_POINTS:,} needed. Mark more, or "
+            "fewer"
+        )
     for image, rc in ((before, values[:, :2]), (after, values[:, 2:])):
         outside = ~((rc >= -0.5) & (rc <= np.array(image.shape) - 0.5)).all(1)
         if outside.any():
             line = int(np.flatnonzero(outside)[0]) + 2
             raise InputError(
                 f"{path.name}: line {line} lies outside {image.as_counted}, which has "
-                f"{image.shape[0]} rows and {image.shape[1]} columns"
+                f"{image.shape[0]} rows and {image.shape[1]} columns. Check whether rows and columns are "
+                "exchanged"
             )
     for image, rc in ((before, values[:, :2]), (after, values[:, 2:])):
         apart, nearest = spatial.KDTree(rc).query(rc, k=2)

@@ -164,7 +164,10 @@ def _roles(header: Header, source: Source, name: str) -> tuple[tuple[str, ...], 
     else:
         roles, note = source.bands, None
         if len(roles) != len(header.colours):
-            raise InputError(f"{name}: {len(roles)} bands named, but the file has {len(header.colours)}")
+            raise InputError(
+                f"{name}: {len(roles)} bands named, but the file has {len(header.colours)}. Name each, "
+                "other for those not needed"
+            )
         unknown = sorted(set(roles) - set(tags.ROLES))
         if unknown:
             raise InputError(f"{name}: unknown band {', '.join(unknown)}; known are {', '.join(tags.ROLES)}")
@@ -172,7 +175,7 @@ def _roles(header: Header, source: Source, name: str) -> tuple[tuple[str, ...], 
         if twice:
             raise InputError(f"{name}: band {twice[0]} named twice. Call those that are not needed other")
     if not set(roles) - {"alpha"}:
-        raise InputError(f"{name}: it has no band but alpha, so nothing to compare")
+        raise InputError(f"{name}: it has no band but alpha, so nothing to compare. Give the picture itself")
     return roles, note
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyproj
@@ -84,27 +85,28 @@ def _lattice(shape: tuple[int, int], side: int, at_most: int, step: int = 1) -> 
 
 def _look(feed: Feed, scene: Scene) -> Look:
     """Haze, clipping and blocks of one file, in its own pixels."""
-
-    def one(window: Window) -> tones.Tones | None:
-        data, valid = feed.read_file(window)
-        return tones.gather(data, valid, feed.plane(data, valid).grey)
-
     windows = _lattice(feed.image.shape, tones.SIDE_PX, FILE_WINDOWS, tones.BLOCK_PX)
-    found = [t for t in tiles.map_ordered(one, windows, scene.executor, ahead=4) if t is not None]
+    answers = tiles.map_ordered(partial(_tones, feed), windows, scene.executor, ahead=4)
+    found = [t for t in answers if t is not None]
     return tones.look(found, np.dtype(feed.image.dtype).kind in "iu")
+
+
+def _tones(feed: Feed, window: Window) -> tones.Tones | None:
+    data, valid = feed.read_file(window)
+    return tones.gather(data, valid, feed.plane(data, valid).grey)
 
 
 def _blur_px(scene: Scene) -> float | None:
     """How much softer the after image is, on the working grid."""
-
-    def one(window: Window) -> float | None:
-        both = [feed.plane(*feed.read(window)) for feed in (scene.before, scene.after)]
-        part = _usable(both[0].valid & both[1].valid)
-        return None if part is None else sharpness.relative(both[0].grey[part], both[1].grey[part])
-
     windows = _lattice(scene.pair.grid.shape, sharpness.SIDE_PX, SHARP_WINDOWS)
-    found = tiles.map_ordered(one, windows, scene.executor, ahead=4)
+    found = tiles.map_ordered(partial(_softer, scene), windows, scene.executor, ahead=4)
     return sharpness.together([blur for blur in found if blur is not None])
+
+
+def _softer(scene: Scene, window: Window) -> float | None:
+    both = [feed.plane(*feed.read(window)) for feed in (scene.before, scene.after)]
+    part = _usable(both[0].valid & both[1].valid)
+    return None if part is None else sharpness.relative(both[0].grey[part], both[1].grey[part])
 
 
 def _usable(valid: BoolArray) -> tuple[slice, slice] | None:
@@ -122,11 +124,11 @@ def _shadows(feed: Feed, scene: Scene) -> Shadows | None:
     bands = [feed.reader.roles.index(role) for role in ("red", "green", "blue") if role in feed.reader.roles]
     if gsd is None or not SHADOW_GSD_M[0] <= gsd <= SHADOW_GSD_M[1] or len(bands) < 3:
         return None
-
-    def one(window: Window) -> FloatArray | None:
-        data, valid = feed.read(window)
-        return shadows.votes(np.maximum(data[bands], 0), valid)
-
     windows = _lattice(scene.pair.grid.shape, shadows.SIDE_PX, SHADOW_WINDOWS)
-    found = tiles.map_ordered(one, windows, scene.executor, ahead=4)
+    found = tiles.map_ordered(partial(_votes, feed, bands), windows, scene.executor, ahead=4)
     return shadows.direction([vote for vote in found if vote is not None])
+
+
+def _votes(feed: Feed, bands: list[int], window: Window) -> FloatArray | None:
+    data, valid = feed.read(window)
+    return shadows.votes(np.maximum(data[bands], 0), valid)

@@ -115,16 +115,20 @@ def _read(path: Path, name: str) -> tuple[FloatArray, FloatArray, str]:
         with real.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise InputError(f"{name}: not a CSV file of at most {MAX_BYTES:,} bytes")
+            raise InputError(f"{name}: not a CSV file of at most {MAX_BYTES:,} bytes. Give a table of points")
         rows = list(csv.reader(content.decode("utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{name}: not a readable CSV file: {door.reason(error)}") from None
+        raise InputError(
+            f"{name}: not a readable CSV file: {door.reason(error)}. Save it as CSV in UTF-8"
+        ) from None
     at = _columns(rows[0] if rows else [], name)
     lines = [
         (number, row) for number, row in enumerate(rows[1:], start=2) if any(cell.strip() for cell in row)
     ]
     if not MIN_POINTS <= len(lines) <= MAX_POINTS:
-        raise InputError(f"{name}: holds {len(lines)} points, {MIN_POINTS} to {MAX_POINTS:,} needed")
+        raise InputError(
+            f"{name}: holds {len(lines)} points, {MIN_POINTS} to {MAX_POINTS:,} needed. Find more, or fewer"
+        )
     values = np.array([_numbers(row, at, name, number) for number, row in lines])
     return values[:, :2], values[:, 2:], hashlib.sha256(content).hexdigest()
 
@@ -155,7 +159,7 @@ def _numbers(row: list[str], at: list[int], name: str, line: int) -> list[float]
     if not (abs(values[2]) <= 180 and abs(values[3]) <= 90):
         raise InputError(
             f"{name}: line {line}: lon {values[2]:g}, lat {values[3]:g} is not on Earth, "
-            "in degrees -180 to 180 and -90 to 90"
+            "in degrees -180 to 180 and -90 to 90. Check whether lon and lat are exchanged"
         )
     return values
 
@@ -166,7 +170,7 @@ def _check_pixels(image: Image, xy: FloatArray, name: str) -> None:
         x, y = xy[int(np.flatnonzero(outside)[0])]
         raise InputError(
             f"{name}: the point at column {x:g}, row {y:g} lies outside {image.as_counted}, which has "
-            f"{image.shape[1]} columns and {image.shape[0]} rows"
+            f"{image.shape[1]} columns and {image.shape[0]} rows. Check whether x and y are exchanged"
         )
     spread = np.linalg.svd(xy - xy.mean(0), compute_uv=False)
     if spread[1] < MIN_SPREAD * max(spread[0], 1.0):

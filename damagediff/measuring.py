@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -67,9 +69,20 @@ def read_pair(scene: Scene, window: Window) -> tuple[FloatArray, FloatArray, Boo
     return before, after, before_valid, after_valid
 
 
-def part(
-    scene: Scene, core: Window, learnt: tuple[Radiometry, Reference | None], lean: Lean | None
-) -> Measures:
+Learnt = tuple[Radiometry, Reference | None]
+"""Of `learn`."""
+
+
+def parts(scene: Scene, cores: Sequence[Window], learnt: Learnt, lean: Lean | None) -> Iterator[Measures]:
+    """The measures of some windows of the grid, each as `part` gives it, in their order."""
+    return tiles.map_ordered(partial(_part, scene, learnt, lean), cores, scene.executor, ahead=16)
+
+
+def _part(scene: Scene, learnt: Learnt, lean: Lean | None, core: Window) -> Measures:
+    return part(scene, core, learnt, lean)
+
+
+def part(scene: Scene, core: Window, learnt: Learnt, lean: Lean | None) -> Measures:
     """The measures of a window of the grid, bit for bit those of the one pass over the scene.
 
     Parameters
@@ -142,17 +155,21 @@ def with_filling(scene: Scene, radiometry: Radiometry) -> Scene:
 
 def ceiling(scene: Scene, radiometry: Radiometry, reference: Reference | None) -> list[Measures]:
     """The measures where the two images show unrelated content."""
-
-    def one(pair: tuple[Window, Window]) -> Measures:
-        before, before_valid = scene.before.read(pair[0])
-        after, after_valid = scene.after.read(pair[1])
-        return diff.measure(
-            radiometry.before_8bit(before),
-            radiometry.after_8bit(after),
-            before_valid & after_valid & scene.areas.usable(pair[0]) & scene.areas.usable(pair[1]),
-            scene.pair.roles,
-            reference=reference,
-        )
-
     windows = diff.ceiling_windows(scene.pair.grid.shape, scene.settings.seed)
-    return list(tiles.map_ordered(one, windows, scene.executor, ahead=8))
+    work = partial(_unrelated, scene, radiometry, reference)
+    return list(tiles.map_ordered(work, windows, scene.executor, ahead=8))
+
+
+def _unrelated(
+    scene: Scene, radiometry: Radiometry, reference: Reference | None, pair: tuple[Window, Window]
+) -> Measures:
+    """The measures of one window of the before image against another window of the after image."""
+    before, before_valid = scene.before.read(pair[0])
+    after, after_valid = scene.after.read(pair[1])
+    return diff.measure(
+        radiometry.before_8bit(before),
+        radiometry.after_8bit(after),
+        before_valid & after_valid & scene.areas.usable(pair[0]) & scene.areas.usable(pair[1]),
+        scene.pair.roles,
+        reference=reference,
+    )

@@ -8,9 +8,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from . import tiles
 from .errors import SettingsError
@@ -66,6 +69,23 @@ def fitted(settings: Settings, shape: tuple[int, int], bands: int) -> Settings:
         f"max_memory_mib = {settings.max_memory_mib}: {shape[0]:,} x {shape[1]:,} px take about "
         f"{least:,.0f} MiB on one thread with small tiles. Allow more, or cut out the place"
     )
+
+
+def largest_megapixels(there_mib: float, workers: int) -> float:
+    """How large a working grid of three bands fits, with tiles as shipped; 0 or less: none."""
+    left = there_mib - needed_mib((1, 1), 3, workers, Settings().tile_px) - workers * TILE_MIB
+    return left / CELLS_MIB_PER_MPX
+
+
+def machine_mib() -> float | None:
+    """Memory of the machine, or of the container around this process; None where it is not told."""
+    found = []
+    with suppress(OSError, ValueError, AttributeError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20)
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            found.append(int(Path(name).read_text(encoding="ascii")) / 2**20)
+    return min(found, default=None)
 
 
 def _choices(settings: Settings) -> Iterator[tuple[int, int]]:

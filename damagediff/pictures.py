@@ -28,13 +28,20 @@ class Canvas:
         self.after = np.zeros((bands, rows, cols), np.float32)
         self.valid = np.zeros((rows, cols), bool)
 
-    def put(self, window: Window, before: Array, after: Array, valid: BoolArray) -> None:
+    def put(self, window: Window, tile: Shrunk) -> None:
         """Add one tile, whose origin is a multiple of the reduction."""
         k = self.reduction
         to = Window(window.row // k, window.col // k, -(-window.rows // k), -(-window.cols // k)).slices
-        for target, data in ((self.before, before), (self.after, after)):
-            target[(slice(None), *to)] = _means(data, k)
-        self.valid[to] = _means(valid[None].astype(np.float32), k)[0] > 0.5
+        self.before[:, *to], self.after[:, *to], self.valid[to] = tile
+
+
+Shrunk = tuple[FloatArray, FloatArray, BoolArray]
+"""Block means of one tile of both images, and where both are valid."""
+
+
+def shrunk(before: Array, after: Array, valid: BoolArray, k: int) -> Shrunk:
+    """A tile of both images, each block of k x k pixels as one."""
+    return _means(before, k), _means(after, k), _means(valid[None].astype(np.float32), k)[0] > 0.5
 
 
 def _means(data: Array, k: int) -> FloatArray:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -35,6 +37,7 @@ from . import (
     measuring,
     memory,
     notes,
+    one_pass,
     pictures,
     radar,
     raster,
@@ -53,17 +56,14 @@ from . import (
 )
 from . import settings as options
 from .cells import Maps
-from .diff import Measures, Radiometry, Survey
+from .diff import Radiometry
 from .feed import open_feed
 from .provenance import FileFacts
-from .reference_measures import Reference
 from .scene import Progress, Scene, silent
 from .settings import Settings
 from .types import (
     Alignment,
-    BoolArray,
     Building,
-    ByteArray,
     Case,
     ChangeMap,
     Comparison,
@@ -71,15 +71,19 @@ from .types import (
     FloatArray,
     FootprintCount,
     FootprintFit,
-    Lean,
     Pair,
     Pictures,
     Region,
-    Window,
 )
 
 
-def compare(case: Case, settings: Settings, folder: Path, progress: Progress = silent) -> Comparison:
+def compare(
+    case: Case,
+    settings: Settings,
+    folder: Path,
+    progress: Progress = silent,
+    elsewhere: Executor | None = None,
+) -> Comparison:
     """Compare two images and write the rasters of the run into `folder`.
 
     Parameters
@@ -93,6 +97,8 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
         ``change_mask.tif`` and ``geometry.tif``. Stays empty when the alignment is refused.
     progress : callable
         Told the stage and the share done.
+    elsewhere : Executor, optional
+        Other processes that do the work on windows, see `cluster`; threads of this one without it.
 
     Returns
     -------
@@ -108,7 +114,7 @@ def compare(case: Case, settings: Settings, folder: Path, progress: Progress = s
     OutputError
         A raster cannot be written.
     """
-    with open_scene(case, settings, progress) as scene:
+    with open_scene(case, settings, progress, elsewhere) as scene:
         outlines, counted = _outlines(scene)
         squares.side_px(scene.pair.grid, settings.summary)  # what cannot be asked for is told now
         diff.min_region(scene.pair.grid, settings)  # whether it can be met is told now, not after an hour
@@ -152,7 +158,9 @@ def align(case: Case, settings: Settings, out: Path, progress: Progress = silent
 
 
 @contextmanager
-def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> Iterator[Scene]:
+def open_scene(
+    case: Case, settings: Settings, progress: Progress = silent, elsewhere: Executor | None = None
+) -> Iterator[Scene]:
     """Both images open for reading on one grid, with a pool of threads, until the block ends."""
     # The pool has the threads: nested ones only fight over cores, and their number shows in the last bits.
     cv2.setNumThreads(1)
@@ -166,20 +174,21 @@ def open_scene(case: Case, settings: Settings, progress: Progress = silent) -> I
         threadpoolctl.threadpool_limits(1),
         raster.Reader(pair.before, pair.roles) as before,
         raster.Reader(pair.after, pair.roles) as after,
-        tiles.pool(settings.workers) as executor,
+        tiles.pool(settings.workers) as home,
     ):
         progress("reading", 0.0)
         georeferenced = pair.before.georeferenced
         optical = settings.sensor == "optical"
         placed = georeferenced, not pair.moving_is_file
-        first = executor.submit(open_feed, pair.before, before, pair.grid, placed[0], longest, optical)
-        second = executor.submit(open_feed, pair.after, after, pair.grid, placed[1], longest, optical)
+        first = home.submit(open_feed, pair.before, before, pair.grid, placed[0], longest, optical)
+        second = home.submit(open_feed, pair.after, after, pair.grid, placed[1], longest, optical)
         feeds = [first.result()]
         progress("reading", 0.5)
         feeds.append(second.result())
         if optical and pair.moving_is_file and settings.masks.graphics:
-            feeds = graphics.left_out(feeds, executor)
-        yield Scene(case, settings, pair, feeds[0], feeds[1], executor, progress, where)
+            feeds = graphics.left_out(feeds, home)
+        workers = elsewhere or home
+        yield Scene(case, settings, pair, feeds[0], feeds[1], workers, progress, where, threads=home)
 
 
 def open_pair(case: Case, settings: Settings) -> Pair:
@@ -217,7 +226,7 @@ def _compare_aligned(
     radiometry, reference = measuring.learn(scene)
     scene = measuring.with_filling(scene, radiometry)
     memory.give_back()
-    measures, drawn = _measure_and_write(scene, (radiometry, reference), alignment.lean, folder)
+    measures, drawn = one_pass.measure_and_write(scene, (radiometry, reference), alignment.lean, folder)
     memory.give_back()
     measured, supported = measures.valid, analysed.supported(measures, alignment)
     measures = replace(measures, valid=measured & supported)
@@ -280,63 +289,21 @@ def _fit_footprints(
     """Where the footprints belong on the before image."""
     on = scene.pair.grid
 
-    def one(place: footprint_fit.Place) -> FloatArray | None:
-        data, valid = scene.before.read_mirrored(place.window, on.shape)
-        grey = diff.luminance(radiometry.before_8bit(data), scene.pair.roles)
-        return footprint_fit.agreement(grey, valid, place)
-
     asked = footprint_fit.places([o.parts_rc for o in outlines], on, scene.settings.buildings)
-    answers = list(tiles.map_ordered(one, asked, scene.executor, ahead=16))
+    answers = list(tiles.map_ordered(partial(_agreement, scene, radiometry), asked, scene.executor, ahead=16))
     used = [(place, surface) for place, surface in zip(asked, answers, strict=True) if surface is not None]
     return footprint_fit.fit([place for place, _ in used], [surface for _, surface in used], on)
+
+
+def _agreement(scene: Scene, radiometry: Radiometry, place: footprint_fit.Place) -> FloatArray | None:
+    data, valid = scene.before.read_mirrored(place.window, scene.pair.grid.shape)
+    grey = diff.luminance(radiometry.before_8bit(data), scene.pair.roles)
+    return footprint_fit.agreement(grey, valid, place)
 
 
 def _outlines(scene: Scene) -> tuple[tuple[footprints.Footprint, ...], FootprintCount | None]:
     path = scene.case.footprints
     return ((), None) if path is None else footprints.read_counted(path, scene.pair.grid)
-
-
-def _measure_and_write(
-    scene: Scene, learnt: tuple[Radiometry, Reference | None], lean: Lean | None, folder: Path
-) -> tuple[Survey, Pictures]:
-    """The one pass over the scene: resample, write, measure, and shrink for the report."""
-    grid_, settings, (radiometry, reference) = scene.pair.grid, scene.settings, learnt
-    canvas = pictures.Canvas(grid_, settings.report.picture_px, settings.tile_px, len(scene.pair.roles))
-    windows = tiles.plan(grid_.shape, settings.tile_px)
-    halo, dtypes = diff.halo(lean), (scene.pair.before.dtype, scene.pair.after.dtype)
-
-    with (
-        rasters_out.image_writer(folder / "before.tif", scene.pair.before, scene) as before_out,
-        rasters_out.image_writer(folder / "after_aligned.tif", scene.pair.after, scene) as after_out,
-    ):
-
-        def one(core: Window) -> tuple[Window, Measures, ByteArray, ByteArray, BoolArray]:
-            before, after, before_valid, after_valid = measuring.read_pair(scene, core.padded(halo))
-            inner = (slice(None), *(slice(halo, halo + n) for n in core[2:]))
-            before_out.write(
-                core, rasters_out.as_type(before[inner], scene.pair.before.dtype), before_valid[inner[1:]]
-            )
-            after_out.write(
-                core, rasters_out.as_type(after[inner], scene.pair.after.dtype), after_valid[inner[1:]]
-            )
-            before8, after8 = radiometry.before_8bit(before), radiometry.after_8bit(after)
-            both = before_valid & after_valid
-            found = measuring.measured(scene, core, (before8, after8), both, (reference, lean))
-            full = sight.full_pixels((before[inner], after[inner]), dtypes, found.shape)
-            found = replace(found, full=full)
-            return core, found, before8[inner], after8[inner], both[inner[1:]]
-
-        def parts() -> Iterator[tuple[Window, Measures]]:
-            for done, result in enumerate(tiles.map_ordered(one, windows, scene.executor, ahead=4)):
-                core, found, before8, after8, both = result
-                canvas.put(core, before8, after8, both)
-                yield core, found
-                scene.progress("measuring change", (done + 1) / len(windows))
-
-        measures = diff.assemble(grid_.shape, parts(), folder)
-        memory.give_back()  # what the tiles took, before both images are made COGs
-    drawn = pictures.finish(canvas.before, canvas.after, canvas.valid, canvas.reduction, scene.shown)
-    return measures, drawn
 
 
 def _crops(
@@ -353,7 +320,7 @@ def _crops(
 
     # By the pool's threads, which have decoders: this one would need two more.
     first = found[: scene.settings.regions.crops]
-    return tuple(tiles.map_ordered(one, first, scene.executor, ahead=4))
+    return tuple(tiles.map_ordered(one, first, scene.home, ahead=4))
 
 
 def _file_facts(scene: Scene) -> tuple[FileFacts, FileFacts]:

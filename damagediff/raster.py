@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from . import block_means, cog, decoder, decoding, inspection, tags
+from . import block_means, cog, decoder, decoding, inspection, passing, tags
 from . import grid as grids
 from .errors import InputError
 from .file_header import Header
@@ -138,15 +139,20 @@ def check_usable(image: Image, data: FloatArray, valid: BoolArray) -> None:
     rows, cols = image.shape
     if min(rows, cols) < MIN_SIDE_PX:
         raise InputError(
-            f"{image.name}: {rows} x {cols} px is too small, at least {MIN_SIDE_PX} px a side are needed"
+            f"{image.name}: {rows} x {cols} px is too small, at least {MIN_SIDE_PX} px a side are needed. "
+            "Take a larger part"
         )
     if not valid.any():
-        raise InputError(f"{image.name}: no valid pixel: all of it is nodata, transparent or not a number")
+        raise InputError(
+            f"{image.name}: no valid pixel: all of it is nodata, transparent or not a number. Check what it "
+            "says of nodata"
+        )
     mask = valid.astype(np.uint8)
     ranges = [cv2.minMaxLoc(band, mask)[:2] for band in data]
     if all(low == high for low, high in ranges):
         raise InputError(
-            f"{image.name}: all its valid pixels have the value {ranges[0][0]:g}, nothing to compare"
+            f"{image.name}: all its valid pixels have the value {ranges[0][0]:g}, nothing to compare. Give "
+            "the picture itself"
         )
 
 
@@ -156,7 +162,8 @@ def check_usable(image: Image, data: FloatArray, valid: BoolArray) -> None:
 class Reader:
     """Pixels of one image as shown, by window; may be used by many threads at once.
 
-    Each thread has its own decoder, opened when first needed and closed when the block ends.
+    Each thread has its own decoder, opened when first needed and closed when the block ends. Pickled, it is
+    opened again by the process that unpickles it, once for all that use it there, and closed when none does.
 
     Parameters
     ----------
@@ -190,6 +197,10 @@ class Reader:
         self._lock = threading.Lock()
         self._here = threading.local()
         self._opened: list[decoding.Local | decoding.Worker] = []
+        self._not_seen_here: tuple[passing.Stamp | None] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.image, self.roles, passing.stamp(self.image))
 
     def __enter__(self) -> Reader:
         return self
@@ -207,6 +218,9 @@ class Reader:
         if one is not None:
             return one
         image = self.image
+        if self._not_seen_here is not None:
+            passing.check(image, *self._not_seen_here)
+            self._not_seen_here = None
         one = decoding.open_file(
             inspection.file_of(image), math.prod(image.whole_shape or image.shape) * len(image.roles)
         )
@@ -330,6 +344,30 @@ class Reader:
             yield Window(0, start, rows, size) if turn.transposed else Window(start, 0, size, cols)
 
 
+_passed_on: weakref.WeakValueDictionary[tuple[Any, ...], Reader] = weakref.WeakValueDictionary()
+_passing_on = threading.Lock()
+
+
+def _again(image: Image, roles: tuple[str, ...], theirs: passing.Stamp | None) -> Reader:
+    """The one reader of this process for an image that another process let in."""
+    key = image.path, image.sha256, image.crop, roles, theirs
+    with _passing_on:
+        one = _passed_on.get(key)
+        if one is None:
+            one = _passed_on[key] = Reader(image, roles)
+            one._not_seen_here = (theirs,)
+            weakref.finalize(one, _closed, one._opened)
+        return one
+
+
+def _closed(opened: list[decoding.Local | decoding.Worker]) -> None:
+    """End what a reader that nobody uses any more had opened."""
+    for one in opened:
+        one.close()
+    opened.clear()
+    decoding.end_idle()
+
+
 def _weights(image: Image, sources: tuple[str, ...], roles: tuple[str, ...]) -> FloatArray:
     """(roles, bands) what share each band of the file has in each role asked for."""
     weights = np.zeros((len(roles), len(sources)), np.float32)
@@ -344,7 +382,9 @@ def _weights(image: Image, sources: tuple[str, ...], roles: tuple[str, ...]) -> 
             row[sources.index("grey")] = 1
         else:
             known = ", ".join(sources)
-            raise InputError(f"{image.name}: no {role} band among {known}. Name them with --bands")
+            raise InputError(
+                f"{image.name}: no {role} band among {known}. Name them: --before-bands, --after-bands"
+            )
     return weights
 
 

@@ -44,7 +44,7 @@ def write_after(scene: Scene, path: Path) -> None:
             data, valid = scene.after.read(window)
             out.write(window, as_type(data, scene.pair.after.dtype), valid)
 
-        for done, _ in enumerate(tiles.map_ordered(one, windows, scene.executor, ahead=4)):
+        for done, _ in enumerate(tiles.map_ordered(one, windows, scene.home, ahead=4)):
             scene.progress("resampling", (done + 1) / len(windows))
 
 
@@ -106,9 +106,7 @@ def write_change(scene: Scene, change: ChangeMap, folder: Path) -> None:
             score.write(window, diff.to_pixels(change.score, window)[None])
             mask.write(window, diff.to_pixels(change.changed, window)[None])
 
-        for _ in tiles.map_ordered(
-            one, tiles.plan(on.shape, scene.settings.tile_px), scene.executor, ahead=4
-        ):
+        for _ in tiles.map_ordered(one, tiles.plan(on.shape, scene.settings.tile_px), scene.home, ahead=4):
             pass
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -203,7 +204,7 @@ def _first_look(scene: Scene, reduced: _Reduced, coarse: align.Coarse, hand: Poi
         grey, valid = resample.pull_quickly(mov.grey, mov.valid, node_rc, area)
         return _cut(ref, area), Plane(grey, valid)
 
-    measured = _look_up(scene, sites, planes, FIRST_SEARCH_PX)
+    measured = _look_up(replace(scene, executor=scene.home), sites, planes, FIRST_SEARCH_PX)
     points = align_points.moved(
         align_points.collect(measured, looked_with), reduced.ref_scale, reduced.mov_scale
     )
@@ -230,17 +231,21 @@ def _cut(plane: Plane, area: Window) -> Plane:
 
 def _second_look(scene: Scene, model: Model, hand: Points | None) -> _Refined:
     """More windows at full resolution, looked up through `model`."""
-    before, after = scene.before, scene.after.aligned(model)
     settings = scene.settings.align
     overlap = _searched(model.matrix, scene.pair.grid.shape, _moving_shape(scene))
     sites = align_points.plan_sites(overlap, settings, settings.windows_per_side)
-
-    def planes(area: Window) -> tuple[Plane, Plane]:
-        usable = scene.areas.usable(area)
-        return _without(before.read_plane(area), usable), _without(after.read_plane(area), usable)
-
-    measured = _look_up(scene, sites, planes, SEARCH_PX)
+    through = replace(scene, after=scene.after.aligned(model))
+    measured = _look_up(scene, sites, partial(_planes, through), SEARCH_PX)
     return _refine(scene, model, align_points.collect(measured, model), measured, hand)
+
+
+def _planes(scene: Scene, area: Window) -> tuple[Plane, Plane]:
+    """Both images at full resolution on a window of the grid."""
+    usable = scene.areas.usable(area)
+    return (
+        _without(scene.before.read_plane(area), usable),
+        _without(scene.after.read_plane(area), usable),
+    )
 
 
 def _refine(
@@ -264,24 +269,27 @@ def _look_up(
 ) -> list[Measured]:
     """Look up all sites; `planes` gives the reference and the moving image brought near it, on a window."""
     batches = align_points.batches(sites, search)
-
-    def one(batch: tuple[Site, ...]) -> list[Measured]:
-        return align_points.look_up(batch, *planes(align_points.area_of(batch, search)), search)
-
+    work = partial(_looked_up, planes, search)
     found: list[Measured] = []
-    for done, measured in enumerate(tiles.map_ordered(one, batches, scene.executor, ahead=8), start=1):
+    for done, measured in enumerate(tiles.map_ordered(work, batches, scene.executor, ahead=8), start=1):
         found += measured
         scene.progress("aligning", done / len(batches))
     return found
 
 
+def _looked_up(
+    planes: Callable[[Window], tuple[Plane, Plane]], search: int, batch: tuple[Site, ...]
+) -> list[Measured]:
+    return align_points.look_up(batch, *planes(align_points.area_of(batch, search)), search)
+
+
 def lean(scene: Scene) -> Lean | None:
     """Along which direction the pair's view angles displace what is tall; `scene.after` is aligned."""
-
-    def one(window: Window) -> FloatArray | None:
-        area = window.padded(align_lean.CONTEXT_PX + align_lean.SEARCH_PX)
-        return align_lean.surface(scene.before.read_plane(area), scene.after.read_plane(area))
-
     windows = align_lean.plan(scene.pair.grid.shape)
-    found = tiles.map_ordered(one, windows, scene.executor, ahead=8)
+    found = tiles.map_ordered(partial(_surface, scene), windows, scene.executor, ahead=8)
     return align_lean.direction([surface for surface in found if surface is not None])
+
+
+def _surface(scene: Scene, window: Window) -> FloatArray | None:
+    area = window.padded(align_lean.CONTEXT_PX + align_lean.SEARCH_PX)
+    return align_lean.surface(scene.before.read_plane(area), scene.after.read_plane(area))

@@ -6,12 +6,9 @@ import html
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image as PillowImage
-
 from . import outputs, report_pages, report_pictures, summary, wording
 from .errors import SettingsError
-from .types import ByteArray, Comparison, Grid, Image
+from .types import Comparison, Grid, Image
 
 SIDES = (1600, 1280, 1024, 800, 640, 480)
 """Longest side of the pictures in px: the first with which both keep to `MAX_BYTES`, else the last."""
@@ -63,8 +60,8 @@ def _both(comparison: Comparison) -> dict[str, tuple[bytes, tuple[int, ...]]]:
     """Each picture as JPEG, with its rows and columns."""
     for side in SIDES:
         small = {
-            "before": _fitted(comparison.pictures.before, side),
-            "after": _fitted(comparison.pictures.after, side),
+            "before": report_pictures.fitted(comparison.pictures.before, side),
+            "after": report_pictures.fitted(comparison.pictures.after, side),
         }
         both = {
             role: (report_pictures.jpeg_bytes(rgb, QUALITY), rgb.shape[:2]) for role, rgb in small.items()
@@ -72,13 +69,6 @@ def _both(comparison: Comparison) -> dict[str, tuple[bytes, tuple[int, ...]]]:
         if sum(len(data) for data, _ in both.values()) <= MAX_BYTES:
             break
     return both
-
-
-def _fitted(rgb: ByteArray, side: int) -> ByteArray:
-    times = min(1.0, side / max(rgb.shape[:2]))
-    rows, cols = (max(1, round(n * times)) for n in rgb.shape[:2])
-    drawn = PillowImage.fromarray(np.ascontiguousarray(rgb))
-    return np.asarray(drawn.resize((cols, rows), PillowImage.Resampling.BOX)) if times < 1 else rgb
 
 
 def _words(comparison: Comparison, both: dict[str, tuple[bytes, tuple[int, ...]]]) -> dict[str, Any]:

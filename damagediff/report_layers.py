@@ -46,7 +46,7 @@ def layers(comparison: Comparison) -> dict[str, Any]:
     scale = np.array([rows, cols]) / comparison.pair.grid.shape
     found: dict[str, Any] = {
         "places": [_place(building, scale) for building in comparison.buildings],
-        "boxes": [_box(region, scale) for region in comparison.regions[:MAX_LISTED]],
+        "boxes": boxes(comparison, MAX_LISTED),
         "hatches": list(_hatches(comparison.change, scale)),
         "footprints": _footprints(comparison, scale),
         "ties": _ties(comparison, scale),
@@ -65,6 +65,12 @@ def _switches(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if found["ties"]:
         words = f"tie points, their residuals {found['ties']['times']} times as long"
         yield {"name": "ties", "words": words, "on": False}
+
+
+def boxes(comparison: Comparison, count: int) -> list[dict[str, Any]]:
+    """The first regions' boxes and outlines, in pixels of the before picture."""
+    scale = np.array(comparison.pictures.before.shape[:2]) / comparison.pair.grid.shape
+    return [_box(region, scale) for region in comparison.regions[:count]]
 
 
 def _box(region: Region, scale: FloatArray) -> dict[str, Any]:

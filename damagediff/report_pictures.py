@@ -38,6 +38,14 @@ def jpeg_bytes(rgb: ByteArray, quality: int) -> bytes:
     return target.getvalue()
 
 
+def fitted(rgb: ByteArray, side: int) -> ByteArray:
+    """(rows, cols, 3) at most `side` px long, each pixel the mean of those it stands for."""
+    times = min(1.0, side / max(rgb.shape[:2]))
+    rows, cols = (max(1, round(n * times)) for n in rgb.shape[:2])
+    drawn = PillowImage.fromarray(np.ascontiguousarray(rgb))
+    return np.asarray(drawn.resize((cols, rows), PillowImage.Resampling.BOX)) if times < 1 else rgb
+
+
 def png(data: bytes) -> str:
     """A PNG file as a data address."""
     return "data:image/png;base64," + base64.b64encode(data).decode()

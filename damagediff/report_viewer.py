@@ -16,7 +16,7 @@ def viewer(comparison: Comparison) -> dict[str, Any]:
     pictures, pair = comparison.pictures, comparison.pair
     rows, cols = pictures.before.shape[:2]
     panes = [
-        _pane(role, image, rgb)
+        pane(role, image, rgb, QUALITY)
         for role, image, rgb in (
             ("before", pair.before, pictures.before),
             ("after", pair.after, pictures.after),
@@ -49,7 +49,8 @@ def _reduced(pictures: Pictures) -> str:
     return f"pictures {before}" if before == after else f"before {before}, after {after}"
 
 
-def _pane(role: str, image: Image, rgb: ByteArray) -> dict[str, Any]:
+def pane(role: str, image: Image, rgb: ByteArray, quality: int) -> dict[str, Any]:
+    """One picture with its words, as a JPEG of this quality."""
     date, credit = wording.date(image.acquisition), summary.credit(image.credit)
     return {
         "role": role,
@@ -57,7 +58,7 @@ def _pane(role: str, image: Image, rgb: ByteArray) -> dict[str, Any]:
         "credit": credit,
         "rows": rgb.shape[0],
         "cols": rgb.shape[1],
-        "data": report_pictures.jpeg(rgb, QUALITY),
+        "data": report_pictures.jpeg(rgb, quality),
         "alt": f"The place {role}: {wording.plain(image.name)}, {date}, {credit}",
     }
 

@@ -47,13 +47,18 @@ def load(path: Path) -> bytes:
     """
     try:
         if path.exists() and not path.is_file():
-            raise InputError(f"{path.name}: not a regular file")
+            raise InputError(f"{path.name}: not a regular file. Give the review.json that a report exported")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise InputError(f"{path.name}: cannot be read: {error.strerror or error}") from None
+        raise InputError(
+            f"{path.name}: cannot be read: {error.strerror or error}. Check its name and its permissions"
+        ) from None
     if len(data) > MAX_BYTES:
-        raise InputError(f"{path.name}: larger than {MAX_BYTES:,} bytes: no review")
+        raise InputError(
+            f"{path.name}: larger than {MAX_BYTES:,} bytes: no review. Give the review.json that a report "
+            "exported"
+        )
     return data
 
 
@@ -98,7 +103,7 @@ def parse(data: bytes, comparison: Comparison, name: str, called: str = "") -> R
         if said["evidence_id"] != own:
             raise EvidenceError(
                 f"{called}: is a review of another run: it names the evidence id "
-                f"{_shown(said['evidence_id'])}, this run has {own}"
+                f"{_shown(said['evidence_id'])}, this run has {own}. Put it into its own run"
             )
         reviewer = _text(said["reviewer"], "reviewer", MAX_REVIEWER)
         if not reviewer:

@@ -62,7 +62,10 @@ def add(folder: Path, path: Path, operator: str | None = None, font: Path | None
         raise EvidenceError(f"{folder.name}: was made by damagediff {made}. Review it with that version")
     number = len(comparison.reviews) + 1
     if number > states.MOST:
-        raise OutputError(f"{folder.name}: has {states.MOST} reviews, which is all that a run can hold")
+        raise OutputError(
+            f"{folder.name}: has {states.MOST} reviews, which is all that a run can hold. Make the run anew "
+            "to review it again"
+        )
     data = review_files.load(path)
     review = review_files.parse(data, comparison, states.review_name(number), path.name)
     log = (folder / custody.LOG).read_bytes()

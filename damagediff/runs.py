@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ from typing import Any
 
 from . import (
     case_files,
+    cluster,
     drawing,
     evidence,
     figures,
@@ -43,6 +45,8 @@ class Order:
     overwrite: bool = False
     operator: str | None = None
     """Who runs it, if that is to be written down."""
+    dask: str | None = None
+    """Where other processes do the work on windows, see `cluster.joined`; None: threads of this one do."""
 
 
 def make(
@@ -66,8 +70,8 @@ def make(
     evidence.created(started)  # a wrong SOURCE_DATE_EPOCH is told now, not after an hour
     folders.check_apart(out, [path for _, path in case_files.named(case)])
     sealed = evidence.seal(case)
-    with folders.run_folder(out, order.overwrite) as folder:
-        comparison = fill(case, settings, folder, progress)
+    with cluster.joined(order.dask) as elsewhere, folders.run_folder(out, order.overwrite) as folder:
+        comparison = fill(case, settings, folder, progress, elsewhere)
         evidence.check_unchanged(comparison, sealed)
         evidence.write_manifest(folder, comparison, list(order.command), started, order.operator)
     return comparison
@@ -87,17 +91,91 @@ def check(case: Case, settings: Settings) -> None:
     report.check(settings.report.embed, (case.before.credit, case.after.credit))
 
 
-def fill(case: Case, settings: Settings, folder: Path, progress: Progress = scene.silent) -> Comparison:
+def fill(
+    case: Case,
+    settings: Settings,
+    folder: Path,
+    progress: Progress = scene.silent,
+    elsewhere: Executor | None = None,
+) -> Comparison:
     """Write everything but the manifest into an existing folder."""
-    comparison = pipeline.compare(case, settings, folder, progress)
+    comparison = pipeline.compare(case, settings, folder, progress, elsewhere)
     pipeline.at_rest()
     progress("writing the report", 0.0)
-    drawing.draw(comparison, folder, More(font=case.font))
+    _finish(comparison, folder)
+    return comparison
+
+
+def _finish(comparison: Comparison, folder: Path) -> None:
+    """Write what is drawn and listed beside the rasters."""
+    drawing.draw(comparison, folder, More(font=comparison.case.font))
     pipeline.at_rest()
     outputs.write_results(comparison, folder)
     settings_told = outputs.result_settings(comparison.settings)
     saved.write(replace(comparison, settings=settings_told), folder)
-    return comparison
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A comparison whose run folder is not written yet."""
+
+    comparison: Comparison
+    rasters: Path
+    """Folder that holds the rasters of the run and nothing else."""
+    started: datetime
+    sealed: evidence.Seal
+
+
+def compute(case: Case, settings: Settings, rasters: Path, progress: Progress = scene.silent) -> Computed:
+    """Compare a case as `make` does, but only write its rasters, into an existing empty folder.
+
+    Raises
+    ------
+    DamagediffError
+        As `make`.
+    """
+    started = datetime.now(UTC)
+    check(case, settings)
+    evidence.created(started)
+    sealed = evidence.seal(case)
+    return Computed(pipeline.compare(case, settings, rasters, progress), rasters, started, sealed)
+
+
+def write(computed: Computed, out: Path, order: Order) -> None:
+    """Write the run folder of what was computed: the same as `make` would have.
+
+    Raises
+    ------
+    DamagediffError
+        The folder cannot be written, or an input changed meanwhile.
+    """
+    comparison = computed.comparison
+    folders.check_apart(out, [path for _, path in case_files.named(comparison.case)])
+    with folders.run_folder(out, order.overwrite) as folder:
+        for path in computed.rasters.iterdir():
+            shutil.copyfile(path, folder / path.name)
+        _finish(comparison, folder)
+        evidence.check_unchanged(comparison, computed.sealed)
+        evidence.write_manifest(folder, comparison, list(order.command), computed.started, order.operator)
+
+
+def copy(folder: Path, out: Path, overwrite: bool = False) -> None:
+    """Copy a finished run as it is, with its reviews and signatures.
+
+    Raises
+    ------
+    EvidenceError
+        The run does not agree with its manifest.
+    OutputError
+        `out` cannot be written.
+    """
+    verify.check_sound(folder, "Nothing was copied")
+    folders.check_apart(out, [folder])
+    with folders.run_folder(out, overwrite) as copied:
+        for path in folder.iterdir():
+            shutil.copyfile(path, copied / path.name, follow_symlinks=False)
+        if not verify.run(copied).sound:
+            raise EvidenceError(f"{folder.name}: changed while it was copied. Nothing was copied")
 
 
 def draw_again(folder: Path, out: Path, more: More = More()) -> list[str]:  # noqa: B008
@@ -148,9 +226,15 @@ def again(
     manifest, _ = verify.read_manifest(folder)
     files, missing = verify.inputs(manifest, originals)
     if missing:
-        raise EvidenceError(f"{missing[0].name}: {missing[0].what} in {originals.name or originals}")
+        raise EvidenceError(
+            f"{missing[0].name}: {missing[0].what} in {originals.name or originals}. Name the folder that "
+            "holds all of them with --inputs"
+        )
     if "case" not in manifest:
-        raise EvidenceError(f"{folder.name}: its manifest is of a version that did not write down the case")
+        raise EvidenceError(
+            f"{folder.name}: its manifest is of a version that did not write down the case. Compare the "
+            "images again"
+        )
     settings = options.from_dict(manifest["settings"] | {"workers": workers})
     with tempfile.TemporaryDirectory(prefix="damagediff-") as scratch:
         placed = _under_old_names(manifest, files, Path(scratch) / "inputs")

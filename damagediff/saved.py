@@ -115,11 +115,15 @@ def read(folder: Path) -> Comparison:
                 raise ValueError(f"its version is {said['version']!r}, this one reads {VERSION}")
             found = _value(said["comparison"], archive)
     except FileNotFoundError:
-        raise EvidenceError(f"{folder}: holds no {FILE}: not a run that can be drawn again") from None
+        raise EvidenceError(
+            f"{folder}: holds no {FILE}: not a run that can be drawn again. Compare the images again"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile) as error:
-        raise EvidenceError(f"{path}: cannot be read: {error}") from None
+        raise EvidenceError(
+            f"{path}: cannot be read: {error}. damagediff verify says whether it was changed"
+        ) from None
     if not isinstance(found, Comparison):
-        raise EvidenceError(f"{path}: holds no comparison")
+        raise EvidenceError(f"{path}: holds no comparison. Compare the images again")
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any
 
 from .areas import Areas
 from .feed import Feed
@@ -31,6 +32,7 @@ class Scene:
     before: Feed
     after: Feed
     executor: Executor
+    """Where windows are worked on: threads of this process, or a cluster."""
     progress: Progress
     areas: Areas = Areas()
     """Where the user lets the comparison look."""
@@ -40,6 +42,17 @@ class Scene:
     """Whether both files are one picture; None before that was asked."""
     filling: Filling | None = None
     """What stands in place of graphics while their neighbours are measured; None: nothing."""
+    threads: Executor | None = None
+    """Threads of this process, where the executor is something else."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As it goes to another process: without the workers and the listener of this one."""
+        return self.__dict__ | {"executor": None, "threads": None, "progress": silent}
+
+    @property
+    def home(self) -> Executor:
+        """Threads of this process, for what is small, or writes."""
+        return self.threads or self.executor
 
     @property
     def shown(self) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import detection_fit, diff, finding, measuring, planting, selftest_places, tiles
-from .cells import CELL, Measures
+from .cells import CELL
 from .detection import Detection, DetectionCurve, PlantedExample, Tally
 from .diff import Survey
 from .feed import Feed, Patch
@@ -219,15 +219,13 @@ class _Test:
 
     def _look(self, placed: Sequence[Plant]) -> list[Outcome]:
         """One pass: the scene with all these objects in it, through the same stages."""
-        executor = self.scene.executor
-        made = list(tiles.map_ordered(self._made, placed, executor, ahead=16))
+        made = list(tiles.map_ordered(self._made, placed, self.scene.home, ahead=16))
         patches = tuple(one.patch for one in made)
         planted = replace(self.scene, after=replace(self.scene.after, planted=patches))
-
-        def measured(one: _Made) -> tuple[Window, Measures]:
-            return one.reached, self._measure(planted, one.reached)
-
-        measures = self.measures.with_parts(tiles.map_ordered(measured, made, executor, ahead=16))
+        reached = [one.reached for one in made]
+        learnt = self.stages.radiometry, self.stages.reference
+        parts = measuring.parts(planted, reached, learnt, self.stages.lean)
+        measures = self.measures.with_parts(zip(reached, parts, strict=True))
         where = np.zeros(measures.shape, bool)
         for one in made:
             where[one.cells] = True
@@ -277,11 +275,6 @@ class _Test:
             middle = [int(x // CELL) for x in plant.at_rc]
             return np.array([middle[0]]), np.array([middle[1]])
         return rows[covered], cols[covered]
-
-    def _measure(self, scene: Scene, core: Window) -> Measures:
-        """The measures of a part of the grid, as the one pass over the scene makes them."""
-        learnt = self.stages.radiometry, self.stages.reference
-        return measuring.part(scene, core, learnt, self.stages.lean)
 
     def examples(self, outcomes: Sequence[Outcome]) -> tuple[PlantedExample, ...]:
         """One object of each kind, as the run saw it."""

@@ -210,7 +210,8 @@ class Settings:
                 raise SettingsError(f"{key} = {value}: must lie between {low:g} and {high:g}")
         if self.sensor == "sar" and self.diff.measure != "structure":
             raise SettingsError(
-                f"diff.measure = {self.diff.measure}: radar pairs are compared by their log-ratio only"
+                f"diff.measure = {self.diff.measure}: radar pairs are compared by their log-ratio only. "
+                "Leave the measure out"
             )
         named = isinstance(self.diff.threshold, str) and self.diff.threshold != "auto"
         if self.sensor == "sar" and (named or self.diff.hysteresis < 1):
@@ -342,10 +343,15 @@ def load(path: Path | None, overrides: tuple[str, ...] = (), first: dict[str, An
     if path is not None:
         try:
             if path.exists() and not (path.is_file() and path.stat().st_size <= MAX_FILE_BYTES):
-                raise SettingsError(f"{path}: no regular file of at most {MAX_FILE_BYTES:,} bytes")
+                raise SettingsError(
+                    f"{path}: no regular file of at most {MAX_FILE_BYTES:,} bytes. damagediff settings "
+                    "writes one"
+                )
             _merge(values, tomllib.loads(path.read_text(encoding="utf-8-sig")))
         except (OSError, ValueError, RecursionError) as error:
-            raise SettingsError(f"{path}: not a readable TOML settings file: {error}") from None
+            raise SettingsError(
+                f"{path}: not a readable TOML settings file: {error}. damagediff settings writes one"
+            ) from None
     for text in overrides:
         _override(values, text)
     return from_dict(values)

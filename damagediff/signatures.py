@@ -73,11 +73,13 @@ def _of_kind(ending: str, trusted: Sequence[Path]) -> list[Path]:
     for path in trusted:
         try:
             if path.exists() and not path.is_file():
-                raise EvidenceError(f"{path}: is not a regular file")
+                raise EvidenceError(f"{path}: is not a regular file. Give a file of keys or certificates")
             with path.open("rb") as file:
                 data = file.read(MAX_TRUST_BYTES)
         except OSError as error:
-            raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from None
+            raise EvidenceError(
+                f"{path}: cannot be read: {error.strerror or error}. Check its name and its permissions"
+            ) from None
         if b"-----BEGIN CERTIFICATE-----" in data:
             kind = ".tsr"
         else:

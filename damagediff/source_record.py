@@ -77,16 +77,22 @@ def read(path: Path) -> dict[str, SourceRecord]:
 
 def _tables(path: Path, name: str) -> dict[str, Any]:
     if path.exists() and not path.is_file():
-        raise InputError(f"{name}: not a regular file")
+        raise InputError(f"{name}: not a regular file. Give a TOML file")
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise InputError(f"{name}: not a TOML file of at most {MAX_BYTES:,} bytes")
+            raise InputError(
+                f"{name}: not a TOML file of at most {MAX_BYTES:,} bytes. Give the tables [before] and "
+                "[after] alone"
+            )
         return tomllib.loads(content.decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"{name}: not a readable TOML file: {wording.plain(text, 120)}") from None
+        raise InputError(
+            f"{name}: not a readable TOML file: {wording.plain(text, 120)}. Texts stand in quotes: "
+            'publisher = "Name"'
+        ) from None
 
 
 def _from_table(file: str, side: str, record: SourceRecord, entry: tuple[str, Any]) -> SourceRecord:

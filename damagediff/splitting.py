@@ -158,29 +158,44 @@ def _refusal(found: Found, why: str, look: _Look) -> str:
     return f"{name}: {why} (two places, or one scene behind a slider, cannot be compared). {ADVICE}"
 
 
-def _given(found: Found, wish: Wish) -> Found:
-    """The rectangles of the user, checked."""
-    assert wish.panels is not None
-    rows, cols = found.image.shape
-    for x, y, w, h in (cut.xywh(panel).values() for panel in wish.panels):
+def check_panels(image: Image, panels: tuple[Window, Window]) -> None:
+    """Refuse rectangles of the user that are too small, lie outside the picture or overlap.
+
+    Raises
+    ------
+    InputError
+        With the rectangle.
+    """
+    rows, cols = image.shape
+    for x, y, w, h in (cut.xywh(panel).values() for panel in panels):
         if min(w, h) < intake.LEAST_PX:
             raise InputError(
-                f"{found.image.name}: --panels {x},{y},{w},{h} is too small, at least {intake.LEAST_PX} px a "
-                "side are needed"
+                f"{image.name}: --panels {x},{y},{w},{h} is too small, at least {intake.LEAST_PX} px a "
+                "side are needed. Give a larger part"
             )
         if min(x, y) < 0 or x + w > cols or y + h > rows:
             raise InputError(
-                f"{found.image.name}: --panels {x},{y},{w},{h} does not lie inside its {cols} x {rows} px"
+                f"{image.name}: --panels {x},{y},{w},{h} does not lie inside its {cols} x {rows} px. Give "
+                "x,y,w,h of the picture as shown"
             )
+    if intake.overlap(*panels):
+        raise InputError(f"{image.name}: the two rectangles of --panels overlap: give parts that do not")
+
+
+def in_order(panels: tuple[Window, Window], order: Order | None) -> tuple[Window, Window]:
+    """Before and after, of rectangles in the order in which they were given."""
+    return panels if (order or "before-first") == "before-first" else (panels[1], panels[0])
+
+
+def _given(found: Found, wish: Wish) -> Found:
+    """The rectangles of the user, checked."""
+    assert wish.panels is not None
+    check_panels(found.image, wish.panels)
     first, second = wish.panels
-    if intake.overlap(first, second):
-        raise InputError(
-            f"{found.image.name}: the two rectangles of --panels overlap: give parts that do not"
-        )
     apart_px = second.col - (first.col + first.cols), first.col - (second.col + second.cols)
     layout: Layout = "side by side" if max(apart_px) >= 0 else "one above the other"
     order = wish.order or "before-first"
-    panels = wish.panels if order == "before-first" else (second, first)
+    panels = in_order(wish.panels, order)
     doubt = (
         "The rectangles are as given on the command line; nothing was looked for.",
         _order_said(order, "given", layout),

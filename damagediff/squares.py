@@ -50,7 +50,9 @@ def side_px(grid: Grid, settings: SummarySettings) -> float | None:
     else:
         side = settings.cell_m / grid.gsd_m
     if side < LEAST_PX:
-        raise SettingsError(f"a square of {side:.3g} px is too small: at least {LEAST_PX} px are needed")
+        raise SettingsError(
+            f"a square of {side:.3g} px is too small: at least {LEAST_PX} px are needed. Ask for larger ones"
+        )
     count = math.prod(math.ceil(n / side) + 1 for n in grid.shape)
     if count > MOST:
         raise SettingsError(f"{count:,} squares of {side:.4g} px: at most {MOST:,}. Ask for larger ones")

@@ -129,14 +129,19 @@ def write_tie_points(points: TiePoints, path: Path) -> None:
 
 
 def write_regions(comparison: Comparison, path: Path) -> None:
-    """regions.geojson: one feature a region, lon/lat when georeferenced, else pixels (x = col, y = row)."""
+    """regions.geojson: see `regions_json`."""
+    write_text(path, regions_json(comparison))
+
+
+def regions_json(comparison: Comparison) -> str:
+    """One feature a region, lon/lat when georeferenced, else pixels (x = col, y = row), as GeoJSON text."""
     grid = comparison.pair.grid
     names, _ = wording.tiers(comparison.change.measure if comparison.change else "")
     features = [
         _feature((region.outline_rc,), grid, region_fields(region) | {"label": names[region.tier]})
         for region in comparison.regions
     ]
-    write_text(path, _collection(features, grid))
+    return _collection(features, grid)
 
 
 def write_squares(comparison: Comparison, path: Path) -> None:

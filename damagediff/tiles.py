@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from .types import Window
 
 T = TypeVar("T")
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 def plan(shape: tuple[int, int], tile_px: int) -> tuple[Window, ...]:
@@ -32,23 +33,55 @@ def plan(shape: tuple[int, int], tile_px: int) -> tuple[Window, ...]:
 def map_ordered(work: Callable[[T], R], items: Iterable[T], executor: Executor, ahead: int) -> Iterator[R]:
     """``work`` of each item, in the order of the items, with at most `ahead` results waiting in memory.
 
-    When one fails, or the caller stops early, what has not begun is not begun.
+    An executor with a `width` is asked for as many at a time, if that is more: its workers would idle.
+    Results that have to be fetched (`cluster.Asked`) wait where they were made. When one fails, or the
+    caller stops early, what has not begun is not begun.
     """
     source = iter(items)
-    waiting = deque(executor.submit(work, item) for item in islice(source, max(1, ahead)))
+    waiting: deque[Future[R]] = deque()
+
+    def ask() -> None:
+        short = max(1, ahead, getattr(executor, "width", 0)) - len(waiting)
+        waiting.extend(executor.submit(work, item) for item in islice(source, max(0, short)))
+
+    ask()
     try:
         while waiting:
+            for future in islice(waiting, max(1, ahead)):
+                if hasattr(future, "bring"):
+                    future.bring()
             result = waiting.popleft().result()
-            waiting.extend(executor.submit(work, item) for item in islice(source, 1))
+            ask()
             yield result
     finally:
         for future in waiting:
             future.cancel()
 
 
-def pool(workers: int) -> ThreadPoolExecutor:
+def map_then(
+    work: Callable[[T], R], then: Callable[[R], S], items: Iterable[T], executor: Executor, home: Executor
+) -> Iterator[S]:
+    """`then` of ``work`` of each item, in the order of the items: `work` by `executor`, `then` by `home`.
+
+    `then` may write files of this process, while `work` may be done on another machine.
+    """
+    if executor is home:
+        return map_ordered(lambda item: then(work(item)), items, home, ahead=4)
+    return map_ordered(then, map_ordered(work, items, executor, ahead=4), home, ahead=4)
+
+
+class Threads(ThreadPoolExecutor):
+    """Threads of this process."""
+
+    @property
+    def width(self) -> int:
+        """Items that should be asked for at a time: one for each thread."""
+        return self._max_workers
+
+
+def pool(workers: int) -> Threads:
     """Threads for this run; 0 asks for one for each core this process may use."""
-    return ThreadPoolExecutor(max_workers=workers or available_cores())
+    return Threads(max_workers=workers or available_cores())
 
 
 def available_cores() -> int:

@@ -88,10 +88,13 @@ class Source:
     acquired: datetime | None = None
     """UTC, aware."""
     acquired_precision: DatePrecision = "day"
+    """How precise that is."""
     credit: str | None = None
+    """Who is to be credited."""
     bands: tuple[str, ...] | None = None
     """Role of each band in file order (red, green, blue, nir, grey, alpha, other); None: as the file says."""
     world_file: Path | None = None
+    """Where its georeference is written, for a picture that has none inside."""
     crs: str | None = None
     """``EPSG:n`` as the user states it, for a file that has none or a wrong one."""
     map_points: Path | None = None
@@ -109,6 +112,7 @@ class Case:
     before: Source
     after: Source
     title: str = ""
+    """What is compared; empty: by the names of the files."""
     footprints: Path | None = None
     """Building outlines: any file that `footprints` reads."""
     tie_points: Path | None = None
@@ -122,6 +126,7 @@ class Case:
     event: datetime | None = None
     """When what is asked about happened, as the user states it; UTC, aware."""
     event_precision: DatePrecision = "day"
+    """How precise that is."""
     scale_bar: ScaleBar | None = None
     """The same by two points on it and the distance between them."""
     place: tuple[float, float] | None = None
@@ -163,20 +168,27 @@ class Image:
 
     path: Path
     name: str
+    """Of the file, as it is shown: one line, nothing invisible."""
     driver: str
+    """GDAL's name of the format: GTiff, PNG, JPEG, WEBP, JP2OpenJPEG or BMP."""
     sha256: str
     size_bytes: int
     shape: tuple[int, int]
     dtype: str
+    """Of the pixels, as numpy names it."""
     roles: tuple[str, ...]
     """One of red, green, blue, nir, grey, palette, alpha, other for each band, in file order."""
     nodata: float | None
+    """Value of pixels that hold nothing; None: there is none."""
     transform: Affine
+    """(col, row) of pixel corners to (x, y) in `crs`; the identity without one."""
     crs: str | None
+    """``EPSG:n`` or WKT; None when not georeferenced."""
     orientation: int
     """EXIF orientation, 1 (as delivered) to 8."""
     acquisition: Acquisition
     credit: str | None = None
+    """Who is to be credited, as stated."""
     jpeg_quality: int | None = None
     """1 to 100, by the tables of a JPEG or of a TIFF packed as JPEG; None: not packed so, or not told."""
     off_nadir_deg: float | None = None
@@ -310,9 +322,11 @@ class Alignment:
     """How the after image lies against the before image, and how well that is known."""
 
     accepted: bool
+    """False: nothing may be said about change."""
     reason: str
     """One sentence: why it was accepted or refused."""
     model: Literal["none", "translation", "similarity", "affine", "homography", "local"]
+    """The richest model that points left out of the fit support."""
     model_reason: str
     """One sentence: why this model, and why not the next richer one."""
     moving_from_reference: FloatArray
@@ -351,8 +365,11 @@ class ChangeMap:
     valid: BoolArray
     """(cell rows, cell cols)."""
     cell_px: int
+    """Pixels of the working grid along a side of a cell."""
     threshold: float
+    """The score above which a region starts, 0..1."""
     threshold_rule: str
+    """Where that comes from, in words."""
     comparability: float
     """1 - median / ceiling of the structure measure (radar: log-ratio); below about .08 nothing is said."""
     calibration: dict[str, float]
@@ -379,11 +396,17 @@ class Region:
 
     id: int
     tier: Tier
+    """``structural``: built structure looks different or is missing; ``other``: ground or colour."""
     area_px: int
+    """Pixels of the working grid."""
     area_m2: float | None
+    """Square metres on the ground; None without a ground sample distance."""
     score_mean: float
+    """Of its cells, 0..1."""
     score_max: float
+    """Of its cells, 0..1."""
     flags: tuple[str, ...]
+    """Reasons to doubt it, by their names in docs/reading-a-report.md."""
     bbox_rc: tuple[int, int, int, int]
     """First row, first col, last row + 1, last col + 1 on the working grid."""
     centroid_rc: tuple[float, float]

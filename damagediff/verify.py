@@ -109,16 +109,22 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
         raise EvidenceError(f"{folder}: is not a folder. Name the run folder, or unpack the bundle first")
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):
-            raise EvidenceError(f"{path}: is not a plain file: no manifest of a run")
+            raise EvidenceError(f"{path}: is not a plain file: no manifest of a run. Name the run folder")
         if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise EvidenceError(f"{path}: larger than {MAX_MANIFEST_BYTES:,} bytes: no manifest of a run")
+            raise EvidenceError(
+                f"{path}: larger than {MAX_MANIFEST_BYTES:,} bytes: no manifest of a run. Name the run folder"
+            )
         text = path.read_bytes().decode("utf-8")
         manifest = json_text.once(text)
         _check_form(manifest)
     except FileNotFoundError:
-        raise EvidenceError(f"{folder}: holds no {folders.MANIFEST}: not a run of damagediff") from None
+        raise EvidenceError(
+            f"{folder}: holds no {folders.MANIFEST}: not a run of damagediff. Name the run folder"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise EvidenceError(f"{path}: not a readable manifest: {error}") from None
+        raise EvidenceError(
+            f"{path}: not a readable manifest: {error}. Ask for the run again where it came from"
+        ) from None
     return manifest, text
 
 
@@ -275,7 +281,9 @@ def inputs(manifest: dict[str, Any], folder: Path) -> tuple[dict[str, Path], tup
     try:
         files = sorted(path for path in folder.iterdir() if path.is_file())
     except OSError as error:
-        raise EvidenceError(f"{folder}: cannot be listed: {error.strerror or error}") from None
+        raise EvidenceError(
+            f"{folder}: cannot be listed: {error.strerror or error}. Check its permissions"
+        ) from None
     sizes = {item["bytes"] for item in manifest["inputs"]}
     by_hash: dict[str, Path] = {}
     for path in files:

@@ -64,10 +64,13 @@ class Building:
     """One building footprint and the change measured inside it."""
 
     id: str
+    """As the file names it, else its number."""
     score: float | None
     """Median score inside the footprint; None when too little of it was analysed."""
     analysed_share: float
+    """Of its outline, 0..1."""
     area_m2: float | None
+    """Square metres on the ground; None without a ground sample distance."""
     label: str
     """``visible change``, ``possible change``, ``no visible change above the limit`` or ``not analysed``."""
     parts_rc: Outline

@@ -26,5 +26,5 @@ def compiled(target: Path, *more: str) -> None:
 
 
 if __name__ == "__main__":
-    compiled(TEST, "--extra", "test")
+    compiled(TEST, "--extra", "test", "--extra", "docs")
     compiled(BASE, "--constraint", TEST.name)  # the same versions in both

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 import test_floors
+from click.testing import CliRunner
 
-from damagediff import errors, settings
+from damagediff import case_template, errors, settings, types
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -47,12 +49,16 @@ def test_readme_lists_every_exit_code() -> None:
     assert documented == {0} | {kind.exit_code for kind in kinds}  # type: ignore[attr-defined]
 
 
-def test_the_settings_page_is_what_the_code_says() -> None:
-    spec = importlib.util.spec_from_file_location("settings_page", ROOT / "docs" / "settings_page.py")
+@pytest.mark.parametrize("script", ["settings_page", "cli_page", "case_page"])
+def test_a_generated_page_is_what_the_code_says(script: str) -> None:
+    spec = importlib.util.spec_from_file_location(script, ROOT / "docs" / f"{script}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert text("docs/settings.md") == module.page(), "run: python docs/settings_page.py"
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), f"run: python docs/{script}.py"
+
+
+def test_every_setting_is_listed() -> None:
     flat = {
         f"{stage}.{key}"
         for stage, part in settings.to_dict(settings.Settings()).items()
@@ -75,6 +81,7 @@ def calls(page: Path) -> Iterator[list[str]]:
     blocks = re.findall(r"^```\w*\n(.*?)^```", content, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     lines += re.findall(r"`(damagediff [^`]+)`", re.sub(r"^```.*?^```", "", content, flags=re.M | re.S))
+    lines = [line.removeprefix("$ ") for line in lines]
     return (line.split() for line in lines if line.startswith("damagediff "))
 
 
@@ -114,3 +121,32 @@ def test_every_reference_is_cited_and_every_citation_has_one() -> None:
     listed = set(re.findall(r"^(\d+)\. ", references, re.MULTILINE))
     cited = {number for group in re.findall(r"\[(\d+(?:, \d+)*)\]", body) for number in group.split(", ")}
     assert cited == listed
+
+
+TASKS = re.findall(r"^damagediff compare .*$", text("docs/tasks.md").replace("\\\n", " "), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", TASKS)
+def test_values_of_the_tasks_are_understood(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the comparison itself, which the tutorials make."""
+    from damagediff import cli, cli_dry, cli_gis
+
+    asked: list[types.Case] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "_run", lambda case, *rest: asked.append(case))
+    monkeypatch.setattr(cli_dry, "compare", lambda case, *rest: asked.append(case))
+    monkeypatch.setattr(cli_gis, "after_compare", lambda *_: None)
+    words = shlex.split(command)[1:]
+    if words[1].endswith(".toml"):
+        case_template.write(Path(words[1]).parent, None)
+    if "--settings" in words:
+        Path(words[words.index("--settings") + 1]).write_text("[align]\nwindow_px = 96\n", encoding="utf-8")
+    if "--sources" in words:
+        Path(words[words.index("--sources") + 1]).write_text(
+            '[before]\nurl = "https://example.org"\n', encoding="utf-8"
+        )
+    result = CliRunner().invoke(cli.main, words)
+    assert result.exit_code == 0, result.output
+    assert len(asked) == 1

@@ -38,7 +38,7 @@ def asked(*extras: str) -> list[Requirement]:
     return [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
 
 
-@pytest.mark.parametrize(("name", "extras"), [(BASE, ()), (TEST, ("test",))])
+@pytest.mark.parametrize(("name", "extras"), [(BASE, ()), (TEST, ("test", "docs"))])
 def test_what_is_asked_for_is_locked(name: str, extras: tuple[str, ...]) -> None:
     found = locked(name)
     for wanted in asked(*extras):
