@@ -20,6 +20,7 @@ from damagediff import (
     detection,
     diff,
     feed,
+    measuring,
     missed,
     pipeline,
     planting,
@@ -77,20 +78,20 @@ def runs(arrays: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.TempPat
     paths = [write(folder / f"{name}.png", x) for name, x in zip(("before", "after"), arrays, strict=True)]
     learnt: list[tuple[selftest.Stages, Any]] = []
     windows: list[tuple[tuple[feed.Patch, ...], Window, diff.Measures]] = []
-    run, measure = selftest.run, selftest._Test._measure
+    run, parts = selftest.run, measuring.parts
 
     def spied_run(scene: Any, stages: Any, *others: Any) -> Any:
         learnt.append((stages, scene.after.model))
         return run(scene, stages, *others)
 
-    def spied_measure(self: Any, scene: Any, core: Window) -> Any:
-        part = measure(self, scene, core)
-        windows.append((scene.after.planted, core, part))
-        return part
+    def spied_parts(scene: Any, cores: Any, *others: Any) -> Iterator[diff.Measures]:
+        for core, part in zip(cores, parts(scene, cores, *others), strict=True):
+            windows.append((scene.after.planted, core, part))
+            yield part
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(selftest, "run", spied_run)
-        patch.setattr(selftest._Test, "_measure", spied_measure)
+        patch.setattr(measuring, "parts", spied_parts)
         found = {name: compare(paths, folder / name, **changes) for name, changes in CHANGES.items()}
     yield Runs(folder, paths, found, *learnt[0], windows)
 
