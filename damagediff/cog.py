@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ import rasterio
 import rasterio.shutil
 from rasterio.windows import Window as FileWindow
 
-from . import door, tags
+from . import cog_overviews, cog_statistics, door, tags
 from .errors import OutputError
 from .types import BoolArray, Grid, Window
 
@@ -77,6 +78,12 @@ class Writer:
         self._masked = self.nodata is None and np.dtype(self.dtype).kind != "f"
         self._fill = np.nan if self.nodata is None and not self._masked else self.nodata
         self._lock = threading.Lock()
+        self._shapes = cog_overviews.shapes(self.grid.shape, _BLOCK_PX)
+        self._counts = (
+            cog_statistics.Counts(self.bands, self.dtype) if self.dtype in cog_statistics.COUNTED else None
+        )
+        self._meant: dict[Window, tuple[int, int]] = {}
+        """Checksums of the pixels and of the mask of each part: what the file has to hold in the end."""
 
     def __enter__(self) -> Writer:
         with _output_errors(self.path):
@@ -84,7 +91,7 @@ class Writer:
         try:
             with _output_errors(self.path):
                 self._check_room()
-                self._dataset = self._create(self._folder / "tiled.tif")
+                self._datasets = [self._create(k) for k in range(len(self._shapes) + 1)]
         except OutputError:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -96,34 +103,85 @@ class Writer:
         if shutil.disk_usage(self._folder).free < needed:
             raise OSError(errno.ENOSPC, f"No space left on device: {needed / 1e6:,.1f} MB needed")
 
-    def _create(self, path: Path) -> Any:
-        rows, cols = self.grid.shape
+    def _part(self, level: int) -> Path:
+        """The file, not yet a COG, of the pixels themselves (0) or of a reduced copy."""
+        return self._folder / f"tiled{level}.tif"
+
+    def _create(self, level: int) -> Any:
+        rows, cols = (self.grid.shape, *self._shapes)[level]
         colour = self.descriptions[:3] == ("red", "green", "blue")
         kind = "PALETTE" if self.colours else "RGB" if colour else "MINISBLACK"
         place = {} if self.grid.crs is None else {"crs": self.grid.crs, "transform": self.grid.transform}
         with door.quiet():
             dataset = rasterio.open(
-                path, "w", driver="GTiff", height=rows, width=cols, count=self.bands, dtype=self.dtype,
-                nodata=self._fill, tiled=True, blockxsize=_BLOCK_PX, blockysize=_BLOCK_PX,
-                BIGTIFF="IF_NEEDED", photometric=kind, ALPHA="NO", **place,
+                self._part(level), "w+", driver="GTiff", height=rows, width=cols, count=self.bands,
+                dtype=self.dtype, nodata=self._fill, tiled=True, blockxsize=_BLOCK_PX, blockysize=_BLOCK_PX,
+                BIGTIFF="IF_NEEDED", photometric=kind, ALPHA="NO", **({} if level else place),
             )  # fmt: skip
         if self.colours:
             dataset.write_colormap(1, {value: (*rgb, 255) for value, rgb in self.colours.items()})
-        dataset.update_tags(**self.tags)
-        for band, text in enumerate(self.descriptions, 1):
-            dataset.set_band_description(band, text)
+        if not level:
+            dataset.update_tags(**self.tags)
+            for band, text in enumerate(self.descriptions, 1):
+                dataset.set_band_description(band, text)
         return dataset
 
     def write(self, window: Window, data: np.ndarray[Any, Any], valid: BoolArray | None = None) -> None:
-        """Write (bands, rows, cols) into `window`; `valid` (rows, cols), None when all of it is."""
-        part = FileWindow(window.col, window.row, window.cols, window.rows)
+        """Write (bands, rows, cols) into `window`; `valid` (rows, cols), None when all of it is.
+
+        Windows do not overlap, and begin at multiples of `cog_overviews.ALIGNED_PX` for the reduced copies.
+        """
+        if window.row % cog_overviews.ALIGNED_PX or window.col % cog_overviews.ALIGNED_PX:
+            raise ValueError(window)
+        if valid is not None and valid.all():
+            valid = None
         if valid is not None:
             data = np.where(valid, data, 0 if self._fill is None else self._fill)
+        data = np.ascontiguousarray(data, self.dtype)
+        usable = self._usable(data, valid)
+        if self._counts is not None:
+            self._counts.add(data, valid)
+        masked = np.ones(data.shape[1:], np.bool_) if valid is None else valid
+        meant = _checksum(data), _checksum(np.packbits(masked)) if self._masked else 0
+        copies = list(self._reduced(data, usable))
         with self._lock, _output_errors(self.path):
-            self._dataset.write(data.astype(self.dtype, copy=False), window=part)
-            if self._masked:
-                mask = np.ones(data.shape[1:], np.bool_) if valid is None else valid
-                self._dataset.write_mask(mask, window=part)
+            self._meant[window] = meant
+            self._put(0, window, data, valid)
+            for level, (reduced, left) in enumerate(copies, 1):
+                self._put(level, cog_overviews.place(window, level), reduced, left)
+
+    def _usable(self, data: np.ndarray[Any, Any], valid: BoolArray | None) -> BoolArray | None:
+        """Where the pixels are to be read as valid later; None where all are."""
+        if self._masked:
+            return valid
+        there = ~np.isnan(data) if data.dtype.kind == "f" else np.ones(data.shape, np.bool_)
+        if self.nodata is not None:
+            there &= data != data.dtype.type(self.nodata)
+        return None if there.all() else there
+
+    def _reduced(
+        self, data: np.ndarray[Any, Any], usable: BoolArray | None
+    ) -> Iterator[tuple[np.ndarray[Any, Any], BoolArray | None]]:
+        """The copies of a part that are made with it."""
+        for _ in self._shapes[: cog_overviews.IN_PASS]:
+            data, usable = self._halved(data, usable)
+            yield data, usable
+
+    def _halved(
+        self, data: np.ndarray[Any, Any], usable: BoolArray | None
+    ) -> tuple[np.ndarray[Any, Any], BoolArray | None]:
+        """Half the sides; where nothing is valid, what stands for no data in this file."""
+        data, usable = cog_overviews.halved(data, usable, self.resampling == "nearest")
+        if usable is not None and self._fill is not None:
+            data = np.where(usable, data, data.dtype.type(self._fill))
+        return data, usable
+
+    def _put(self, level: int, window: Window, data: np.ndarray[Any, Any], valid: BoolArray | None) -> None:
+        part, dataset = _file_window(window), self._datasets[level]
+        dataset.write(np.ascontiguousarray(data), window=part)
+        if self._masked:
+            mask = np.ones(data.shape[1:], np.bool_) if valid is None else valid
+            dataset.write_mask(mask, window=part)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -131,76 +189,92 @@ class Writer:
         try:
             if kind is None:
                 with _output_errors(self.path):
-                    self._dataset.close()
                     self._finish()
             else:  # what went wrong in the block is the news, not what closing adds to it
                 with suppress(*door.GDAL_ERRORS), rasterio.Env():
-                    self._dataset.close()
+                    self._close()
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _close(self) -> None:
+        for dataset in self._datasets:
+            dataset.close()
+
     def _finish(self) -> None:
-        """Statistics, overviews and the order of a COG; the same pixels give the same bytes."""
-        tiled, cog = self._folder / "tiled.tif", self._folder / "cog.tif"
-        _add_statistics(tiled)
+        """Statistics, the last reduced copies and the order of a COG; the same pixels give the same bytes."""
+        for level in range(cog_overviews.IN_PASS, len(self._shapes)):
+            self._reduce_written(level)
+        for band, tags_ in enumerate(self._statistics(), 1):
+            self._datasets[0].update_tags(band, **tags_)
+        self._close()
+        whole, cog = self._with_overviews(), self._folder / "cog.tif"
         with door.quiet():
             rasterio.shutil.copy(
-                tiled, cog, driver="COG", **_PACKED[self.compression],
+                whole, cog, driver="COG", **_PACKED[self.compression],
                 PREDICTOR="YES" if self.predictor and self.compression != "none" else "NO",
-                BLOCKSIZE=_BLOCK_PX, OVERVIEWS="AUTO", OVERVIEW_RESAMPLING=self.resampling.upper(),
+                BLOCKSIZE=_BLOCK_PX, OVERVIEWS="FORCE_USE_EXISTING",
                 NUM_THREADS=self.threads, BIGTIFF="IF_SAFER", STATISTICS="AUTO",
             )  # fmt: skip
-        _check_same(tiled, cog)
+        self._check(cog)
         os.replace(cog, self.path)
 
+    def _reduce_written(self, level: int) -> None:
+        """Halve a copy that was made in parts, by strips, into the next."""
+        source = self._datasets[level]
+        for row in range(0, source.height, 2 * _BLOCK_PX):
+            there = Window(row, 0, min(2 * _BLOCK_PX, source.height - row), source.width)
+            data = source.read(window=_file_window(there))
+            valid = source.read_masks(1, window=_file_window(there)) > 0 if self._masked else None
+            reduced = self._halved(data, self._usable(data, valid))
+            self._put(level + 1, cog_overviews.place(there, 1), *reduced)
 
-@dataclass
-class _Sums:
-    """What is known of one band so far: strips are added in their order, so that the answer is one."""
-
-    count: int = 0
-    low: float = math.inf
-    high: float = -math.inf
-    mean: float = 0.0
-    squares: float = 0.0
-    """Of departures from the mean."""
-
-    def add(self, values: np.ndarray[Any, Any]) -> None:
-        """Valid values of a strip; sums are merged as by Chan, Golub and LeVeque (1983)."""
-        if not values.size:
-            return
-        mean, count = float(values.mean()), self.count + values.size
-        apart = mean - self.mean
-        self.squares += float(((values - mean) ** 2).sum()) + apart**2 * self.count * values.size / count
-        self.mean += apart * values.size / count
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
-        self.count = count
-
-    def tags(self, pixels: int) -> dict[str, str]:
-        """By the names under which GDAL and what is built on it look for them; none without a valid pixel."""
-        if not self.count:
-            return {}
-        return {
-            "STATISTICS_MINIMUM": f"{self.low:.9g}",
-            "STATISTICS_MAXIMUM": f"{self.high:.9g}",
-            "STATISTICS_MEAN": f"{self.mean:.6g}",
-            "STATISTICS_STDDEV": f"{math.sqrt(self.squares / self.count):.6g}",
-            "STATISTICS_VALID_PERCENT": f"{100 * self.count / pixels:.4g}",
-        }
-
-
-def _add_statistics(path: Path) -> None:
-    """Exact statistics of each band, from all valid pixels: a viewer need not guess them from a sample."""
-    with door.quiet(), rasterio.open(path, "r+", driver="GTiff") as file:
-        found = [_Sums() for _ in range(file.count)]
+    def _statistics(self) -> list[dict[str, str]]:
+        """Of each band: counted while it was written, or of what was written, by strips in their order."""
+        file, pixels = self._datasets[0], math.prod(self.grid.shape)
+        if self._counts is not None:
+            return self._counts.tags(pixels, self.nodata)
+        found = [cog_statistics.Sums() for _ in range(self.bands)]
         for row in range(0, file.height, _BLOCK_PX):
             part = FileWindow(0, row, file.width, min(_BLOCK_PX, file.height - row))
             for band, sums in enumerate(found, 1):
                 values = file.read(band, window=part)
-                usable = (file.read_masks(band, window=part) > 0) & np.isfinite(values)
-                sums.add(values[usable].astype(np.float64))
-        for band, sums in enumerate(found, 1):
-            file.update_tags(band, **sums.tags(file.width * file.height))
+                sums.add(values, (file.read_masks(band, window=part) > 0) & np.isfinite(values))
+        return [sums.tags(pixels) for sums in found]
+
+    def _with_overviews(self) -> Path:
+        """A dataset of the pixels and their reduced copies, from which GDAL writes in a COG's order."""
+        path = self._folder / "whole.vrt"
+        with door.quiet():
+            rasterio.shutil.copy(self._part(0), path, driver="VRT")
+        bands = path.read_text(encoding="utf-8").split("</VRTRasterBand>")
+        for band in range(self.bands):  # the mask, if there is one, comes after the bands
+            bands[band] += "".join(
+                f'<Overview><SourceFilename relativeToVRT="1">{self._part(level).name}</SourceFilename>'
+                f"<SourceBand>{band + 1}</SourceBand></Overview>"
+                for level in range(1, len(self._shapes) + 1)
+            )
+        path.write_text("</VRTRasterBand>".join(bands), encoding="utf-8")
+        return path
+
+    def _check(self, cog: Path) -> None:
+        """Read back what was written: GDAL 3.10 says nothing when the disk is full at a COG's last bytes."""
+        with door.quiet():
+            file = rasterio.open(cog, driver="GTiff")
+        with file:
+            for window, meant in self._meant.items():
+                part = _file_window(window)
+                mask = _checksum(np.packbits(file.read_masks(1, window=part) > 0)) if self._masked else 0
+                if meant != (_checksum(file.read(window=part)), mask):
+                    raise OSError("what was read back differs from what was written")
+
+
+def _checksum(values: np.ndarray[Any, Any]) -> int:
+    """CRC-32 of an array in one piece."""
+    return zlib.crc32(values.data)
+
+
+def _file_window(window: Window) -> FileWindow:
+    return FileWindow(window.col, window.row, window.cols, window.rows)
 
 
 def write_png(path: Path, pixels: np.ndarray[Any, Any]) -> None:
@@ -217,19 +291,6 @@ def write_png(path: Path, pixels: np.ndarray[Any, Any]) -> None:
             path, "w", driver="PNG", height=rows, width=cols, count=bands, dtype=pixels.dtype.name
         ) as out:
             out.write(pixels)
-
-
-def _check_same(tiled: Path, cog: Path) -> None:
-    """Read back what was written: GDAL 3.10 says nothing when the disk is full at a COG's last bytes."""
-    with door.quiet():
-        first, second = (rasterio.open(path, driver="GTiff") for path in (tiled, cog))
-    with first, second:
-        for row in range(0, first.height, _BLOCK_PX):
-            part = FileWindow(0, row, first.width, min(_BLOCK_PX, first.height - row))
-            same = first.read(window=part).tobytes() == second.read(window=part).tobytes()
-            masks = first.read_masks(1, window=part), second.read_masks(1, window=part)
-            if not (same and np.array_equal(*masks)):
-                raise OSError("what was read back differs from what was written")
 
 
 @contextmanager

@@ -114,7 +114,7 @@ class Feed:
         data, valid = self._pixels(needed)
         valid = valid & self._not_excluded(needed)
         at = resample.positions(node_rc, window)
-        exact = self.reduction == 1 and bool((at == np.round(at)).all())
+        exact = self.reduction == 1 and all(bool((rows == np.round(rows)).all()) for rows in at)
         return resample.pull(data, valid, needed, at, self.reduction, exact)
 
     def read_plane(self, window: Window) -> Plane:
@@ -191,6 +191,12 @@ class Feed:
         cols = resample.mirrored(window.col, window.cols, shape[1])
         inside = Window(int(rows.min()), int(cols.min()), int(np.ptp(rows)) + 1, int(np.ptp(cols)) + 1)
         data, valid = self.read(inside)
+        above, left = max(0, -window.row), max(0, -window.col)
+        below, right = window.rows - inside.rows - above, window.cols - inside.cols - left
+        if max(above, below) < inside.rows and max(left, right) < inside.cols and min(below, right) >= 0:
+            around = above, below, left, right, cv2.BORDER_REFLECT_101
+            bands = [cv2.copyMakeBorder(band, *around) for band in data]
+            return np.stack(bands), cv2.copyMakeBorder(valid.view(np.uint8), *around).view(np.bool_)
         index = np.ix_(rows - inside.row, cols - inside.col)
         return data[:, index[0], index[1]], valid[index]
 

@@ -7,6 +7,8 @@ buildings.csv and buildings.geojson.
 from __future__ import annotations
 
 import hashlib
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,20 @@ def results_json(comparison: Comparison) -> str:
 
 def evidence_id(comparison: Comparison) -> str:
     """First 12 hex digits of the SHA-256 of results.json: short enough to print, and anyone can check it."""
-    return hashlib.sha256(results_json(comparison).encode()).hexdigest()[:12]
+    global _last
+    of, found = _last
+    if of() is not comparison:
+        found = hashlib.sha256(results_json(comparison).encode()).hexdigest()[:12]
+        _last = weakref.ref(comparison), found
+    return found
+
+
+def _nothing() -> None:
+    """No comparison had its id asked for yet."""
+
+
+_last: tuple[Callable[[], Comparison | None], str] = _nothing, ""
+"""The comparison whose id was asked for last, and the id: figures, report and manifest all print it."""
 
 
 def results(comparison: Comparison) -> dict[str, Any]:

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from .outcome import EightBit, LookUp
 from .types import BoolArray, ByteArray, FloatArray
+
+IntArray = npt.NDArray[np.intp]
 
 TABLE_STEPS = 4096
 """Entries of a look-up: steps of about .1 grey level, fine enough to keep 8-bit values as they are."""
@@ -59,7 +62,7 @@ class Table:
         index -= np.float32(self.low)
         index *= scale
         index += np.float32(0.5)
-        taken: ByteArray = self.steps[index.astype(np.uint16)]
+        taken: ByteArray = self.steps.take(index.astype(np.uint16))
         return taken
 
 
@@ -212,8 +215,9 @@ def _learn(
     ys = [_blur(band, SMOOTH_SIGMA_PX).ravel()[teaches] for band in target]
     first = weight.ravel()[teaches].astype(np.float64)
     current = first
+    orders = [tuple(np.argsort(z, kind="stable") for z in pair) for pair in zip(xs, ys, strict=True)]
     for _ in range(ROUNDS):
-        knots = [_tie(x, y, current) for x, y in zip(xs, ys, strict=True)]
+        knots = [_tie(x, y, current, order) for x, y, order in zip(xs, ys, orders, strict=True)]
         residual = [np.interp(x, *k) - y for x, y, k in zip(xs, ys, knots, strict=True)]
         spread = [1.4826 * _quantile(np.abs(r), first, 0.5) + 1 for r in residual]
         far = sum((r / s) ** 2 for r, s in zip(residual, spread, strict=True)) / len(xs)
@@ -222,10 +226,15 @@ def _learn(
     return knots, float(share), tuple(float(s) for s in spread)
 
 
-def _tie(x: FloatArray, y: FloatArray, weight: FloatArray) -> Knots:
-    """Knots that take the weighted quantiles of x to those of y; strictly rising in x, rising in y."""
+def _tie(x: FloatArray, y: FloatArray, weight: FloatArray, orders: tuple[IntArray, ...]) -> Knots:
+    """Knots that take the weighted quantiles of x to those of y; strictly rising in x, rising in y.
+
+    `orders` sort x and y: they stay as they are while the weights change.
+    """
     step = np.arange(len(PROBABILITIES)) * 1e-3
-    return _quantile(x, weight, PROBABILITIES) + step, _quantile(y, weight, PROBABILITIES) + step
+    both = zip((x, y), orders, strict=True)
+    of_x, of_y = (_quantile(z, weight, PROBABILITIES, order) + step for z, order in both)
+    return of_x, of_y
 
 
 def _linear(x: FloatArray, y: FloatArray) -> Knots:
@@ -234,9 +243,12 @@ def _linear(x: FloatArray, y: FloatArray) -> Knots:
     return np.array([low, max(high, low + 1e-3)]), np.percentile(y, [25, 75])
 
 
-def _quantile(x: FloatArray, weight: FloatArray, p: float | FloatArray) -> FloatArray:
-    """Weighted quantiles of x."""
-    order = np.argsort(x, kind="stable")
+def _quantile(
+    x: FloatArray, weight: FloatArray, p: float | FloatArray, order: IntArray | None = None
+) -> FloatArray:
+    """Weighted quantiles of x; `order`, if it is known, sorts it."""
+    if order is None:
+        order = np.argsort(x, kind="stable")
     mass = np.cumsum(weight[order])
     return np.asarray(np.interp(np.asarray(p) * mass[-1], mass - weight[order] / 2, x[order]))
 

@@ -416,7 +416,10 @@ def _mixed(raw: np.ndarray[Any, Any], weights: FloatArray, valid: BoolArray) -> 
     data = np.empty((len(weights), *valid.shape), np.float32)
     for out, shares in zip(data, weights, strict=True):
         first, *others = np.flatnonzero(shares)
-        np.multiply(raw[first], shares[first], out=out)
+        if shares[first] == 1:
+            out[:] = raw[first]
+        else:
+            np.multiply(raw[first], shares[first], out=out)
         for other in others:
             out += raw[other] * shares[other]
     return data

@@ -15,6 +15,8 @@ NODE_PX = 16
 """Distance of the nodes; over it a relief or lens displacement is straight to a hundredth of a pixel."""
 STEPS = 512
 """Positions are rounded to 1/STEPS px."""
+STRIP_ROWS = 32
+"""Rows worked on at once: their numbers stay in the processor's cache."""
 MARGIN_PX = 4
 """Pixels around the sampled positions that a cubic kernel and the erosion of validity reach for."""
 
@@ -30,16 +32,21 @@ def nodes(window: Window) -> FloatArray:
 
 def positions(node_rc: FloatArray, window: Window) -> FloatArray:
     """(rows, cols, 2) file positions of a window's pixels, bilinear between those of its nodes, rounded."""
-    first_row, first_col = window.row // NODE_PX * NODE_PX, window.col // NODE_PX * NODE_PX
-    u, row = np.modf((np.arange(window.rows) + window.row - first_row) / NODE_PX)
-    v, col = np.modf((np.arange(window.cols) + window.col - first_col) / NODE_PX)
-    r, c = row.astype(int), col.astype(int)
+    first_row, first_col = window.row % NODE_PX, window.col % NODE_PX
+    u, row = np.modf((np.arange(window.rows) + first_row) / NODE_PX)
+    r, v = row.astype(int), np.arange(NODE_PX) / NODE_PX
     down = node_rc[r] * (1 - u)[:, None, None] + node_rc[r + 1] * u[:, None, None]
-    both = down[:, c] * (1 - v)[None, :, None] + down[:, c + 1] * v[None, :, None]
-    both *= STEPS
-    np.rint(both, out=both)
-    both /= STEPS
-    return np.asarray(both)
+    planes = np.empty((2, window.rows, window.cols))
+    for start in range(0, window.rows, STRIP_ROWS):
+        strip = np.s_[start : start + STRIP_ROWS]
+        for plane, nodes_ in zip(planes, np.moveaxis(down[strip], -1, 0), strict=True):
+            both = nodes_[:, :-1, None] * (1 - v)
+            both += nodes_[:, 1:, None] * v
+            both *= STEPS
+            np.rint(both, out=both)
+            both /= STEPS
+            plane[strip] = both.reshape(len(both), -1)[:, first_col : first_col + window.cols]
+    return np.moveaxis(planes, 0, -1)
 
 
 def source_window(at_rc: FloatArray, shape: tuple[int, int], reduction: int) -> Window | None:
@@ -88,15 +95,35 @@ def pull(
         The positions are whole pixels: nothing is interpolated, and validity is taken as it is.
     """
     data, valid = reduce_exactly(data, valid, reduction)
-    local = (at_rc - [origin.row, origin.col] - (reduction - 1) / 2) * STEPS / reduction
-    local = np.round(local) / STEPS
-    across, down = local[..., 1].astype(np.float32), local[..., 0].astype(np.float32)
+    across, down = (
+        _local(at_rc[..., k], first, reduction) for k, first in ((1, origin.col), (0, origin.row))
+    )
     kernel = cv2.INTER_NEAREST if exact else cv2.INTER_CUBIC
-    pulled = [cv2.remap(band, across, down, kernel, borderMode=cv2.BORDER_REPLICATE) for band in data]
+    pulled = np.empty((len(data), *across.shape), np.float32)
+    for band, out in zip(data, pulled, strict=True):
+        cv2.remap(band, across, down, kernel, dst=out, borderMode=cv2.BORDER_REPLICATE)
+    if valid.all() and _within(across, valid.shape[1]) and _within(down, valid.shape[0]):
+        return pulled, np.ones(across.shape, np.bool_)
     share = valid.astype(np.uint8) if exact else cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8))
     kernel = cv2.INTER_NEAREST if exact else cv2.INTER_LINEAR
     inside = cv2.remap(share.astype(np.float32), across, down, kernel, borderMode=cv2.BORDER_CONSTANT)
-    return np.stack(pulled), np.asarray(inside > 0.999)
+    return pulled, np.asarray(inside > 0.999)
+
+
+def _local(at: FloatArray, first: int, reduction: int) -> FloatArray:
+    """File positions as those of a window that begins at `first`, in blocks of `reduction` px; float32."""
+    if reduction == 1:  # multiples of 1/STEPS stay what they are
+        found = np.empty(at.shape, np.float32)
+        np.subtract(at, first, out=found, dtype=np.float64, casting="same_kind")
+        return found
+    local = (at - first - (reduction - 1) / 2) * STEPS / reduction
+    return (np.round(local) / STEPS).astype(np.float32)
+
+
+def _within(at: FloatArray, length: int) -> bool:
+    """Whether all positions lie between the first and the last pixel."""
+    low, high = cv2.minMaxLoc(at)[:2]
+    return low >= 0 and high <= length - 1
 
 
 def quick_positions(node_rc: FloatArray, window: Window) -> FloatArray:

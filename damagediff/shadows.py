@@ -52,7 +52,10 @@ def votes(rgb: FloatArray, valid: BoolArray) -> FloatArray | None:
         lit = (level >= np.percentile(level[valid], percent + GAP_PERCENT)) & valid
         weight = cv2.GaussianBlur(lit.astype(np.float32), (0, 0), GROUND_PX)
         kinds = _darker(level, lit, weight), _coloured(data, lit, weight), _rough(level, lit)
-        found.append([_pull(kind, deep.astype(np.float32), taper) for kind in kinds])
+        dark = _tapered(deep.astype(np.float32), taper)
+        near = [np.asarray(cv2.filter2D(dark, -1, kernel), np.float32) for kernel in _KERNELS]
+        size = float(np.square(dark).sum())
+        found.append([_pull(_tapered(kind, taper), near, size) for kind in kinds])
     return np.array(found)
 
 
@@ -102,11 +105,25 @@ def _rough(level: FloatArray, lit: BoolArray) -> FloatArray:
     return np.where(lit, np.sqrt(np.maximum(energy, 0)), np.float32(0))
 
 
-def _pull(thing: FloatArray, deep: FloatArray, taper: FloatArray) -> tuple[float, float]:
-    """Mean unit vector (row, col) from the thing to the dark near it, as a correlation."""
-    first, second = ((part - part.mean()) * taper for part in (thing, deep))
-    scale = float(np.sqrt(np.square(first).sum() * np.square(second).sum())) + 1e-9
-    pulls = (float((first * cv2.filter2D(second, -1, kernel)).sum()) for kernel in _KERNELS)
+def _tapered(values: FloatArray, taper: FloatArray) -> FloatArray:
+    """Departures from the mean, which fall to nothing at the window's border."""
+    return (values - values.mean()) * taper
+
+
+def _pull(thing: FloatArray, near: list[FloatArray], size: float) -> tuple[float, float]:
+    """Mean unit vector (row, col) from the thing to the dark near it, as a correlation.
+
+    Parameters
+    ----------
+    thing : (rows, cols)
+        `_tapered`.
+    near : two of (rows, cols)
+        The dark around each pixel, weighted by the row and by the column of the unit vector to it.
+    size : float
+        Sum of squares of the dark.
+    """
+    scale = float(np.sqrt(np.square(thing).sum() * np.float32(size))) + 1e-9
+    pulls = (float((thing * part).sum()) for part in near)
     down, right = (pull / scale for pull in pulls)
     return down, right
 

@@ -212,6 +212,8 @@ HELPER_OF = {
     "bands": "cells",
     "camera": "synthetic",
     "cog": "raster",
+    "cog_overviews": "raster",
+    "cog_statistics": "raster",
     "displaced": "diff",
     "door": "raster",
     "feed": "pipeline",

@@ -915,7 +915,8 @@ def test_what_was_written_is_read_back(tmp_path: Path, monkeypatch: pytest.Monke
 
     def lose_the_end(source: Path, target: Path, **options: Any) -> None:
         copy(source, target, **options)
-        os.truncate(target, target.stat().st_size - 500)
+        if options["driver"] == "COG":
+            os.truncate(target, target.stat().st_size - 500)
 
     monkeypatch.setattr(cog.rasterio.shutil, "copy", lose_the_end)
     with pytest.raises(OutputError, match="a.tif: cannot be written"):
