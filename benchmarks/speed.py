@@ -81,9 +81,9 @@ def measured(
         ]
         return core, diff.measure(padded[0][at], padded[1][at], valid[at[1:]], roles, lean)
 
-    def score() -> tuple[diff.Measures, diff.Calibration]:
+    def score() -> tuple[diff.Survey, diff.Calibration]:
         measures = diff.assemble(shape, map(tile, windows))
-        scale = diff.calibrate(measures, [measures])
+        scale = diff.calibrate(measures, [measures.whole()])
         diff.score(measures, scale)
         return measures, scale
 

@@ -9,15 +9,16 @@ calls a decoy search (Elias and Gygi 2007, doi:10.1038/nmeth1019). *Stable place
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from . import cells, false_alarms, finding, measuring, summary, tiles
 from .align_points import Model
-from .cells import CELL, Measures
+from .cells import CELL, IntArray, Maps, Measures
+from .diff import Survey
 from .finding import Scale
 from .ordinary import Null, Ordinary
 from .radiometry import Radiometry
@@ -55,7 +56,7 @@ class Measured:
     """Aligned."""
     learnt: tuple[Radiometry, Reference | None]
     lean: Lean | None
-    measures: Measures
+    measures: Survey
     scale: Scale
     change: ChangeMap
     found: tuple[Region, ...]
@@ -112,8 +113,12 @@ def run(of: Measured, alignment: Alignment, stable: BoolArray | None, earlier: N
     return counted
 
 
-def exchanged(measures: Measures) -> Measures:
+def exchanged(measures: Maps) -> Maps:
     """The measures of the same pair with before and after exchanged."""
+    return cells.Seen(measures, _exchanged, {"edges_before": "edges_after", "edges_after": "edges_before"})
+
+
+def _exchanged(measures: Measures) -> Measures:
     return replace(
         measures,
         edges_before=measures.edges_after,
@@ -153,8 +158,8 @@ def _stable(of: Measured, stable: BoolArray) -> Null | None:
     if counted_px < MIN_COUNTED_PX:
         return None
     labels, count = cells.components(of.change.changed == CODE[of.tier])
-    mostly = cells.component_means(labels, count, inside) >= 0.5
-    sums = np.bincount(labels.ravel(), np.nan_to_num(of.change.score).ravel(), count + 1) * CELL**2
+    mostly = cells.component_means(labels, count, cells.in_bands(inside)) >= 0.5
+    sums = _masses(labels, count, of.change)
     return false_alarms.null("stable", sums[1:][mostly[1:]].tolist(), [counted_px], of.analysed_px)
 
 
@@ -173,11 +178,18 @@ def _displaced(of: Measured, alignment: Alignment) -> Null | None:
     if counted_px < MIN_COUNTED_PX:
         return None
     labels, count = cells.components(change.changed == CODE[of.tier])
-    known = cells.component_means(labels, count, of.change.changed == CODE[of.tier]) > 0
-    there = cells.component_means(labels, count, looked) >= 0.5
-    sums = np.bincount(labels.ravel(), np.nan_to_num(change.score).ravel(), count + 1) * CELL**2
+    listed = of.change.changed == CODE[of.tier]
+    known = cells.component_means(labels, count, cells.in_bands(listed)) > 0
+    there = cells.component_means(labels, count, cells.in_bands(looked)) >= 0.5
+    sums = _masses(labels, count, change)
     new = sums[1:][(there & ~known)[1:]].tolist()
     return false_alarms.null("displaced", new, [counted_px], of.analysed_px, f"by {error_px:.2g} px RMS")
+
+
+def _masses(labels: IntArray, count: int, change: ChangeMap) -> FloatArray:
+    """(count + 1,) area in pixels times mean score of each component."""
+    score = ((band, np.nan_to_num(part)) for band, part in cells.in_bands(change.score))
+    return cells.component_sums(labels, count, score) * CELL**2
 
 
 def _blocks(shape: tuple[int, int], seed: int) -> list[tuple[Window, FloatArray]]:
@@ -207,17 +219,17 @@ def _moved(
     return measuring.part(scene, window, learnt, lean)
 
 
-def _with_parts(measures: Measures, parts: Iterable[tuple[Window, Measures]]) -> tuple[Measures, BoolArray]:
-    """A copy of the scene's measures with those of some blocks in their place, and where that is."""
-    names = [f.name for f in fields(Measures) if getattr(measures, f.name) is not None]
-    whole = {name: getattr(measures, name).copy() for name in names}
-    looked = np.zeros(measures.shape, bool)
-    for window, part in parts:
-        row, col = window.row // CELL, window.col // CELL
-        place = np.s_[..., row : row + part.shape[0], col : col + part.shape[1]]
-        for name in names:
-            if (values := getattr(part, name)) is not None:  # what only the files say is not measured again
-                whole[name][place] = values
-        looked[place] = True
-    whole["valid"] &= measures.valid
-    return replace(measures, **whole), looked & whole["valid"]
+def _with_parts(measures: Survey, parts: Iterable[tuple[Window, Measures]]) -> tuple[Survey, BoolArray]:
+    """The scene's measures with those of some blocks in their place, and where that is."""
+    looked, valid = np.zeros(measures.shape, bool), measures.valid.copy()
+
+    def noted() -> Iterator[tuple[Window, Measures]]:
+        for window, part in parts:
+            row, col = window.row // CELL, window.col // CELL
+            place = np.s_[row : row + part.shape[0], col : col + part.shape[1]]
+            looked[place], valid[place] = True, part.valid
+            yield window, part
+
+    moved = measures.with_parts(noted())
+    valid &= measures.valid
+    return replace(moved, valid=valid), looked & valid

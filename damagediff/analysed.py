@@ -10,7 +10,7 @@ import shapely
 
 from . import cells, diff
 from . import grid as grids
-from .cells import Measures
+from .cells import Maps
 from .outcome import REASONS
 from .scene import Scene
 from .types import (
@@ -26,7 +26,7 @@ from .types import (
 )
 
 
-def supported(measures: Measures, alignment: Alignment) -> BoolArray:
+def supported(measures: Maps, alignment: Alignment) -> BoolArray:
     """(rows, cols) cells inside the part of the grid that tie points support."""
     rows, cols = (np.arange(n) * diff.CELL + (diff.CELL - 1) / 2 for n in measures.shape)
     ring = shapely.Polygon(alignment.supported_rc)
@@ -57,9 +57,9 @@ def within(change: ChangeMap, asked: BoolArray | None) -> ChangeMap:
     changed = np.where(asked, change.changed, np.uint8(NOT_ANALYSED))
     for code in (STRUCTURAL_CHANGE, OTHER_CHANGE):
         labels, count = cells.components(changed == code)
-        small = np.bincount(labels.ravel(), minlength=count + 1) * change.cell_px**2 < change.min_region_px
+        small = cells.sizes(labels, count) * change.cell_px**2 < change.min_region_px
         small[0] = False
-        changed[small[labels]] = NO_CHANGE
+        changed[cells.look_up(small, labels)] = NO_CHANGE
     score = np.where(asked, change.score, np.float32(np.nan))
     return replace(change, score=score, changed=changed, valid=change.valid & asked)
 

@@ -30,6 +30,7 @@ from . import (
 )
 from .alarm_trials import Measured
 from .cells import CELL, Measures
+from .diff import Survey
 from .errors import InputError, SettingsError
 from .ordinary import Null, Ordinary
 from .radiometry import Radiometry
@@ -227,8 +228,8 @@ Read = Callable[[Window], tuple[ByteArray, BoolArray]]
 
 
 def with_stack(
-    scene: Scene, radiometry: Radiometry, measures: Measures, ceiling: Sequence[Measures]
-) -> tuple[Measures, list[Measures], tuple[str, ...]]:
+    scene: Scene, radiometry: Radiometry, measures: Survey, ceiling: Sequence[Measures]
+) -> tuple[Survey, list[Measures], tuple[str, ...]]:
     """The scene's measures, and those of unrelated content, with the departure from the stack as reference.
 
     Parameters
@@ -237,7 +238,7 @@ def with_stack(
         The run, aligned.
     radiometry : Radiometry
         Of the run: its before image's scale is that of the stack.
-    measures, ceiling : Measures, list of Measures
+    measures, ceiling : Survey, list of Measures
         Of the scene, and of its `diff.ceiling_windows`.
 
     Returns

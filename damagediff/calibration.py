@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import cells, reference_measures
-from .cells import CELL, IntArray, Measures
+from . import bands, cells, reference_measures
+from .cells import CELL, IntArray, Maps, Measures
 from .structure import HALO
-from .types import FloatArray, Window
+from .types import BoolArray, FloatArray, Window
 
 CEILING_WINDOWS = 32
 """Places where unrelated content is compared; 16 are as good as 64 (docs/method.md)."""
@@ -91,7 +92,7 @@ def _displaced_windows(shape: tuple[int, int], side: int, rng: np.random.Generat
     return Window(r, c, side, side), Window(r + dr, c + dc, side, side)
 
 
-def calibrate(measures: Measures, ceiling: list[Measures]) -> Calibration:
+def calibrate(measures: Maps, ceiling: list[Measures]) -> Calibration:
     """Floor and ceiling of each measure on this very pair.
 
     A measure's *floor* is its .2 quantile over the scene's textured cells, which even a mostly destroyed
@@ -101,26 +102,41 @@ def calibrate(measures: Measures, ceiling: list[Measures]) -> Calibration:
 
     Parameters
     ----------
-    measures : Measures
+    measures : Maps
         Of the whole scene.
     ceiling : list of Measures
         Of the `ceiling_windows`; empty when the scene is too small: comparability is then 0.
     """
-    texture_floor = float(quantile(histogram(_deviation(measures.texture)[measures.valid], 128), 0.5, 128))
-    textured = measures.valid & (_deviation(measures.texture) > texture_floor)
-    other = [m.valid & (_deviation(m.texture) > texture_floor) for m in ceiling]
+    texture_floor = float(quantile(_deviations(measures), 0.5, 128))
+
+    def textured(m: Measures) -> BoolArray:
+        return m.valid & (_deviation(m.texture) > texture_floor)
+
+    other = [textured(m) for m in ceiling]
     floor, top, median = {}, {}, 0.0
     for name in SCORED:
-        own = histogram(getattr(measures, name)[textured], MAX_MEASURE)
+        own = _counts(measures, name, MAX_MEASURE, textured)
         counts = [histogram(getattr(m, name)[t], MAX_MEASURE) for m, t in zip(ceiling, other, strict=True)]
         unrelated = np.sum(counts, axis=0) if counts else np.zeros_like(own)
         floor[name] = quantile(own, FLOOR_QUANTILE, MAX_MEASURE)
         top[name] = quantile(unrelated, 0.5, MAX_MEASURE)
         median = quantile(own, 0.5, MAX_MEASURE) if name == "structure" else median
     ratio = median / top["structure"] if top["structure"] > 0 else 1.0
-    if measures.reference is not None:
-        floor, top = reference_measures.scale(measures, textured, ceiling, other, FLOOR_QUANTILE)
+    if "reference" in measures.known:
+        usual = reference_measures.chosen(measures, textured)
+        floor, top = reference_measures.scale(usual, ceiling, other, FLOOR_QUANTILE)
     return Calibration(floor, top, max(0.0, 1 - ratio), median, texture_floor**2)
+
+
+def _counts(measures: Maps, name: str, top: float, where: Callable[[Measures], BoolArray]) -> IntArray:
+    """The scene's `histogram` of one measure in the cells that count by their texture and validity."""
+    parts = (measures.rows(*band.outer, [name, "texture"]) for band in bands.of(measures.shape))
+    return np.asarray(sum(histogram(getattr(part, name)[where(part)], top) for part in parts))
+
+
+def _deviations(measures: Maps) -> IntArray:
+    parts = (measures.rows(*band.outer, ["texture"]) for band in bands.of(measures.shape))
+    return np.asarray(sum(histogram(_deviation(part.texture)[part.valid], 128) for part in parts))
 
 
 def _deviation(variance: FloatArray) -> FloatArray:
@@ -141,7 +157,7 @@ def quantile(counts: IntArray, p: float, top: float) -> float:
     return float(step / len(counts) * top)
 
 
-def score(measures: Measures, calibration: Calibration) -> FloatArray:
+def score(measures: Maps, calibration: Calibration) -> FloatArray:
     """The score of each cell, 0 to 1, with one meaning in every scene.
 
     Each measure is taken from the pair's floor (0) to its ceiling (1). To the mean of the three comes what
@@ -155,6 +171,12 @@ def score(measures: Measures, calibration: Calibration) -> FloatArray:
     (rows, cols) float32
         On cells; NaN where not valid.
     """
+    names = [*calibration.floor, "edges_before", "edges_after"]
+    halo = cells.reach(BUILT_SIGMA_CELLS)
+    return cells.computed(measures, names, halo, lambda m: _score(m, calibration))
+
+
+def _score(measures: Measures, calibration: Calibration) -> FloatArray:
     total: FloatArray = np.zeros(measures.shape, np.float32)
     for name, floor in calibration.floor.items():
         gap = max(calibration.ceiling[name] - floor, MIN_GAP)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import logging
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -23,6 +24,9 @@ from .types import BoolArray, Window
 
 Answer = dict[str, Any]
 
+WINDOW_PX = 1100
+"""Side of what is read at one time, about: a tile with its halo."""
+LEAST_CACHE_MIB = 16
 STRIP_PX = 4_000_000
 """Pixels decoded at once when a whole file is."""
 MAX_CONTROL_POINTS = 500
@@ -34,8 +38,10 @@ _BENIGN = "extraneous bytes"
 class Decoder:
     """One file; one thread at a time."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, alone: bool = False) -> None:
+        """`alone`: nothing else in this process uses GDAL, so that its cache can be cut to this file."""
         self.file = file
+        self._alone = alone
         self._dataset: Any = None
         self._bad: BoolArray | None = None
         self._scale: int | None = None
@@ -57,6 +63,8 @@ class Decoder:
             dataset = door.open_one(self.file.path, self.file.driver, self.file.name, self.file.tolerant)
             with door.input_errors(self.file.name):
                 self._scale = door.full_scale(dataset)
+            if self._alone:
+                os.environ["GDAL_CACHEMAX"] = str(_cache_mib(dataset))  # heard with the first block
             self._dataset = dataset
         return self._dataset
 
@@ -294,3 +302,17 @@ def _log() -> Iterator[list[str]]:
         yield lines
     finally:
         logger.removeHandler(handler)
+
+
+def _cache_mib(dataset: Any) -> int:
+    """Decoded pixels worth keeping: the blocks of one window, for its neighbours.
+
+    Strips reach over the whole picture, so a row of windows shares them; tiles are met again only at seams.
+    """
+    if dataset.driver != "GTiff":
+        return door.SCAN_CACHE_MIB
+    met = 1
+    for side, block in zip(dataset.shape, dataset.block_shapes[0], strict=True):
+        met *= min(-(-WINDOW_PX // block) + 1, -(-side // block)) * block
+    mib = met * dataset.count * np.dtype(dataset.dtypes[0]).itemsize >> 20
+    return min(max(mib + mib // 4, LEAST_CACHE_MIB), door.BLOCK_CACHE_MIB)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import rasterio
 
-from . import decoder, door, sandbox
+from . import decoder, sandbox
 from .decoder import Answer, Decoder
 from .errors import InputError
 from .file_header import File
@@ -140,11 +140,9 @@ def _ended(pid: int, workers: set[int]) -> int:
 def _work(asked: socket.socket, said: dict[str, Any]) -> None:
     """Answer about one file until nobody asks any more."""
     file = File(**(said | {"path": Path(said["path"])}))
-    if file.driver != "GTiff":
-        os.environ["GDAL_CACHEMAX"] = str(door.SCAN_CACHE_MIB)  # heard, as no block has been read yet
     kept_by = sandbox.restrict([file.path, *_libraries()], MEMORY_BYTES)
     _answer(asked, {"kept_by": kept_by})
-    one, memory = Decoder(file), None
+    one, memory = Decoder(file, alone=True), None
     while True:
         head, handed, _, _ = socket.recv_fds(asked, HEAD.size, 1)
         if len(head) < HEAD.size:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import cv2
@@ -31,12 +31,13 @@ from .calibration import (
     curve,
     score,
 )
-from .cells import CELL, IntArray, Measures
+from .cells import CELL, IntArray, Maps, Measures
 from .errors import SettingsError
 from .radiometry import Radiometry, fit_radiometry, luminance
 from .reference_measures import Reference
 from .settings import DiffSettings, Settings
 from .structure import HALO
+from .survey import Survey, assemble
 from .types import (
     NO_CHANGE,
     NOT_ANALYSED,
@@ -57,6 +58,7 @@ __all__ = [
     "Calibration",
     "Measures",
     "Radiometry",
+    "Survey",
     "assemble",
     "calibrate",
     "ceiling_windows",
@@ -249,29 +251,6 @@ def _green(colours: IntArray, roles: tuple[str, ...]) -> FloatArray:
     return (2 * green - red - blue) / np.maximum(red + green + blue, 1)
 
 
-def assemble(shape: tuple[int, int], parts: Iterable[tuple[Window, Measures]]) -> Measures:
-    """The scene's measures from those of its tiles.
-
-    Parameters
-    ----------
-    shape : (rows, cols)
-        Of the working grid in pixels.
-    parts : iterable of (Window, Measures)
-        Cores in pixels, their origins multiples of `CELL`, and what was measured on them, in any order.
-    """
-    rows, cols = (math.ceil(n / CELL) for n in shape)
-    whole: dict[str, npt.NDArray[Any]] = {}
-    for window, part in parts:
-        r, c = window.row // CELL, window.col // CELL
-        for name, values in ((f.name, getattr(part, f.name)) for f in fields(Measures)):
-            if values is None:
-                continue
-            if name not in whole:
-                whole[name] = np.zeros((*values.shape[:-2], rows, cols), values.dtype)
-            whole[name][..., r : r + part.shape[0], c : c + part.shape[1]] = values
-    return Measures(**whole)
-
-
 def min_region_px(grid: Grid, settings: Settings) -> int:
     """The minimum mapping unit in pixels, by `min_region`."""
     return min_region(grid, settings)[0]
@@ -304,7 +283,7 @@ def min_region(grid: Grid, settings: Settings) -> tuple[int, str]:
     return max(MIN_RESOLVED_PX, math.ceil(asked_m2 / area_m2)), rule
 
 
-def change_map(measures: Measures, calibration: Calibration, grid: Grid, settings: Settings) -> ChangeMap:
+def change_map(measures: Maps, calibration: Calibration, grid: Grid, settings: Settings) -> ChangeMap:
     """Score, threshold and tier of every cell.
 
     A region starts where the score, blurred by 8 px, exceeds the threshold, and must reach the minimum
@@ -318,7 +297,7 @@ def change_map(measures: Measures, calibration: Calibration, grid: Grid, setting
         On cells of `CELL` px.
     """
     values = score(measures, calibration)
-    smooth = cells.smooth(values, measures.valid, tiers.SMOOTH_CELLS)
+    smooth = cells.smoothed(values, measures.valid, tiers.SMOOTH_CELLS)
     analysed = measures.valid & (calibration.comparability >= settings.diff.min_comparability)
     least_px, least_rule = min_region(grid, settings)
     least = math.ceil(least_px / CELL**2)
@@ -356,14 +335,14 @@ OTSU_RULE = "Otsu's, on the cells of the measure; the score is blurred by 8 px b
 
 
 def _threshold(
-    measures: Measures, calibration: Calibration, smooth: FloatArray, least: int, settings: DiffSettings
+    measures: Maps, calibration: Calibration, smooth: FloatArray, least: int, settings: DiffSettings
 ) -> tuple[float, str]:
     """The threshold on the score, and its rule."""
     if settings.threshold == "far":
         return _with_hysteresis(*_false_alarm_threshold(measures, smooth, least, settings), settings)
-    if measures.reference is None or settings.threshold != "auto":
+    if "reference" not in measures.known or settings.threshold != "auto":
         return threshold_of(smooth[measures.valid], settings)
-    at = reference_measures.otsu(measures.reference[measures.valid])
+    at = reference_measures.otsu(reference_measures.chosen(measures, lambda m: m.valid))
     gap = max(calibration.ceiling["reference"] - calibration.floor["reference"], MIN_GAP)
     threshold = float(curve(np.array((at - calibration.floor["reference"]) / gap)))
     return _with_hysteresis(threshold, OTSU_RULE, settings)
@@ -391,7 +370,7 @@ def _with_hysteresis(threshold: float, rule: str, settings: DiffSettings) -> tup
 
 
 def _false_alarm_threshold(
-    measures: Measures, smooth: FloatArray, least: int, settings: DiffSettings
+    measures: Maps, smooth: FloatArray, least: int, settings: DiffSettings
 ) -> tuple[float, str]:
     """The score that a stated share of the pair's own unchanged structure exceeds, and the rule in words."""
     start, share = automatic_threshold(smooth[measures.valid]), settings.false_alarm_share

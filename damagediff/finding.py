@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from . import analysed, cells, diff, radar, regions, summary, tiles
-from .cells import Measures
+from .cells import Maps, Measures
 from .radiometry import Radiometry
 from .scene import Scene
 from .types import (
@@ -30,7 +30,7 @@ Scale = diff.Calibration | list[Measures]
 
 
 def find(
-    scene: Scene, measures: Measures, scale: Scale, radiometry: Radiometry
+    scene: Scene, measures: Maps, scale: Scale, radiometry: Radiometry
 ) -> tuple[ChangeMap, tuple[Region, ...]]:
     """The change map and its regions, at the threshold of the scene's settings."""
     change, measures = _change(scene, measures, scale)
@@ -38,20 +38,21 @@ def find(
 
 
 def find_at(
-    scene: Scene, measures: Measures, scale: Scale, radiometry: Radiometry, where: BoolArray
+    scene: Scene, measures: Maps, scale: Scale, radiometry: Radiometry, where: BoolArray
 ) -> ChangeMap:
     """The same change map with only the regions that touch `where`, (rows, cols) on cells."""
     change, measures = _change(scene, measures, scale)
     changed = change.changed.copy()
     for code in (STRUCTURAL_CHANGE, OTHER_CHANGE):
         labels, count = cells.components(changed == code)
-        touched = np.bincount(labels[where], minlength=count + 1) > 0
-        changed[~touched[labels] & (labels > 0)] = NO_CHANGE
+        left = np.bincount(labels[where], minlength=count + 1) == 0
+        left[0] = False
+        changed[cells.look_up(left, labels)] = NO_CHANGE
     change = replace(change, changed=changed)
     return _without_lean(scene, change, regions.find(change, measures, scene.pair.grid), radiometry)[0]
 
 
-def _change(scene: Scene, measures: Measures, scale: Scale) -> tuple[ChangeMap, Measures]:
+def _change(scene: Scene, measures: Maps, scale: Scale) -> tuple[ChangeMap, Maps]:
     """The change map before anything leans, and the measures that its regions are flagged by."""
     on, settings = scene.pair.grid, scene.settings
     if isinstance(scale, list):
@@ -65,7 +66,7 @@ def _change(scene: Scene, measures: Measures, scale: Scale) -> tuple[ChangeMap, 
 
 def with_sensitivity(
     scene: Scene,
-    measures: Measures,
+    measures: Maps,
     scale: Scale,
     radiometry: Radiometry,
     found: tuple[ChangeMap, tuple[Region, ...]],

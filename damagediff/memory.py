@@ -5,9 +5,12 @@ Neither changes a result. The figures are measured (docs/performance.md) and rou
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import itertools
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +21,13 @@ from .settings import Settings
 
 BASE_MIB = 470
 """Libraries, alignment, pictures and report, and the process that starts decoders."""
-CELLS_MIB_PER_MPX = 9.0
-"""Maps on cells of 4 x 4 px for each megapixel of the working grid, with what is made of them on the way."""
+CELLS_MIB_PER_MPX = 3.5
+"""Score, mask and what is made of them on cells of 4 x 4 px, for each megapixel of the working grid: the
+measures themselves lie in a file."""
 TILE_MIB = 150
 """What a thread holds of a tile of 1,024 px and 3 bands."""
-DECODERS_MIB = 170
-"""Two decoders of a thread, each with its blocks."""
+DECODERS_MIB = 120
+"""Two decoders of a thread, each with its blocks: 85 of a tiled picture, more of one in strips."""
 HALO_PX = 64
 """Added to a tile on the way, both sides together."""
 LEAST_TILE_PX = 256
@@ -89,3 +93,21 @@ def _choices(settings: Settings) -> Iterator[tuple[int, int]]:
     workers = settings.workers or tiles.available_cores()
     sides = [settings.tile_px, *(s for s in (512, LEAST_TILE_PX) if s < settings.tile_px)]
     return itertools.product(range(workers, 0, -1), sides)
+
+
+def give_back() -> None:
+    """Hand memory that was freed back to the system, between two stages of a run.
+
+    The C library keeps it, in pieces for each thread, and a stage of other shapes takes new memory beside it.
+    Where the library has no word for that (it is not glibc's) nothing is done.
+    """
+    _trim()(0)
+
+
+@functools.cache
+def _trim() -> Callable[[int], object]:
+    if sys.platform == "linux":
+        trim: Callable[[int], object] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            return trim
+    return lambda pad: None

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import bits, diff, measuring, pictures, rasters_out, sight, tiles
-from .diff import Measures
+from . import bits, diff, measuring, memory, pictures, rasters_out, sight, tiles
+from .diff import Measures, Survey
 from .measuring import Learnt
 from .scene import Scene
 from .types import Array, BoolArray, Lean, Pictures, Window
@@ -35,7 +35,7 @@ class Tile:
 
 def measure_and_write(
     scene: Scene, learnt: Learnt, lean: Lean | None, folder: Path
-) -> tuple[Measures, Pictures]:
+) -> tuple[Survey, Pictures]:
     """Write ``before.tif`` and ``after_aligned.tif`` into `folder`; the measures and reduced pictures."""
     on, settings = scene.pair.grid, scene.settings
     canvas = pictures.Canvas(on, settings.report.picture_px, settings.tile_px, len(scene.pair.roles))
@@ -59,7 +59,8 @@ def measure_and_write(
                 yield tile.core, tile.measures
                 scene.progress("measuring change", done / len(windows))
 
-        measures = diff.assemble(on.shape, parts())
+        measures = diff.assemble(on.shape, parts(), folder)
+        memory.give_back()  # what the tiles took, before both images are made COGs
     return measures, pictures.finish(canvas.before, canvas.after, canvas.valid, canvas.reduction, scene.shown)
 
 

@@ -7,6 +7,7 @@ works on the cells, a sixteenth of the pixels.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -23,7 +24,9 @@ from . import (
     areas,
     baselines,
     buildings,
+    cells,
     copies,
+    decoding,
     diff,
     file_facts,
     finding,
@@ -52,7 +55,8 @@ from . import (
     versions,
 )
 from . import settings as options
-from .diff import Measures, Radiometry
+from .cells import Maps
+from .diff import Radiometry
 from .feed import Lies, open_feed
 from .provenance import FileFacts
 from .scene import Progress, Scene, silent
@@ -123,6 +127,13 @@ def compare(
         if settings.sensor == "optical":
             alignment = replace(alignment, lean=registration.lean(scene))
         return replace(_compare_aligned(scene, alignment, outlines, folder), footprint_count=counted)
+
+
+def at_rest() -> None:
+    """Give back what further comparisons of the same files would find ready: decoders, freed memory."""
+    decoding.end_idle()
+    gc.collect()  # a page of the PDF and its pictures hold each other
+    memory.give_back()
 
 
 def align(case: Case, settings: Settings, out: Path, progress: Progress = silent) -> tuple[Pair, Alignment]:
@@ -217,7 +228,9 @@ def _compare_aligned(
 ) -> Comparison:
     radiometry, reference = measuring.learn(scene)
     scene = measuring.with_filling(scene, radiometry)
+    memory.give_back()
     measures, drawn = one_pass.measure_and_write(scene, (radiometry, reference), alignment.lean, folder)
+    memory.give_back()
     measured, supported = measures.valid, analysed.supported(measures, alignment)
     measures = replace(measures, valid=measured & supported)
     scene.progress("finding change", 0.0)
@@ -234,15 +247,18 @@ def _compare_aligned(
     if scene.settings.sensor == "optical":
         change = replace(change, sight=sight.shares(measures))
     of = alarm_trials.Measured(scene, (radiometry, reference), alignment.lean, measures, scale, change, found)
-    measures = radar.without_optics(measures) if scene.settings.sensor == "sar" else measures
     rasters_out.write_change(scene, change, folder)
     rasters_out.write_geometry(scene, folder)
+    memory.give_back()
     scene.progress("finding change", 0.5)
     crops = _crops(scene, found, radiometry, drawn)
-    table, fitted = _buildings(scene, outlines, change, measures, radiometry)
+    textured = radar.without_optics(measures) if scene.settings.sensor == "sar" else measures
+    table, fitted = _buildings(scene, outlines, change, textured, radiometry)
     comparison = _comparison(scene, alignment, change, found, table, replace(drawn, crops=crops))
     stages = selftest.Stages(radiometry, reference, alignment.lean, scale)
+    at_rest()  # what looked at the files for the card
     detection = selftest.run(scene, stages, measures, change, table)
+    memory.give_back()
     comparison = replace(comparison, trust=trust.with_detection(comparison.trust, detection, scene.pair.grid))
     comparison = baselines.with_ordinary(comparison, of, told)
     counted = squares.count(change, table, scene.pair.grid, scene.settings.summary)
@@ -254,17 +270,18 @@ def _buildings(
     scene: Scene,
     outlines: tuple[footprints.Footprint, ...],
     change: ChangeMap,
-    measures: Measures,
+    measures: Maps,
     radiometry: Radiometry,
 ) -> tuple[tuple[Building, ...], FootprintFit | None]:
     """Footprints laid on the before image, and the change inside each."""
-    fitted = (
-        _fit_footprints(scene, outlines, radiometry) if outlines and scene.settings.buildings.fit else None
-    )
+    if not outlines:
+        return (), None
+    fitted = _fit_footprints(scene, outlines, radiometry) if scene.settings.buildings.fit else None
     parts = [outline.parts_rc for outline in outlines]
     placed = [(part, (0.0, 0.0)) for part in parts] if fitted is None else footprint_fit.moved(parts, fitted)
     given = [(o.id, part, o.properties) for o, (part, _) in zip(outlines, placed, strict=True)]
-    found = buildings.measure(given, change, measures.texture, scene.pair.grid, scene.settings)
+    texture = cells.computed(measures, ["texture"], 0, lambda m: m.texture)
+    found = buildings.measure(given, change, texture, scene.pair.grid, scene.settings)
     table = tuple(replace(b, shift_rc=shift) for b, (_, shift) in zip(found, placed, strict=True))
     return table, fitted
 
@@ -296,14 +313,17 @@ def _crops(
     scene: Scene, found: tuple[Region, ...], radiometry: Radiometry, drawn: Pictures
 ) -> tuple[Crop, ...]:
     """Full-resolution cut-outs around the first regions, with the stretch of the pictures."""
-    crops = []
-    for region in found[: scene.settings.regions.crops]:
+
+    def one(region: Region) -> Crop:
         window = pictures.around(region.bbox_rc, scene.pair.grid.shape)
         before = radiometry.before_8bit(scene.before.read(window)[0])
         after = radiometry.after_8bit(scene.after.read(window)[0])
         both = (pictures.draw(data, scene.shown, drawn.stretch) for data in (before, after))
-        crops.append(Crop(region.id, window, *both))
-    return tuple(crops)
+        return Crop(region.id, window, *both)
+
+    # By the pool's threads, which have decoders: this one would need two more.
+    first = found[: scene.settings.regions.crops]
+    return tuple(tiles.map_ordered(one, first, scene.home, ahead=4))
 
 
 def _file_facts(scene: Scene) -> tuple[FileFacts, FileFacts]:

@@ -17,7 +17,7 @@ import scipy.optimize
 import scipy.special
 
 from . import cells, reference_measures, structure
-from .cells import CELL, Measures
+from .cells import CELL, Maps, Measures
 from .radiometry import Radiometry, Table, luminance
 from .settings import RadarSettings, Settings
 from .types import (
@@ -129,7 +129,7 @@ def _curve(values: FloatArray, whole: bool, kind: str) -> tuple[float, float, Fl
     return 0.0, high, DB_PER_NEPER * POWER[kind] * np.log(steps + least)
 
 
-def change_map(measures: Measures, ceiling: list[Measures], least_px: int, settings: Settings) -> ChangeMap:
+def change_map(measures: Maps, ceiling: list[Measures], least_px: int, settings: Settings) -> ChangeMap:
     """Score, threshold and changed cells of a radar pair.
 
     The log-ratio of two speckles of L looks is the logarithm of a Fisher-distributed variable with 2L and 2L
@@ -144,7 +144,7 @@ def change_map(measures: Measures, ceiling: list[Measures], least_px: int, setti
 
     Parameters
     ----------
-    measures : Measures
+    measures : Maps
         Of the whole scene, with the maps of `LogRatio` as ``reference``.
     ceiling : list of Measures
         Of places where unrelated content meets.
@@ -156,7 +156,8 @@ def change_map(measures: Measures, ceiling: list[Measures], least_px: int, setti
     .. [1] Touzi, Lopes and Bousquet, "A statistical and geometrical edge detector for SAR images", IEEE
            Transactions on Geoscience and Remote Sensing 26(6), 1988. :DOI:`10.1109/36.7708`
     """
-    ratio, variances = _parts(measures)
+    maps = cells.computed(measures, ["reference"], 0, _reference)
+    ratio, variances = maps[0], maps[1:]
     lit = measures.valid & (variances > 0).all(0)
     speckle = spread(ratio, lit)
     offset = _offset(ratio[lit if lit.any() else measures.valid], speckle)
@@ -190,15 +191,15 @@ def change_map(measures: Measures, ceiling: list[Measures], least_px: int, setti
     )
 
 
-def _parts(measures: Measures) -> tuple[FloatArray, FloatArray]:
-    """The log-ratio, and the variances of both images."""
+def _reference(measures: Measures) -> FloatArray:
+    """(3, rows, cols) the log-ratio, and the variances of both images."""
     assert measures.reference is not None
-    return measures.reference[0], measures.reference[1:]
+    return measures.reference
 
 
-def without_optics(measures: Measures) -> Measures:
+def without_optics(measures: Maps) -> Maps:
     """The same with nothing that flags of optical images could be read from."""
-    return replace(measures, texture=np.full(measures.shape, np.inf, np.float32))
+    return cells.Seen(measures, lambda m: replace(m, texture=np.full(m.shape, np.inf, np.float32)), {})
 
 
 def spread(ratio: FloatArray, usable: BoolArray) -> float:
@@ -239,7 +240,7 @@ def _score(apart_db: FloatArray, speckle: float, rate: float) -> FloatArray:
 
 def _comparability(apart: FloatArray, ceiling: list[Measures], offset: float) -> float:
     """1 - median / ceiling of the log-ratio; 0 where there is nothing unrelated to compare with."""
-    unrelated = [np.abs(_parts(m)[0][m.valid] - np.float32(offset)) for m in ceiling]
+    unrelated = [np.abs(_reference(m)[0][m.valid] - np.float32(offset)) for m in ceiling]
     others = np.concatenate([*unrelated, np.zeros(0, np.float32)])
     top = reference_measures.order_statistic(others, 0.5)
     return max(0.0, 1 - reference_measures.order_statistic(apart, 0.5) / top) if top > 0 else 0.0

@@ -13,8 +13,8 @@ import numpy as np
 import skimage.filters
 import skimage.metrics
 
-from . import irmad
-from .cells import CELL, Measures
+from . import bands, irmad
+from .cells import CELL, Maps, Measures
 from .radiometry import luminance
 from .types import BoolArray, ByteArray, FloatArray
 
@@ -100,21 +100,28 @@ def otsu(values: FloatArray) -> float:
     return float(skimage.filters.threshold_otsu(values, nbins=BINS))  # type: ignore[no-untyped-call]
 
 
+def chosen(measures: Maps, where: Callable[[Measures], BoolArray]) -> FloatArray:
+    """(N,) the measure that the score is made of instead, in the cells that count by their texture."""
+    parts = (measures.rows(*band.outer, ["reference", "texture"]) for band in bands.of(measures.shape))
+    return np.concatenate([part.reference[where(part)] for part in parts if part.reference is not None])
+
+
 def scale(
-    measures: Measures, textured: BoolArray, ceiling: list[Measures], other: list[BoolArray], p: float
+    usual: FloatArray, ceiling: list[Measures], other: list[BoolArray], p: float
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Floor and ceiling of the measure that the score is made of instead; exact order statistics.
 
     Parameters
     ----------
-    textured, other : (cell rows, cell cols) and a list of such
-        Cells that count, of the scene and of each of the ceiling's windows.
+    usual : (N,) float32
+        The scene's, of `chosen`.
+    other : list of (cell rows, cell cols)
+        Cells that count of each of the ceiling's windows.
     p : float
         Share of the scene's cells that lie below the floor.
     """
-    assert measures.reference is not None
     unrelated = [m.reference[t] for m, t in zip(ceiling, other, strict=True) if m.reference is not None]
-    floor = order_statistic(measures.reference[textured], p)
+    floor = order_statistic(usual, p)
     top = order_statistic(np.concatenate([*unrelated, np.zeros(0, np.float32)]), 0.5)
     return {"reference": floor}, {"reference": top}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import cv2
@@ -12,7 +12,7 @@ import shapely
 from affine import Affine
 
 from . import cells, sight
-from .cells import IntArray, Measures
+from .cells import IntArray, Maps, Measures
 from .outcome import REASONS
 from .types import (
     NOT_ANALYSED,
@@ -27,6 +27,7 @@ from .types import (
     Window,
 )
 
+COLOUR_ONLY = "colour only"
 FLAGS: dict[str, str] = {
     "vegetation": "More than half of the region is green in the before or the after image.",
     "lean": "Like structure is found some pixels away: perhaps another view angle, or a like neighbour.",
@@ -40,12 +41,13 @@ FLAGS: dict[str, str] = {
     "beside graphics": "The region touches what was drawn over a picture: what lies under that is not seen.",
     "low texture": "The before image shows little structure here, so a loss of it says little.",
     "backscatter": "Radar brightness changed: structure, moisture, roughness, plants or water alike.",
-    "colour only": "Colour or brightness changed without a change of structure: burn, paint, water, shade.",
+    COLOUR_ONLY: "Colour or brightness changed without a change of structure: burn, paint, water, shade.",
 }
 """Every doubt a region can carry, with the sentence that explains it to a reader."""
 
 LOW_TEXTURE_GREY2 = 40.0
 """Variance of the before image, grey levels squared, that noise and compression reach."""
+DRAWN_OVER = 1 + REASONS.index("drawn_over")
 CODES: dict[Tier, int] = {"structural": STRUCTURAL_CHANGE, "other": OTHER_CHANGE}
 VEHICLE_M2 = 120.0
 """A lorry of 12 by 3 m, and 4 m around it."""
@@ -69,7 +71,7 @@ LEAN_MAX_PX = 512
 Ring = tuple[tuple[float, float], ...]
 
 
-def find(change: ChangeMap, measures: Measures, grid: Grid) -> tuple[Region, ...]:
+def find(change: ChangeMap, measures: Maps, grid: Grid) -> tuple[Region, ...]:
     """Connected regions of change, numbered from 1 by falling score mass, ties by position.
 
     Cells of one tier that touch, also by a corner, are one region.
@@ -78,7 +80,7 @@ def find(change: ChangeMap, measures: Measures, grid: Grid) -> tuple[Region, ...
     ----------
     change : ChangeMap
         Gives ``changed`` and ``score`` on cells.
-    measures : Measures
+    measures : Maps
         Of the whole scene, for the flags.
     grid : Grid
         The working grid; its edge cuts the cells of the last row and column.
@@ -89,12 +91,15 @@ def find(change: ChangeMap, measures: Measures, grid: Grid) -> tuple[Region, ...
         Areas count pixels of the grid; outlines run along cell edges in pixel-centre coordinates and are
         valid polygons of the same area. Empty when nothing changed.
     """
-    seen, lost = _hints(change, measures), _without_structure(change)
-    hints = {"structural": seen, "other": seen | lost}
+    groups = [(tier, members) for tier, code in CODES.items() for members in _groups(change.changed == code)]
+    flags: list[list[str]] = [[] for _ in groups]
+    for name, share, applies in _hints(change, measures) if groups else ():
+        for (tier, members), own in zip(groups, flags, strict=True):
+            if (name != COLOUR_ONLY or tier == "other") and applies(members).mean() > share:
+                own.append(name)
     found = [
-        _small(_region(change, grid, tier, _flags(members, hints[tier]), members))
-        for tier, code in CODES.items()
-        for members in _groups(change.changed == code)
+        _small(_region(change, grid, tier, _ordered(own), members))
+        for (tier, members), own in zip(groups, flags, strict=True)
     ]
     found.sort(key=lambda pair: (-pair[0], pair[1].bbox_rc, pair[1].tier))
     return tuple(replace(region, id=k) for k, (_, region) in enumerate(found, 1))
@@ -108,10 +113,10 @@ def beside_graphics(change: ChangeMap, found: tuple[Region, ...]) -> tuple[Regio
     change : ChangeMap
         That they were found on, with `why` cells were not analysed; without it nothing is changed.
     """
-    if change.why is None:
+    if change.why is None or not found or not (change.why == DRAWN_OVER).any():
         return found
     blind = np.pad(change.changed == NOT_ANALYSED, 1, constant_values=True)
-    drawn = np.pad(change.why == 1 + REASONS.index("drawn_over"), 1)
+    drawn = np.pad(change.why == DRAWN_OVER, 1)
     near = [
         cv2.dilate(part.astype(np.uint8), np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
         for part in (drawn, blind & ~drawn)
@@ -139,43 +144,37 @@ def _with_edges(region: Region, touched: BoolArray) -> Region:
     return replace(region, flags=_ordered([*kept, *(name for name, is_so in named.items() if is_so)]))
 
 
-def _hints(change: ChangeMap, measures: Measures) -> dict[str, tuple[BoolArray, float]]:
-    """Cells to which each flag applies, and the share of a region that must be exceeded."""
-    blind = np.pad(change.changed == NOT_ANALYSED, 1, constant_values=True).astype(np.uint8)
-    beside = cv2.dilate(blind, np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
-    radar = change.measure == "log_ratio"
-    clouds = sight.cloud(measures)
-    seen = {
-        "vegetation": np.logical_or(*cells.vegetation(measures)),
-        "lean": measures.leaning > 0,
-        "cloud or haze?": np.logical_or(*clouds),
-        "glint or water?": sight.water(measures, clouds),
-        "ploughed field?": sight.furrows(measures),
-        "saturated": np.logical_or(*sight.saturated(measures)),
-        "shadow moved": np.not_equal(*cells.shadow(measures)),
-        "low texture": measures.texture < LOW_TEXTURE_GREY2,
-    }
-    hints = {} if radar else {name: (where, FLAG_SHARE) for name, where in seen.items()}
-    return hints | {
-        "at image edge": (beside, 0.0),
-        "backscatter": (np.full(measures.shape, radar), FLAG_SHARE),
-    }
-
-
-def _without_structure(change: ChangeMap) -> dict[str, tuple[BoolArray, float]]:
-    """Where colour changed and structure did not; nothing where the score is of another measure."""
-    if change.measure != "structure":
-        return {}
-    low = change.threshold if change.low_threshold is None else change.low_threshold
-    return {"colour only": (np.nan_to_num(change.score) < low, FLAG_SHARE)}
-
-
 Members = tuple[IntArray, IntArray]
 """(rows, cols) of a region's cells."""
+Applies = Callable[[Members], BoolArray]
+"""Whether something applies to each of a region's cells."""
 
 
-def _flags(members: Members, hints: Mapping[str, tuple[BoolArray, float]]) -> tuple[str, ...]:
-    return _ordered([name for name, (where, share) in hints.items() if where[members].mean() > share])
+def _hints(change: ChangeMap, measures: Maps) -> Iterator[tuple[str, float, Applies]]:
+    """Each flag with the share of a region that must be exceeded, and where it applies; one map at a time."""
+    blind = np.pad(change.changed == NOT_ANALYSED, 1, constant_values=True).view(np.uint8)
+    yield "at image edge", 0.0, (cv2.dilate(blind, np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0).__getitem__
+    if change.measure == "structure":
+        low = change.threshold if change.low_threshold is None else change.low_threshold
+        yield COLOUR_ONLY, FLAG_SHARE, lambda members: np.nan_to_num(change.score[members]) < low
+    if change.measure == "log_ratio":
+        yield "backscatter", FLAG_SHARE, lambda members: np.ones(len(members[0]), bool)
+        return
+    scale, light = sight.usual(measures), cells.brightness(measures)
+    clouds = sight.cloud(measures, scale)
+    yield "cloud or haze?", FLAG_SHARE, np.logical_or(*clouds).__getitem__
+    yield "glint or water?", FLAG_SHARE, sight.water(measures, clouds, scale).__getitem__
+    del clouds
+    yield "ploughed field?", FLAG_SHARE, sight.furrows(measures, scale).__getitem__
+    yield "saturated", FLAG_SHARE, np.logical_or(*sight.saturated(measures)).__getitem__
+    plain: dict[str, tuple[str, Callable[[Measures], BoolArray]]] = {
+        "vegetation": ("green", lambda m: np.logical_or(*cells.vegetation(m, scale.cast))),
+        "lean": ("leaning", lambda m: m.leaning > 0),
+        "shadow moved": ("light", lambda m: np.not_equal(*cells.shadow(m, light))),
+        "low texture": ("texture", lambda m: m.texture < LOW_TEXTURE_GREY2),
+    }
+    for flag, (name, where) in plain.items():
+        yield flag, FLAG_SHARE, cells.computed(measures, [name], 0, where).__getitem__
 
 
 def _ordered(flags: Sequence[str]) -> tuple[str, ...]:
@@ -185,9 +184,11 @@ def _ordered(flags: Sequence[str]) -> tuple[str, ...]:
 def _groups(mask: BoolArray) -> list[Members]:
     """The 8-connected groups of cells."""
     labels, count = cells.components(mask)
-    order = np.argsort(labels, axis=None, kind="stable")
-    starts = np.searchsorted(labels.ravel()[order], np.arange(1, count + 1))
-    return [(part // mask.shape[1], part % mask.shape[1]) for part in np.split(order, starts)[1:]]
+    members = np.flatnonzero(mask)
+    own = labels.ravel()[members]
+    order = np.argsort(own, kind="stable")
+    parts = np.split(members[order], np.searchsorted(own[order], np.arange(2, count + 1)))
+    return [(part // mask.shape[1], part % mask.shape[1]) for part in parts if len(part)]
 
 
 def _region(

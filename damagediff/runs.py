@@ -104,6 +104,7 @@ def fill(
 ) -> Comparison:
     """Write everything but the manifest into an existing folder."""
     comparison = pipeline.compare(case, settings, folder, progress, elsewhere)
+    pipeline.at_rest()
     progress("writing the report", 0.0)
     _finish(comparison, folder)
     return comparison
@@ -112,6 +113,7 @@ def fill(
 def _finish(comparison: Comparison, folder: Path) -> None:
     """Write what is drawn and listed beside the rasters."""
     drawing.draw(comparison, folder, More(font=comparison.case.font))
+    pipeline.at_rest()
     outputs.write_results(comparison, folder)
     settings_told = outputs.result_settings(comparison.settings)
     saved.write(replace(comparison, settings=settings_told), folder)

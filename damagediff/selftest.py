@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from . import detection_fit, diff, finding, measuring, planting, selftest_places, tiles
-from .cells import CELL, Measures
+from .cells import CELL
 from .detection import Detection, DetectionCurve, PlantedExample, Tally
+from .diff import Survey
 from .feed import Feed, Patch
 from .planting import Kind, Likeness
 from .radiometry import Radiometry
@@ -78,7 +79,7 @@ class Outcome:
 
 
 def run(
-    scene: Scene, stages: Stages, measures: Measures, change: ChangeMap, buildings: Sequence[Building]
+    scene: Scene, stages: Stages, measures: Survey, change: ChangeMap, buildings: Sequence[Building]
 ) -> Detection:
     """Plant, look, count and fit.
 
@@ -88,7 +89,7 @@ def run(
         Its after image read through the accepted alignment.
     stages : Stages
         What was learnt from the pair as it is.
-    measures, change : Measures, ChangeMap
+    measures, change : Survey, ChangeMap
         Of the pair as it is, on cells.
     buildings : sequence of Building
         Footprints as laid on the before image; rubble and roof loss go there first.
@@ -176,9 +177,7 @@ class _Made:
 class _Test:
     """One run's self-test: everything that stays while objects come and go."""
 
-    def __init__(
-        self, scene: Scene, stages: Stages, measures: Measures, change: ChangeMap, on: Ground
-    ) -> None:
+    def __init__(self, scene: Scene, stages: Stages, measures: Survey, change: ChangeMap, on: Ground) -> None:
         fixed = replace(scene.settings.diff, threshold=change.threshold)
         self.scene = replace(scene, settings=replace(scene.settings, diff=fixed))
         self.stages, self.measures, self.change = stages, measures, change
@@ -190,11 +189,11 @@ class _Test:
 
     def _likeness(self) -> Likeness:
         """Sharpness and noise of the after image: medians over some places called unchanged."""
-        cells = self.of(min(selftest_places.SIZES_PX), False)
-        drawn = cells[self._rng(2).integers(0, len(cells), LIKENESS_PLACES)]
+        places = self.of(min(selftest_places.SIZES_PX), False)
+        drawn = map(places.cell, self._rng(2).integers(0, len(places), LIKENESS_PLACES).tolist())
         found = []
         for cell in drawn:
-            at = np.array(divmod(int(cell), self.measures.shape[1])) * CELL + (CELL - 1) / 2
+            at = np.array(divmod(cell, self.measures.shape[1])) * CELL + (CELL - 1) / 2
             data, valid = _read_around(self.scene.after, at, LIKENESS_PX / 2)
             if np.count_nonzero(valid) > LIKENESS_PX:
                 found.append(planting.likeness(np.where(valid, data, np.nan)))
@@ -226,7 +225,7 @@ class _Test:
         reached = [one.reached for one in made]
         learnt = self.stages.radiometry, self.stages.reference
         parts = measuring.parts(planted, reached, learnt, self.stages.lean)
-        measures = _with_parts(self.measures, zip(reached, parts, strict=True))
+        measures = self.measures.with_parts(zip(reached, parts, strict=True))
         where = np.zeros(measures.shape, bool)
         for one in made:
             where[one.cells] = True
@@ -311,20 +310,6 @@ def _outcome(plant: Plant, change: ChangeMap, inside: tuple[np.ndarray, np.ndarr
         structural=bool((codes == STRUCTURAL_CHANGE).any()),
         outlined=bool(seen.size and np.median(seen) > change.threshold),
     )
-
-
-def _with_parts(measures: Measures, parts: Iterable[tuple[Window, Measures]]) -> Measures:
-    """A copy of the scene's measures with those of some parts in their places; validity stays."""
-    names = [f.name for f in fields(Measures) if f.name != "valid" and getattr(measures, f.name) is not None]
-    whole = {name: getattr(measures, name).copy() for name in names}
-    for window, part in parts:
-        r, c = window.row // CELL, window.col // CELL
-        for name in names:
-            values = getattr(part, name)
-            if values is None:  # not measured in windows, and not what is planted either
-                continue
-            whole[name][..., r : r + values.shape[-2], c : c + values.shape[-1]] = values
-    return replace(measures, **whole)
 
 
 def _around(place: FloatArray, reach: float) -> Window:

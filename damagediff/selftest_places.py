@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from . import calibration, cells, tiers
-from .cells import CELL, Measures
+from . import bands, cells, tiers
+from .cells import CELL, IntArray, Maps, Measures
 from .planting import Kind
 from .types import NO_CHANGE, BoolArray, Building, ChangeMap, FloatArray
 
@@ -38,6 +38,7 @@ GAP_PX = 56.0
 MAX_SHARE = 0.05
 """Of the area analysed, planted at once: what is judged by the scene's own spread must stay as it is."""
 TRIES = 40
+TEXTURE_SIGMA_CELLS = 1.0
 MIN_BUILT_CELLS = 24
 """Fewer places with buildings than this are too few to draw from."""
 
@@ -66,10 +67,11 @@ class Ground:
     """What counts as built, in words."""
 
 
-def ground(change: ChangeMap, measures: Measures, buildings: Sequence[Building]) -> Ground:
+def ground(change: ChangeMap, measures: Maps, buildings: Sequence[Building]) -> Ground:
     """Cells called unchanged, and which of them hold buildings: by the footprints, else by right angles."""
-    free = np.pad(change.changed == NO_CHANGE, 1).astype(np.uint8)
-    clear = cv2.distanceTransform(free, cv2.DIST_L2, 5)[1:-1, 1:-1] * np.float32(CELL)
+    free = np.pad(change.changed == NO_CHANGE, 1).view(np.uint8)
+    clear: FloatArray = np.asarray(cv2.distanceTransform(free, cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
+    clear *= np.float32(CELL)
     enough = clear >= CLEAR_PX
     for built, words in (
         (_inside(buildings, measures.shape), "on footprints called unchanged"),
@@ -91,14 +93,22 @@ def _inside(buildings: Sequence[Building], shape: tuple[int, int]) -> BoolArray:
     return drawn > 0
 
 
-def _like_buildings(measures: Measures) -> BoolArray:
+def _like_buildings(measures: Maps) -> BoolArray:
     """Cells with edges at right angles, more texture than half of the scene, and no vegetation before."""
     if not measures.valid.any():
         return measures.valid
-    crossing = cells.coherence(measures.edges_before, calibration.BUILT_SIGMA_CELLS)
-    texture = cells.smooth(measures.texture, measures.valid, 1.0)
-    rich = texture > np.median(texture[measures.valid])
-    return np.asarray(rich & (crossing >= tiers.MIN_BUILT) & ~cells.vegetation(measures)[0])
+
+    def texture(m: Measures) -> FloatArray:
+        return cells.smooth(m.texture, m.valid, TEXTURE_SIGMA_CELLS)
+
+    halo = cells.reach(TEXTURE_SIGMA_CELLS)
+    usual = np.float32(cells.median(cells.gathered(measures, ["texture"], halo, texture)))
+    cast = cells.casts(measures)
+
+    def rich(m: Measures) -> BoolArray:
+        return (texture(m) > usual) & ~cells.vegetation(m, cast)[0]
+
+    return cells.computed(measures, ["texture", "green"], halo, rich) & tiers.built(measures)
 
 
 def wanted(analysed_px: int, halo_px: int, plain_halo_px: int) -> dict[Kind, int]:
@@ -132,16 +142,38 @@ def informative(curve: Iterable[tuple[float, float, float, float]], largest_px: 
     return {size: 2 if k < 2 else 1 for k, size in enumerate(near)}
 
 
-Candidates = Callable[[int, bool], np.ndarray]
+class Places:
+    """Cells, counted from the top row by row; not listed, as they are most of a scene."""
+
+    def __init__(self, chosen: Callable[[slice], BoolArray], shape: tuple[int, int]) -> None:
+        self._chosen, self._cols = chosen, shape[1]
+        counts: list[IntArray] = [np.count_nonzero(chosen(band.core), axis=1) for band in bands.of(shape)]
+        self._before = np.cumsum([0, *np.concatenate(counts)])
+        """How many there are above each row, and in all."""
+
+    def __len__(self) -> int:
+        return int(self._before[-1])
+
+    def cell(self, number: int) -> int:
+        """The flat index of the place with that number, from 0."""
+        row = int(np.searchsorted(self._before, number, side="right")) - 1
+        col = np.flatnonzero(self._chosen(slice(row, row + 1))[0])[number - self._before[row]]
+        return row * self._cols + int(col)
+
+
+Candidates = Callable[[int, bool], Places]
 
 
 def candidates(on: Ground) -> Candidates:
-    """A function that gives the flat cells on which an object of a size fits, on buildings or anywhere."""
+    """A function that gives the cells on which an object of a size fits, on buildings or anywhere."""
 
     @functools.cache
-    def of(size_px: int, on_buildings: bool) -> np.ndarray:
-        room = on.clear_px >= size_px / 2 + CLEAR_PX
-        return np.flatnonzero(room & on.built if on_buildings else room)
+    def of(size_px: int, on_buildings: bool) -> Places:
+        def chosen(rows: slice) -> BoolArray:
+            room = on.clear_px[rows] >= size_px / 2 + CLEAR_PX
+            return room & on.built[rows] if on_buildings else room
+
+        return Places(chosen, on.built.shape)
 
     return of
 
@@ -179,14 +211,14 @@ def scatter(
 
 
 def _free(
-    cells: np.ndarray, size_px: int, taken: FloatArray, draw: tuple[int, np.random.Generator]
+    places: Places, size_px: int, taken: FloatArray, draw: tuple[int, np.random.Generator]
 ) -> tuple[float, float] | None:
     """A place among the cells away from what is taken; None when some tries found none."""
     cols, rng = draw
-    if not len(cells):
+    if not len(places):
         return None
-    for cell in cells[rng.integers(0, len(cells), TRIES)].tolist():
-        corner = np.array(divmod(cell, cols)) * CELL
+    for number in rng.integers(0, len(places), TRIES).tolist():
+        corner = np.array(divmod(places.cell(number), cols)) * CELL
         at = corner + (CELL - 1) / 2 + rng.uniform(-CELL / 2, CELL / 2, 2)
         apart = np.hypot(*(taken[:, :2] - at).T)
         if (apart >= (taken[:, 2] + size_px) / 2 + GAP_PX).all():

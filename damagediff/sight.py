@@ -7,12 +7,13 @@ mask of cloud that takes a destroyed street for one would be worse than none (do
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from . import cells
-from .cells import CELL, Measures
+from . import bands, cells
+from .cells import CELL, Maps, Measures
 from .outcome import Sight
 from .types import BoolArray, ByteArray, FloatArray
 
@@ -46,7 +47,34 @@ FURROWS_BUILT = 0.1
 """... unless this share beyond what one line explains lies on two perpendicular lines, in either picture."""
 
 
-def cloud(measures: Measures) -> tuple[BoolArray, BoolArray]:
+EDGES = ("edges_before", "edges_after")
+NEAR = NEAR_CELLS // 2
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is usual in a pair: the scale on which its cells are bright, smooth or green."""
+
+    detail: tuple[float, float]
+    """Median gradient of the surroundings, before and after."""
+    dark_grey: float
+    """Median of the darkest nearby in either picture."""
+    cast: cells.Casts
+
+
+def usual(measures: Maps) -> Usual:
+    """Gathered from the whole scene, once for all questions."""
+    before, after = (cells.median(_gathered_detail(measures, name)) for name in EDGES)
+    dark = cells.gathered(measures, ["darkest"], NEAR, lambda m: _dark(m).min(0))
+    return Usual((before, after), cells.median(dark), cells.casts(measures))
+
+
+def _gathered_detail(measures: Maps, name: str) -> FloatArray:
+    """(N,) mean gradient of the surroundings of the valid cells in one picture."""
+    return cells.gathered(measures, [name], NEAR, lambda m: _surroundings(m, name))
+
+
+def cloud(measures: Maps, scale: Usual) -> tuple[BoolArray, BoolArray]:
     """Cells over which cloud or haze is likely in the before, and in the after image; nothing without colour.
 
     The darkest channel nearby, which is near black on clear ground [1]_, is bright where it was dark in the
@@ -60,19 +88,35 @@ def cloud(measures: Measures) -> tuple[BoolArray, BoolArray]:
     .. [1] He, Sun and Tang, "Single image haze removal using dark channel prior", IEEE Trans. Pattern Anal.
            Mach. Intell. 33(12), 2011. :DOI:`10.1109/TPAMI.2010.168`
     """
-    nothing = np.zeros(measures.shape, bool)
-    if not measures.colours.any() or not measures.valid.any():
+    if not _coloured(measures) or not measures.valid.any():
+        nothing = np.zeros(measures.shape, bool)
         return nothing, nothing
-    dark, chroma, detail = _dark(measures), _chroma(measures), _detail(measures)
-    return (
-        _cloud(measures.valid, dark, chroma[0], detail),
-        _cloud(measures.valid, dark[::-1], chroma[1], detail[::-1]),
-    )
+
+    def found(m: Measures) -> BoolArray:
+        dark, chroma, detail = _dark(m), _chroma(m), _detail(m, scale)
+        both = (
+            _seeds(m.valid, (dark, chroma[0], detail), scale),
+            _seeds(m.valid, (dark[::-1], chroma[1], detail[::-1]), scale),
+        )
+        return np.stack(both)
+
+    names, halo = [*EDGES, "colours", "darkest"], NEAR + CLOUD_LEAST_CELLS[0]
+    seeds = cells.computed(measures, names, halo, found)
+    before, after = (_grown(*one) for one in seeds)
+    return before, after
 
 
-def _cloud(valid: BoolArray, dark: FloatArray, chroma: FloatArray, detail: FloatArray) -> BoolArray:
-    """Cloud in the first of two pictures; `dark` and `detail` are (2, rows, cols), that picture first."""
-    clear = float(np.median(dark.min(0)[valid]))
+def _coloured(measures: Maps) -> bool:
+    parts = (measures.rows(*band.outer, ["colours"]) for band in bands.of(measures.shape))
+    return any(bool(part.colours.any()) for part in parts)
+
+
+def _seeds(valid: BoolArray, maps: tuple[FloatArray, FloatArray, FloatArray], scale: Usual) -> BoolArray:
+    """(2, rows, cols) what is cloud by itself in the first of two pictures, and what is if it touches that.
+
+    `maps`: `_dark`, that picture's `_chroma`, and `_detail`; the first and last of both, that picture first.
+    """
+    dark, chroma, detail = maps
 
     def bright_and_plain(over: FloatArray, level: int) -> BoolArray:
         found = (dark[0] - over > CLOUD_RISE_GREY) & (chroma < CLOUD_CHROMA[level])
@@ -80,11 +124,16 @@ def _cloud(valid: BoolArray, dark: FloatArray, chroma: FloatArray, detail: Float
 
     certain = bright_and_plain(dark[1], 0) & (detail[0] < CLOUD_DIMMED * detail[1])
     certain = _wide(certain, CLOUD_LEAST_CELLS[0])
-    patch = certain | _wide(bright_and_plain(np.minimum(dark[1], clear), 1), CLOUD_LEAST_CELLS[1])
+    patch = bright_and_plain(np.minimum(dark[1], scale.dark_grey), 1)
+    return np.stack([certain, certain | _wide(patch, CLOUD_LEAST_CELLS[1])])
+
+
+def _grown(certain: BoolArray, patch: BoolArray) -> BoolArray:
+    """What is certain, and the patches of which enough is."""
     labels, count = cells.components(patch)
-    known = cells.component_means(labels, count, certain) >= CLOUD_KNOWN
+    known = cells.component_means(labels, count, cells.in_bands(certain)) >= CLOUD_KNOWN
     known[0] = False
-    return np.asarray(known[labels] | certain)
+    return cells.look_up(known, labels) | certain
 
 
 def _wide(found: BoolArray, diameter_cells: int) -> BoolArray:
@@ -109,14 +158,18 @@ def _chroma(measures: Measures) -> FloatArray:
     return np.stack(found)
 
 
-def _detail(measures: Measures) -> FloatArray:
-    """(2, rows, cols) mean gradient of the surroundings over the median of its picture; 1 without that."""
+def _surroundings(measures: Measures, name: str) -> FloatArray:
+    """(rows, cols) mean gradient of the surroundings in one picture."""
     weight = np.maximum(_mean(measures.valid.astype(np.float32)), np.float32(1e-3))
+    return np.asarray(_mean(getattr(measures, name)[0].astype(np.float32) * measures.valid) / weight)
+
+
+def _detail(measures: Measures, scale: Usual) -> FloatArray:
+    """(2, rows, cols) mean gradient of the surroundings over the median of its picture; 1 without that."""
     found = []
-    for edges in (measures.edges_before, measures.edges_after):
-        detail = _mean(edges[0].astype(np.float32) * measures.valid) / weight
-        usual = float(np.median(detail[measures.valid])) if measures.valid.any() else 0.0
-        found.append(detail / np.float32(usual) if usual > 0 else np.ones_like(detail))
+    for name, middle in zip(EDGES, scale.detail, strict=True):
+        detail = _surroundings(measures, name)
+        found.append(detail / np.float32(middle) if middle > 0 else np.ones_like(detail))
     return np.stack(found)
 
 
@@ -124,35 +177,48 @@ def _mean(x: FloatArray) -> FloatArray:
     return np.asarray(cv2.blur(x, (NEAR_CELLS, NEAR_CELLS)))
 
 
-def water(measures: Measures, clouds: tuple[BoolArray, BoolArray]) -> BoolArray:
+def water(measures: Maps, clouds: tuple[BoolArray, BoolArray], scale: Usual) -> BoolArray:
     """Cells that are smooth and not green in one picture at least: water, glint, mud, bare ground.
 
     Outside of `clouds`, as `cloud` finds them. Colour does not tell these apart. Deep
     water is green for its excess, but bluer than it is red.
     """
-    red, blue = (measures.colours[:, k].astype(np.float32) for k in (0, 2))
-    green = np.stack(cells.vegetation(measures)) & (blue <= BLUISH * red)
-    plain = (_detail(measures) < SMOOTH) & ~green & ~np.stack(clouds)
-    return np.asarray(plain.any(0) & measures.valid)
+
+    def plain(m: Measures) -> BoolArray:
+        red, blue = (m.colours[:, k].astype(np.float32) for k in (0, 2))
+        green = np.stack(cells.vegetation(m, scale.cast)) & (blue <= BLUISH * red)
+        return (_detail(m, scale) < SMOOTH) & ~green & m.valid
+
+    found = cells.computed(measures, [*EDGES, "colours", "green"], NEAR, plain)
+    return (found[0] & ~clouds[0]) | (found[1] & ~clouds[1])
 
 
-def furrows(measures: Measures) -> BoolArray:
+def furrows(measures: Maps, scale: Usual) -> BoolArray:
     """Cells in a wide texture of parallel lines in one picture, with nothing built in either."""
-    lined, built = np.zeros(measures.shape, bool), np.zeros(measures.shape, bool)
-    edges, along = (measures.edges_before, measures.edges_after), (measures.lines[:2], measures.lines[2:])
-    for cross, line, detail in zip(edges, along, _detail(measures), strict=True):
-        parallel = cells.coherence(np.stack([cross[0], *line]), FURROWS_SIGMA_CELLS)
-        lined |= (parallel > FURROWS_SHARE) & (detail >= SMOOTH)
-        # Lines that scatter around one direction keep the fourth power of that share at twice the angle.
-        built |= cells.coherence(cross, FURROWS_SIGMA_CELLS) - parallel**4 >= FURROWS_BUILT
-    return np.asarray(lined & ~built & measures.valid)
+
+    def found(m: Measures) -> BoolArray:
+        lined, built = np.zeros(m.shape, bool), np.zeros(m.shape, bool)
+        edges, along = (m.edges_before, m.edges_after), (m.lines[:2], m.lines[2:])
+        for cross, line, detail in zip(edges, along, _detail(m, scale), strict=True):
+            parallel = cells.coherence(np.stack([cross[0], *line]), FURROWS_SIGMA_CELLS)
+            lined |= (parallel > FURROWS_SHARE) & (detail >= SMOOTH)
+            # Lines that scatter around one direction keep the fourth power of that share at twice the angle.
+            built |= cells.coherence(cross, FURROWS_SIGMA_CELLS) - parallel**4 >= FURROWS_BUILT
+        return np.asarray(lined & ~built & m.valid)
+
+    return cells.computed(measures, [*EDGES, "lines"], cells.reach(FURROWS_SIGMA_CELLS), found)
 
 
-def saturated(measures: Measures) -> BoolArray:
+def saturated(measures: Maps) -> BoolArray:
     """(2, rows, cols) cells of which half the pixels are full in all bands; False where that is not known."""
-    if measures.full is None:
+    if "full" not in measures.known:
         return np.zeros((2, *measures.shape), bool)
-    return np.asarray((measures.full >= CELL * CELL // 2) & (measures.full != NOT_KNOWN) & measures.valid)
+
+    def found(m: Measures) -> BoolArray:
+        assert m.full is not None
+        return np.asarray((m.full >= CELL * CELL // 2) & (m.full != NOT_KNOWN) & m.valid)
+
+    return cells.computed(measures, ["full"], 0, found)
 
 
 def full_pixels(
@@ -188,16 +254,19 @@ def _full(bands: FloatArray, shape: tuple[int, int]) -> ByteArray:
     return np.asarray(functools.reduce(np.add, (rows[:, k::CELL] for k in range(CELL))))
 
 
-def shares(measures: Measures) -> Sight:
+def shares(measures: Maps) -> Sight:
     """How much of what could be measured each picture may not show."""
     looked = max(int(measures.valid.sum()), 1)
 
     def share(found: BoolArray) -> float:
         return float(found.sum() / looked)
 
-    clouds = [share(x) for x in cloud(measures)] if measures.colours.any() else [None, None]
+    clouds = [share(x) for x in cloud(measures, usual(measures))] if _coloured(measures) else [None, None]
     white: list[float | None] = [None, None]
-    if measures.full is not None:
-        known = [bool((full != NOT_KNOWN).any()) for full in measures.full]
+    if "full" in measures.known:
+        parts = [measures.rows(*band.outer, ["full"]).full for band in bands.of(measures.shape)]
+        known = [
+            any(bool((part[k] != NOT_KNOWN).any()) for part in parts if part is not None) for k in (0, 1)
+        ]
         white = [share(x) if told else None for x, told in zip(saturated(measures), known, strict=True)]
     return Sight(*clouds, *white)

@@ -168,7 +168,7 @@ def above(score: FloatArray, valid: BoolArray, high: float, low: float) -> BoolA
     labels, count = cells.components((score > low) & valid)
     held = np.bincount(labels[core], minlength=count + 1) > 0
     held[0] = False
-    return np.asarray(held[labels])
+    return cells.look_up(held, labels)
 
 
 def _ends(counts: IntArray) -> tuple[int, int]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from . import cells
 from .calibration import BUILT_SIGMA_CELLS, histogram, quantile
-from .cells import CELL, IntArray, Measures
+from .cells import CELL, IntArray, Maps, Measures
 from .types import BoolArray, FloatArray
 
 SMOOTH_CELLS = 2.0
@@ -23,6 +22,7 @@ and a tornado track against undamaged cities and floods, each host judged by the
 RUIN_LEVEL = 1.45
 ROUGHNESS_NOISE = 20.0
 """Mean gradient, Sobel units, below which a ratio of roughness says nothing."""
+ROUGH_SIGMA_CELLS = 1.0
 APART_CELLS = 3
 """Cells around structural change that the blur before the threshold reaches strongly."""
 COLOUR_SPREADS = 8.0
@@ -31,17 +31,15 @@ MIN_COLOUR_GREY = 15.0
 """... and this many grey levels."""
 
 
-def split(
-    measures: Measures, smooth: FloatArray, begun: BoolArray, least: int
-) -> tuple[BoolArray, BoolArray]:
+def split(measures: Maps, smooth: FloatArray, begun: BoolArray, least: int) -> tuple[BoolArray, BoolArray]:
     """Cells of structural change, and of other change, from those above the threshold."""
     labels, count = cells.components(cells.keep_large(begun, least))
-    lost = _structure_was_lost(measures, smooth, labels, count)[labels]
+    lost = cells.look_up(_structure_was_lost(measures, smooth, labels, count), labels)
     recoloured = cells.keep_large(_colour_stands_out(measures), least)
     return lost, cells.keep_large(((labels > 0) | recoloured) & ~lost, least)
 
 
-def quiet(measures: Measures, smooth: FloatArray, threshold: float, least: int) -> BoolArray:
+def quiet(measures: Maps, smooth: FloatArray, threshold: float, least: int) -> BoolArray:
     """Cells of built structure that most likely stands unchanged: the pair's own null.
 
     Where edges lay on two perpendicular directions before, outside of what would be structural change at
@@ -49,11 +47,19 @@ def quiet(measures: Measures, smooth: FloatArray, threshold: float, least: int) 
     """
     structural, _ = split(measures, smooth, (smooth > threshold) & measures.valid, least)
     near = cv2.dilate(structural.astype(np.uint8), np.ones((2 * APART_CELLS + 1,) * 2, np.uint8)) > 0
-    built = cells.coherence(measures.edges_before, BUILT_SIGMA_CELLS) >= MIN_BUILT
-    return np.asarray(built & ~near & measures.valid)
+    return np.asarray(built(measures) & ~near & measures.valid)
 
 
-def _structure_was_lost(measures: Measures, smooth: FloatArray, labels: IntArray, count: int) -> BoolArray:
+def built(measures: Maps) -> BoolArray:
+    """Cells where edges lay on two perpendicular directions before."""
+
+    def stood(m: Measures) -> BoolArray:
+        return np.asarray(cells.coherence(m.edges_before, BUILT_SIGMA_CELLS) >= MIN_BUILT)
+
+    return cells.computed(measures, ["edges_before"], cells.reach(BUILT_SIGMA_CELLS), stood)
+
+
+def _structure_was_lost(measures: Maps, smooth: FloatArray, labels: IntArray, count: int) -> BoolArray:
     """(count + 1,) whether built structure stood in each component and was lost; False for background.
 
     Built structure stood where edges lay on two perpendicular directions. That it was lost is weighed from
@@ -61,31 +67,35 @@ def _structure_was_lost(measures: Measures, smooth: FloatArray, labels: IntArray
     the scene's median), how much of its right angles it lost, how green it is afterwards, and how high its
     score rises.
     """
+    cast = cells.casts(measures)
 
-    def mean(values: npt.NDArray[Any]) -> FloatArray:
-        return cells.component_means(labels, count, values)
+    def evidence(m: Measures) -> FloatArray:
+        before, after = (cells.coherence(e, BUILT_SIGMA_CELLS) for e in (m.edges_before, m.edges_after))
+        return np.stack([before, before - after, _rougher(m), cells.greenness(m, cast)[1]])
 
-    before, after = (
-        cells.coherence(e, BUILT_SIGMA_CELLS) for e in (measures.edges_before, measures.edges_after)
-    )
-    rougher = _log_ratio(*(_roughness(measures, e[0]) for e in (measures.edges_before, measures.edges_after)))
-    usual = float(np.median(rougher[measures.valid])) if measures.valid.any() else 0.0
-    evidence = {
-        "rougher": mean(rougher) - usual,
-        "lost": mean(before - after),
-        "green": mean(cells.greenness(measures)[1]),
+    names, halo = ["edges_before", "edges_after", "green"], cells.reach(BUILT_SIGMA_CELLS)
+    found = cells.each(measures, names, halo, evidence)
+    stood, lost, rougher, green = cells.component_means(labels, count, found)
+    usual = cells.median(cells.gathered(measures, names[:2], cells.reach(ROUGH_SIGMA_CELLS), _rougher))
+    weighed = {
+        "rougher": rougher - usual,
+        "lost": lost,
+        "green": green,
         "changed": cells.component_peaks(labels, count, smooth),
     }
-    total = sum(weight * evidence[name] for name, weight in RUIN_WEIGHTS.items())
-    stood, fell = mean(before) >= MIN_BUILT, evidence["lost"] >= 0  # new buildings are other change
-    verdict: BoolArray = stood & fell & (total >= RUIN_LEVEL)
+    total = sum(weight * weighed[name] for name, weight in RUIN_WEIGHTS.items())
+    verdict: BoolArray = (stood >= MIN_BUILT) & (lost >= 0) & (total >= RUIN_LEVEL)  # new buildings are other
     verdict[0] = False
     return verdict
 
 
-def _roughness(measures: Measures, edges: IntArray) -> FloatArray:
-    """Mean gradient around each cell."""
-    return cells.smooth(edges.astype(np.float32) / np.float32(CELL * CELL), measures.valid, 1.0)
+def _rougher(measures: Measures) -> FloatArray:
+    """Log of the ratio of mean gradients around each cell, after to before."""
+    before, after = (
+        cells.smooth(edges[0].astype(np.float32) / np.float32(CELL * CELL), measures.valid, ROUGH_SIGMA_CELLS)
+        for edges in (measures.edges_before, measures.edges_after)
+    )
+    return _log_ratio(before, after)
 
 
 def _log_ratio(before: FloatArray, after: FloatArray) -> FloatArray:
@@ -93,12 +103,22 @@ def _log_ratio(before: FloatArray, after: FloatArray) -> FloatArray:
     return np.asarray(np.log((after + noise) / (before + noise)))
 
 
-def _colour_stands_out(measures: Measures) -> BoolArray:
+def _colour_stands_out(measures: Maps) -> BoolArray:
     """Cells whose smoothed colour difference is large in grey levels and against the rest of the scene."""
     if not measures.valid.any():
         return measures.valid
-    colour = cells.smooth(measures.colour, measures.valid, SMOOTH_CELLS)
-    counts = histogram(colour[measures.valid], 256.0)
-    middle = quantile(counts, 0.5, 256.0)
-    spread = 1.4826 * quantile(histogram(np.abs(colour - middle)[measures.valid], 256.0), 0.5, 256.0)
+    colour = cells.computed(
+        measures,
+        ["colour"],
+        cells.reach(SMOOTH_CELLS),
+        lambda m: cells.smooth(m.colour, m.valid, SMOOTH_CELLS),
+    )
+
+    def middle_of(values: Callable[[FloatArray], FloatArray]) -> float:
+        parts = ((part, measures.valid[band.core]) for band, part in cells.in_bands(colour))
+        counts = sum(histogram(values(part)[valid], 256.0) for part, valid in parts)
+        return quantile(np.asarray(counts), 0.5, 256.0)
+
+    middle = middle_of(lambda part: part)
+    spread = 1.4826 * middle_of(lambda part: np.abs(part - middle))
     return (colour > max(MIN_COLOUR_GREY, middle + COLOUR_SPREADS * spread)) & measures.valid

@@ -35,4 +35,4 @@ def measured(before: np.ndarray, after: np.ndarray, tile_px: int = 1024, roles=R
             window.row : window.row + window.rows + 2 * HALO, window.col : window.col + window.cols + 2 * HALO
         ]
         parts.append((window, diff.measure(before[:, *at], after[:, *at], valid[at], roles)))
-    return diff.assemble((SIZE, SIZE), parts)
+    return diff.assemble((SIZE, SIZE), parts).whole()

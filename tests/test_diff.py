@@ -65,7 +65,7 @@ def measured(before8: np.ndarray, after8: np.ndarray, valid: np.ndarray, tile: i
         at = (..., slice(w.row, w.row + w.rows + 2 * h), slice(w.col, w.col + w.cols + 2 * h))
         return diff.measure(*(x[at] for x in whole), RGB)
 
-    return diff.assemble(shape, [(w, one(w)) for w in reversed(windows)])
+    return diff.assemble(shape, [(w, one(w)) for w in reversed(windows)]).whole()
 
 
 def compared(

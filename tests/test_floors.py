@@ -211,6 +211,8 @@ HELPER_OF = {
     "tiff_blocks": "raster",
     "block_means": "raster",
     "calibration": "diff",
+    "survey": "diff",
+    "bands": "cells",
     "camera": "synthetic",
     "cog": "raster",
     "cog_overviews": "raster",

@@ -69,7 +69,7 @@ def measured(before: np.ndarray, after: np.ndarray, lean: types.Lean | None, til
             w = types.Window(r, c, min(tile, shape[0] - r), min(tile, shape[1] - c))
             at = (..., slice(r, r + w.rows + 2 * halo), slice(c, c + w.cols + 2 * halo))
             parts.append((w, diff.measure(a[at], b[at], valid[at[1:]], RGB, lean)))
-    return diff.assemble(shape, parts)
+    return diff.assemble(shape, parts).whole()
 
 
 def test_leaning_roofs_are_found_again_and_a_lost_one_is_not() -> None:

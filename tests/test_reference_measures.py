@@ -45,9 +45,8 @@ def measured(
         return w, diff.measure(*(x[at] for x in whole), RGB, reference=reference)
 
     with tiles.pool(workers) as executor:
-        return diff.assemble(
-            valid.shape, list(tiles.map_ordered(one, tiles.plan(valid.shape, tile), executor, ahead=4))
-        )
+        parts = tiles.map_ordered(one, tiles.plan(valid.shape, tile), executor, ahead=4)
+        return diff.assemble(valid.shape, parts).whole()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -84,7 +84,7 @@ def runs(arrays: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.TempPat
         learnt.append((stages, scene.after.model))
         return run(scene, stages, *others)
 
-    def spied_parts(scene: Any, cores: Any, *others: Any) -> Any:
+    def spied_parts(scene: Any, cores: Any, *others: Any) -> Iterator[diff.Measures]:
         for core, part in zip(cores, parts(scene, cores, *others), strict=True):
             windows.append((scene.after.planted, core, part))
             yield part

@@ -10,6 +10,7 @@ import pytest
 from grounds import HALO, SIZE, measured
 
 from damagediff import outcome, sight
+from damagediff.cells import Measures
 
 PATCH = np.s_[160:352, 160:352]
 CORE = np.s_[46:82, 46:82]
@@ -33,45 +34,53 @@ def under_cloud(ground: np.ndarray) -> np.ndarray:
     return 0.25 * ground + 0.75 * 220
 
 
+def cloud(measures: Measures) -> tuple[np.ndarray, np.ndarray]:
+    return sight.cloud(measures, sight.usual(measures))
+
+
+def water(measures: Measures) -> np.ndarray:
+    return sight.water(measures, cloud(measures), sight.usual(measures))
+
+
+def furrows(measures: Measures) -> np.ndarray:
+    return sight.furrows(measures, sight.usual(measures))
+
+
 def test_a_clear_pair_has_no_cloud(town: np.ndarray) -> None:
     darker = (town * 0.8).astype(np.uint8)
     for pair in ((town, town), (town, darker), (darker, town)):
-        assert not np.any(sight.cloud(measured(*pair)))
+        assert not np.any(cloud(measured(*pair)))
 
 
 def test_cloud_is_found_in_the_picture_that_has_it(town: np.ndarray) -> None:
     hazy = changed(town, under_cloud)
-    before, after = sight.cloud(measured(town, hazy))
+    before, after = cloud(measured(town, hazy))
     assert not before.any() and after[CORE].mean() > 0.9
     outside = after.copy()
     outside[38:90, 38:90] = False
     assert not outside.any()
-    before, after = sight.cloud(measured(hazy, town))
+    before, after = cloud(measured(hazy, town))
     assert before[CORE].mean() > 0.9 and not after.any()
 
 
 def test_bright_rubble_and_a_white_roof_are_no_cloud(town: np.ndarray) -> None:
     rng = np.random.default_rng(5)
     rubble = changed(town, lambda x: 170 + rng.normal(0, 35, x.shape[1:])[None] * np.ones((3, 1, 1)))
-    assert not np.any(sight.cloud(measured(town, rubble)))
+    assert not np.any(cloud(measured(town, rubble)))
     roof = town.copy()
     roof[:, 200:236, 200:236] = 240
-    assert not np.any(sight.cloud(measured(town, roof)))
+    assert not np.any(cloud(measured(town, roof)))
 
 
 def test_pale_sand_is_no_cloud(town: np.ndarray) -> None:
     sand = changed(town, lambda x: np.full_like(x, 1) * np.array([220, 190, 150])[:, None, None])
-    assert not np.any(sight.cloud(measured(town, sand)))
+    assert not np.any(cloud(measured(town, sand)))
 
 
 def test_without_colour_cloud_is_not_told(town: np.ndarray) -> None:
     found = measured(town[:1], changed(town, under_cloud)[:1], roles=("grey",))
-    assert not np.any(sight.cloud(found))
+    assert not np.any(cloud(found))
     assert sight.shares(found) == outcome.Sight(None, None, None, None)
-
-
-def water(measures) -> np.ndarray:
-    return sight.water(measures, sight.cloud(measures))
 
 
 def test_water_over_streets_is_smooth_and_not_green(town: np.ndarray) -> None:
@@ -88,9 +97,9 @@ def test_furrows_are_lines_of_one_direction_without_buildings(town: np.ndarray) 
     wave = 100 + 25 * np.sin((rows * 0.8 + cols * 0.6) * 2 * np.pi / 9)
     field = (np.ones((3, 1, 1)) * wave).astype(np.uint8)
     fallow = np.full_like(field, 100)
-    assert sight.furrows(measured(fallow, field)).mean() > 0.95
-    assert not sight.furrows(measured(town, town)).any()
-    assert not sight.furrows(measured(town, field))[CORE].any()  # built before: no open land
+    assert furrows(measured(fallow, field)).mean() > 0.95
+    assert not furrows(measured(town, town)).any()
+    assert not furrows(measured(town, field))[CORE].any()  # built before: no open land
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
@@ -123,5 +132,5 @@ def test_full_pixels_are_counted_in_whole_cells_and_in_all_bands() -> None:
 def test_the_same_in_tiles(town: np.ndarray) -> None:
     hazy = changed(town, under_cloud)
     whole, tiled = measured(town, hazy), measured(town, hazy, 192)
-    for ask in (sight.cloud, water, sight.furrows):
+    for ask in (cloud, water, furrows):
         assert np.array_equal(ask(whole), ask(tiled))
