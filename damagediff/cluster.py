@@ -225,6 +225,14 @@ class Cluster(Executor):
         self._sent = [*self._sent[-1:], (work, future)]  # the one before may hold files open for this one
         return future
 
+    def answers(self, question: Callable[[], str]) -> list[str]:
+        """What the workers that are there now answer, each answer once; empty when nobody does."""
+        try:
+            told = self._client.run(question, on_error="ignore")
+        except BROKEN:
+            return []
+        return sorted(set(told.values()))
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ask for nothing more; whoever opened the client closes it."""
         self._done.set()

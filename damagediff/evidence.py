@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -29,7 +30,12 @@ from .types import Case, Comparison, Image
 
 
 def write_manifest(
-    folder: Path, comparison: Comparison, command: list[str], started: datetime, operator: str | None = None
+    folder: Path,
+    comparison: Comparison,
+    command: list[str],
+    started: datetime,
+    operator: str | None = None,
+    elsewhere: Sequence[str] | None = None,
 ) -> None:
     """Write manifest.json, which lists every other file in `folder`; then sums, RO-Crate and custody log.
 
@@ -48,6 +54,8 @@ def write_manifest(
         Aware. ``SOURCE_DATE_EPOCH``, when set, is written instead.
     operator : str or None
         Who ran it, as given.
+    elsewhere : sequence of str or None
+        Each sandbox that decoders of other processes had, where such processes took part.
 
     Raises
     ------
@@ -61,7 +69,7 @@ def write_manifest(
         "transformations": list(transformations.steps(comparison)),
         "settings": json_text.Exact(outputs.result_settings(comparison.settings)),
         "versions": comparison.versions,
-    }
+    } | ({} if elsewhere is None else {"sandboxes_of_workers": list(elsewhere)})
     seal_folder(folder, content, command, started, operator)
 
 

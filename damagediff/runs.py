@@ -77,7 +77,8 @@ def make(
     with cluster.joined(order.dask) as elsewhere, folders.run_folder(out, order.overwrite) as folder:
         comparison = fill(case, settings, folder, progress, elsewhere)
         evidence.check_unchanged(comparison, sealed)
-        evidence.write_manifest(folder, comparison, list(order.command), started, order.operator)
+        others = None if elsewhere is None else elsewhere.answers(raster.sandbox)
+        evidence.write_manifest(folder, comparison, list(order.command), started, order.operator, others)
     return comparison
 
 

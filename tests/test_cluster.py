@@ -144,6 +144,8 @@ def test_a_cluster_gives_the_bytes_of_one_machine(
 ) -> None:
     run(case, tmp_path / "run", there.address)
     assert contents(tmp_path / "run") == at_home
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["sandboxes_of_workers"] == [manifest["environment"]["sandbox"]]
 
 
 def test_a_killed_worker_costs_time_and_not_the_run(
