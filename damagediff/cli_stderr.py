@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from .errors import DamagediffError
 
 MOST_BYTES = 65_536
 """What is kept of it: what a pipe holds."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -48,6 +50,22 @@ def ours_alone() -> Iterator[None]:
             if shown:
                 os.write(2, said)
         os.close(reading)
+
+
+def surroundings(error: OSError) -> str | None:
+    """In one line, that the folder a command was called in is gone, or that the disk of stdout is full.
+
+    None when it is neither; a pipe that was closed is for click to end quietly.
+    """
+    if isinstance(error, BrokenPipeError):
+        return None
+    if error.errno in FULL:
+        return f"cannot be written: {error.strerror}. Free some space, or print elsewhere"
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return "the folder that you are in was removed. Change to one that is there: cd ~"
+    return None
 
 
 def _is_plain() -> bool:
