@@ -18,6 +18,10 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Literal
 
+from .errors import DamagediffError
+
+BROKEN = (ImportError, OSError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a missing, damaged or too new library raises: numpy alone several of them."""
 State = Literal["ok", "note", "problem"]
 LEAST_FREE_MB, USUAL_FREE_MB = 100, 1000
 """A run of a small pair takes 60 MB, one of 16 megapixels 200 MB."""
@@ -104,7 +108,7 @@ def examine() -> Iterator[Finding]:
     for what, check in checks.items():
         try:
             yield from check()
-        except Exception as error:  # a library of another version may raise anything
+        except (*BROKEN, DamagediffError) as error:
             said = " ".join(str(error).split())[:200] or type(error).__name__
             yield Finding(what, "problem", said, "Install damagediff anew into a fresh environment")
 
@@ -135,7 +139,7 @@ def _libraries() -> Iterator[Finding]:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:  # under another name, such as opencv-python
             version = "of another distribution"
-        except Exception as error:  # of a wrong version: AttributeError, ValueError and others
+        except BROKEN as error:
             said = " ".join(str(error).split())[:160]
             yield Finding(
                 name, "problem", f"cannot be loaded: {said}", f"pip install --force-reinstall {name}"
