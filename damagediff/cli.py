@@ -22,7 +22,7 @@ from . import __version__, cli_evidence, cli_gis, cli_options, cli_stderr, cli_t
 from . import settings as options
 from .cli_options import PATH
 from .cut import Wish
-from .errors import AlignmentRefused, DamagediffError, InputError, OutputError, SettingsError
+from .errors import AlignmentRefused, DamagediffError, InputError, SettingsError
 
 if TYPE_CHECKING:
     from .types import Alignment, Case, Comparison
@@ -64,7 +64,7 @@ class Alone(click.Command):
 def _announced(ctx: click.Context) -> Iterator[None]:
     """Announced failures end in one line and their exit code, signals in a clean stop."""
     try:
-        with _signals_raise(), cli_stderr.ours_alone():
+        with _signals_raise(), cli_stderr.ours_alone(), cli_stderr.surroundings_told():
             yield
     except DamagediffError as error:
         click.echo(f"damagediff: {_plain(str(error))}", err=True)
@@ -74,12 +74,6 @@ def _announced(ctx: click.Context) -> Iterator[None]:
             "damagediff: not enough memory for these images. Cut out the place, or reduce them", err=True
         )
         ctx.exit(InputError.exit_code)
-    except OSError as error:
-        told = cli_stderr.surroundings(error)
-        if told is None:
-            raise
-        click.echo(f"damagediff: {told}", err=True)
-        ctx.exit(OutputError.exit_code)
     except KeyboardInterrupt as stop:
         click.echo("damagediff: stopped; what was begun is removed", err=True)
         ctx.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from .errors import DamagediffError
+from .errors import DamagediffError, OutputError
 
 MOST_BYTES = 65_536
 """What is kept of it: what a pipe holds."""
@@ -52,20 +52,28 @@ def ours_alone() -> Iterator[None]:
         os.close(reading)
 
 
-def surroundings(error: OSError) -> str | None:
-    """In one line, that the folder a command was called in is gone, or that the disk of stdout is full.
+@contextmanager
+def surroundings_told() -> Iterator[None]:
+    """A full disk below stdout, and a working folder that was removed, are failures that are announced.
 
-    None when it is neither; a pipe that was closed is for click to end quietly.
+    A pipe that was closed is for click to end quietly.
     """
-    if isinstance(error, BrokenPipeError):
-        return None
-    if error.errno in FULL:
-        return f"cannot be written: {error.strerror}. Free some space, or print elsewhere"
     try:
-        os.getcwd()
-    except FileNotFoundError:
-        return "the folder that you are in was removed. Change to one that is there: cd ~"
-    return None
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno in FULL:
+            raise OutputError(
+                f"cannot be written: {error.strerror}. Free some space, or print elsewhere"
+            ) from error
+        try:
+            os.getcwd()
+        except FileNotFoundError:
+            raise OutputError(
+                "the folder that you are in was removed. Change to one that is there: cd ~"
+            ) from error
+        raise
 
 
 def _is_plain() -> bool:

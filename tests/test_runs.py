@@ -273,7 +273,7 @@ def test_a_comparison_that_is_not_one_is_told(tmp_path: Path, defect: str) -> No
         ("verdict", "<b>destroyed</b>", "Trust.verdict is '<b>destroyed</b>'"),
         ("score_mean", "0.5", "Region.score_mean is '0.5'"),
         ("score_mean", True, "Region.score_mean is 'True'"),
-        ("notes", {"$tuple": [7]}, "Comparison.notes is"),
+        ("notes", {"$tuple": [7]}, "notes is '(7,)'"),
         ("bbox_rc", {"$tuple": [1, 2, 3]}, "Region.bbox_rc is"),
         ("versions", {"$dict": [["numpy", 2]]}, "Comparison.versions is"),
         ("crop", True, "crop is 'True'"),
