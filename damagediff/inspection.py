@@ -155,8 +155,8 @@ def _remote_notes(source: Source) -> Iterator[str]:
     if source.address is not None:
         yield (
             f"Read by parts from {source.address} and not kept whole: the SHA-256 of the file is not known, "
-            "and only its header and directories were checked for what is broken. The manifest has the hash of "
-            "what was read."
+            "and only its header and directories were checked for what is broken. The manifest has the hash "
+            "of what was read."
         )
 
 
