@@ -126,7 +126,8 @@ class Comparison(types.Comparison):
         ------
         OutputError
             The folder exists already or cannot be written, or the rasters of this comparison are gone: after
-            pickling it, and when they were written into a folder of your own.
+            pickling it, when they were written into a folder of your own, and when the system cleared its
+            temporary folder.
         InputError
             An image changed since it was compared.
         SettingsError
@@ -134,7 +135,7 @@ class Comparison(types.Comparison):
         EvidenceError
             The run that it was opened from was changed since.
         """
-        out = Path(folder)
+        out = api_inputs.folder(folder)
         if isinstance(self._kept, Path):
             runs.copy(self._kept, out, overwrite)
         elif self._kept is None or self._kept.computed is None:
@@ -247,14 +248,18 @@ def compare(
         raise TypeError("compare(case): the case holds both images and all that is known of them")
     if isinstance(after, Settings) or (after is None and not isinstance(before, Case)):
         raise TypeError("compare(before, after): the after image is missing")
-    chosen, kept = api_inputs.settings_of(settings), _Kept()
+    chosen, where = api_inputs.settings_of(settings), None if out is None else api_inputs.folder(out)
+    kept = _Kept()
     with _removed_on_failure(kept), _quiet_threads():
-        case = before if isinstance(before, Case) else api_inputs.case_of(before, after, about, kept.folder)
+        if isinstance(before, Case):
+            case = api_inputs.checked(before)
+        else:
+            case = api_inputs.case_of(before, after, about, kept.folder)
         kept.command = ("damagediff.compare", *(source.path.name for source in (case.before, case.after)))
-        if out is not None:
-            found = runs.make(case, chosen, Path(out), runs.Order(kept.command, overwrite), progress)
+        if where is not None:
+            found = runs.make(case, chosen, where, runs.Order(kept.command, overwrite), progress)
             kept.remove()
-            return _shown(found, Path(out))
+            return _shown(found, where)
         rasters = kept.folder / "rasters"
         rasters.mkdir()
         kept.computed = runs.compute(case, chosen, rasters, progress)

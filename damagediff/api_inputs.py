@@ -14,7 +14,7 @@ import numpy as np
 from . import array_file, source_record
 from . import settings as options
 from .array_file import Raster
-from .errors import InputError, SettingsError
+from .errors import InputError, OutputError, SettingsError
 from .settings import Settings
 from .types import Array, Case, DatePrecision, Source
 
@@ -102,25 +102,17 @@ def case_of(before: Picture, after: Picture | None, about: About, folder: Path) 
             f"compare() has no keyword {unknown[0]!r}; known are {', '.join(About.__annotations__)}"
         )
     event, event_precision = _moment("event_date", about)
-    place = about.get("place")
-    if place is not None and not (len(place) == 2 and abs(place[0]) <= 90 and abs(place[1]) <= 180):
-        raise SettingsError(
-            f"place = {place}: latitude comes first, -90 to 90, then longitude, -180 to 180 degrees"
-        )
-    gsd_m = about.get("gsd_m")
-    if gsd_m is not None and not 0 < gsd_m < 1e5:
-        raise SettingsError(f"gsd_m = {gsd_m:g}: a pixel size in metres must be above 0 and below 100,000")
     given: Mapping[str, Any] = about
-    files: dict[str, Any] = {key: Path(given[key]) for key in _FILES if given.get(key) is not None}
+    files: dict[str, Any] = {key: _path(key, given[key]) for key in _FILES if given.get(key) is not None}
     return Case(
         before=_source("before", before, about, folder),
         after=_source("after", after, about, folder),
-        title=about.get("title", ""),
+        title=_title(given.get("title")),
         event=event,
         event_precision=event_precision,
-        gsd_m=gsd_m,
-        place=place,
-        baselines=tuple(b if isinstance(b, Source) else Source(Path(b)) for b in about.get("baselines", ())),
+        gsd_m=_gsd_m(given.get("gsd_m")),
+        place=_place(given.get("place")),
+        baselines=_baselines(given.get("baselines")),
         taken_for_utc=tuple(
             words
             for words, key in (
@@ -134,11 +126,88 @@ def case_of(before: Picture, after: Picture | None, about: About, folder: Path) 
     )
 
 
+def checked(case: Case) -> Case:
+    """A case that a program made, with paths where it has texts.
+
+    Raises
+    ------
+    SettingsError
+        What should be an image, a file or a title is none.
+    """
+    sides = {side: _as_source(side, getattr(case, side)) for side in ("before", "after")}
+    files = {key: _path(key, getattr(case, key)) for key in _FILES if getattr(case, key) is not None}
+    told: dict[str, Any] = {**sides, **files, "title": _title(case.title)}
+    return dataclasses.replace(case, **told, baselines=_baselines(case.baselines))
+
+
+def _as_source(key: str, given: Any) -> Source:
+    """One file with what is known of it."""
+    if isinstance(given, Source):
+        return dataclasses.replace(given, path=_path(key, given.path))
+    return Source(_path(key, given))
+
+
+def _path(key: str, given: Any) -> Path:
+    if not isinstance(given, str | os.PathLike):
+        raise SettingsError(f"{key}: a {type(given).__name__} is no file. Give its path")
+    return Path(given)
+
+
+def folder(given: FilePath) -> Path:
+    """A run folder that is to be made.
+
+    Raises
+    ------
+    OutputError
+        No folder can have that name.
+    """
+    if not isinstance(given, str | os.PathLike) or "\0" in os.fspath(given):
+        raise OutputError(f"{str(given)[:60]!r}: no name for a run folder. Give the path of a new one")
+    return Path(given)
+
+
+def _title(given: Any) -> str:
+    if not isinstance(given, str | None):
+        raise SettingsError(f"title = {str(given)[:40]!r}: must be a text")
+    return given or ""
+
+
+def _is_number(given: Any) -> bool:
+    return isinstance(given, int | float | np.integer | np.floating) and not isinstance(given, bool)
+
+
+def _gsd_m(given: Any) -> float | None:
+    if given is None:
+        return None
+    if not _is_number(given) or not 0 < given < 1e5:
+        raise SettingsError(
+            f"gsd_m = {str(given)[:40]}: a pixel size must be a number of metres above 0 and below 100,000"
+        )
+    return float(given)
+
+
+def _place(given: Any) -> tuple[float, float] | None:
+    if given is None:
+        return None
+    pair = tuple(given) if isinstance(given, Sequence | np.ndarray) else ()
+    if not (len(pair) == 2 and all(map(_is_number, pair)) and abs(pair[0]) <= 90 and abs(pair[1]) <= 180):
+        raise SettingsError(
+            f"place = {str(given)[:40]}: latitude comes first, -90 to 90, then longitude, -180 to 180 degrees"
+        )
+    return float(pair[0]), float(pair[1])
+
+
+def _baselines(given: Any) -> tuple[Source, ...]:
+    if not isinstance(given, list | tuple | None):
+        raise SettingsError(f"baselines: a {type(given).__name__} is no list of files. Give [path, path]")
+    return tuple(_as_source("baselines", each) for each in given or ())
+
+
 def _source(side: str, picture: Picture | None, about: About, folder: Path) -> Source:
     """One image as a file, with what is told of it."""
     given: Mapping[str, Any] = about
     if isinstance(picture, Source):
-        source = dataclasses.replace(picture, path=Path(picture.path))
+        source = _as_source(side, picture)
     elif isinstance(picture, Raster | np.ndarray):
         raster = picture if isinstance(picture, Raster) else Raster(picture)
         place = folder / side
@@ -161,9 +230,11 @@ def _source(side: str, picture: Picture | None, about: About, folder: Path) -> S
 
 def _file_name(name: str) -> str:
     """The name of an array as that of a file, which reports show."""
-    long = len(os.fsencode(name)) > array_file.MAX_NAME_BYTES
+    long = not isinstance(name, str) or len(os.fsencode(name)) > array_file.MAX_NAME_BYTES
     if long or not name.strip(" .") or PurePosixPath(name).name != name or any(c in name for c in "\\\0"):
-        raise InputError(f"{name[:60]!r}: no name for an array: it must be that of a file, without folders")
+        raise InputError(
+            f"{str(name)[:60]!r}: no name for an array: it must be that of a file, without folders"
+        )
     return f"{name}.tif"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyproj
 import rasterio
 from affine import Affine
+from rasterio.transform import guard_transform
 
 from . import door, limits, tags
 from .errors import InputError, OutputError
@@ -74,8 +75,9 @@ class Raster:
         InputError
             The array has other rows and columns than the grid.
         """
-        if tuple(pixels.shape[-2:]) != grid.shape:
-            found, asked = (" x ".join(map(str, shape)) for shape in (pixels.shape[-2:], grid.shape))
+        shape = np.shape(pixels)[-2:]
+        if shape != grid.shape:
+            found, asked = (" x ".join(map(str, each)) for each in (shape, grid.shape))
             raise InputError(f"{name or 'an array'}: {found} px do not fit a grid of {asked}")
         if grid.crs is None:
             return cls(pixels, name=name)
@@ -100,9 +102,11 @@ class Raster:
         InputError
             The array cannot be an image: its shape, type, roles, mask, nodata value or place.
         OutputError
-            The disk refuses.
+            There is a folder of that name, or the disk refuses.
         """
         path = Path(path)
+        if path.is_dir():
+            raise OutputError(f"{tags.printable(path)}: a folder. Name the file to write")
         whole = _checked(self, tags.printable(self.name or path.stem))
         _write(whole, path)
         return path
@@ -110,14 +114,18 @@ class Raster:
 
 def _checked(raster: Raster, name: str) -> Raster:
     """The same with three axes, its mask in `valid`, without bands that are not used; else InputError."""
-    pixels, valid = np.asanyarray(raster.pixels), raster.valid
+    try:
+        pixels = np.asanyarray(raster.pixels)
+    except ValueError:  # rows of several lengths
+        raise InputError(f"{name}: a {type(raster.pixels).__name__} that is no array") from None
+    valid = None if raster.valid is None else np.asanyarray(raster.valid)
+    _check_valid(valid, pixels.shape[-2:], name)
     if isinstance(pixels, np.ma.MaskedArray):
         masked = np.ma.getmaskarray(pixels).reshape(-1, *pixels.shape[-2:]).any(axis=0)
         valid = np.asarray(~masked if valid is None else ~masked & valid, np.bool_)
         pixels = np.asarray(pixels.data)
     pixels = pixels[None] if pixels.ndim == 2 else pixels
     _check_pixels(pixels, name)
-    _check_valid(valid, pixels.shape[1:], name)
     _check_nodata(raster.nodata, pixels.dtype, name)
     if (raster.transform is None) != (raster.crs is None):
         lacking = "crs" if raster.crs is None else "transform"
@@ -130,7 +138,8 @@ def _checked(raster: Raster, name: str) -> Raster:
     if pixels.dtype == np.float16:
         pixels = pixels.astype(np.float32)
     crs = None if raster.crs is None else _wkt(raster.crs, name)
-    return replace(raster, pixels=pixels, valid=valid, bands=bands, crs=crs, name=name)
+    place = None if raster.transform is None else _transform(raster.transform, name)
+    return replace(raster, pixels=pixels, valid=valid, bands=bands, crs=crs, transform=place, name=name)
 
 
 def _check_pixels(pixels: Array, name: str) -> None:
@@ -155,14 +164,23 @@ def _check_valid(valid: BoolArray | None, shape: tuple[int, ...], name: str) -> 
 
 
 def _check_nodata(nodata: float | None, kind: np.dtype[Any], name: str) -> None:
-    if nodata is None or kind.kind == "f":
+    if nodata is None:
         return
-    limit = np.iinfo(kind)
-    if not (float(nodata).is_integer() and limit.min <= nodata <= limit.max):
-        raise InputError(f"{name}: nodata {nodata:g} is no value of {kind.name}. Leave it out")
+    if isinstance(nodata, int | float | np.integer | np.floating):
+        if kind.kind == "f":
+            most = float(np.finfo(np.result_type(kind, np.float32)).max)
+            fits = nodata != nodata or abs(nodata) == np.inf or abs(nodata) <= most
+        else:
+            fits = np.iinfo(kind).min <= nodata <= np.iinfo(kind).max and float(nodata).is_integer()
+        if fits:
+            return
+    told = tags.printable(nodata)[:40]
+    raise InputError(f"{name}: nodata {told} is no value of {kind.name}. Leave it out")
 
 
 def _check_bands(bands: tuple[str, ...], count: int, name: str) -> None:
+    if not isinstance(bands, tuple | list) or not all(isinstance(role, str) for role in bands):
+        raise InputError(f"{name}: bands: not a tuple of texts. Known are {', '.join(tags.ROLES)}")
     unknown = sorted(set(bands) - (set(tags.ROLES) - {"palette"}))
     twice = sorted({role for role in set(bands) - {"other"} if bands.count(role) > 1})
     if len(bands) != count or unknown or twice:
@@ -176,11 +194,25 @@ def _check_bands(bands: tuple[str, ...], count: int, name: str) -> None:
 
 def _wkt(crs: str | HasWkt, name: str) -> str:
     """The CRS as WKT, whatever it came as."""
+    if not isinstance(crs, str) and not hasattr(crs, "to_wkt"):
+        told = tags.printable(crs)[:40]
+        raise InputError(f"{name}: CRS {told}: not EPSG:n, WKT or a CRS of pyproj or rasterio")
     text = crs if isinstance(crs, str) else crs.to_wkt()
     try:
         return str(pyproj.CRS.from_user_input(text).to_wkt())
     except pyproj.exceptions.CRSError as error:
         raise InputError(f"{name}: CRS {tags.printable(text)[:80]}: {tags.printable(error)[:200]}") from None
+
+
+def _transform(transform: Any, name: str) -> Affine:
+    """Six numbers in the order of affine, not in that of GDAL."""
+    try:
+        return guard_transform(transform)
+    except (TypeError, ValueError, LookupError):
+        told = tags.printable(transform)[:80]
+        raise InputError(
+            f"{name}: transform {told}: not an affine.Affine. One of GDAL: Affine.from_gdal(*numbers)"
+        ) from None
 
 
 def _write(raster: Raster, path: Path) -> None:

@@ -64,7 +64,7 @@ class Alone(click.Command):
 def _announced(ctx: click.Context) -> Iterator[None]:
     """Announced failures end in one line and their exit code, signals in a clean stop."""
     try:
-        with _signals_raise(), cli_stderr.ours_alone():
+        with _signals_raise(), cli_stderr.ours_alone(), cli_stderr.surroundings_told():
             yield
     except DamagediffError as error:
         click.echo(f"damagediff: {_plain(str(error))}", err=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from .errors import DamagediffError
+from .errors import DamagediffError, OutputError
 
 MOST_BYTES = 65_536
 """What is kept of it: what a pipe holds."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -48,6 +50,30 @@ def ours_alone() -> Iterator[None]:
             if shown:
                 os.write(2, said)
         os.close(reading)
+
+
+@contextmanager
+def surroundings_told() -> Iterator[None]:
+    """A full disk below stdout, and a working folder that was removed, are failures that are announced.
+
+    A pipe that was closed is for click to end quietly.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno in FULL:
+            raise OutputError(
+                f"cannot be written: {error.strerror}. Free some space, or print elsewhere"
+            ) from error
+        try:
+            os.getcwd()
+        except FileNotFoundError:
+            raise OutputError(
+                "the folder that you are in was removed. Change to one that is there: cd ~"
+            ) from error
+        raise
 
 
 def _is_plain() -> bool:

@@ -24,7 +24,7 @@ TICK_S = 0.5
 Progress = Callable[[str, float], None]
 
 
-def colours(stream: TextIO) -> bool:
+def colours(stream: TextIO | None) -> bool:
     """Whether a stream is to be coloured: by NO_COLOR, FORCE_COLOR, CLICOLOR and TERM, and what it is."""
     if os.environ.get("NO_COLOR"):
         return False
@@ -33,10 +33,10 @@ def colours(stream: TextIO) -> bool:
     return os.environ.get("CLICOLOR") != "0" and can_rewrite(stream)
 
 
-def can_rewrite(stream: TextIO) -> bool:
+def can_rewrite(stream: TextIO | None) -> bool:
     """Whether a line on it can be written again: a terminal that is not TERM=dumb."""
     try:
-        return stream.isatty() and os.environ.get("TERM") != "dumb"
+        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
     except ValueError:  # closed
         return False
 
@@ -52,7 +52,7 @@ def progress(quiet: bool, verbose: bool = False, ahead: tuple[str, ...] = ()) ->
     ahead : tuple of str
         The stages that will be reported, so that the time that is left can be told.
     """
-    if quiet or not (verbose or can_rewrite(sys.stderr)):
+    if quiet or sys.stderr is None or not (verbose or can_rewrite(sys.stderr)):
         yield lambda stage, share: None
     elif verbose:
         yield Lines(sys.stderr, ahead)

@@ -20,6 +20,8 @@ from typing import Literal
 
 from .errors import DamagediffError
 
+BROKEN = (ImportError, OSError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a missing, damaged or too new library raises: numpy alone several of them."""
 State = Literal["ok", "note", "problem"]
 LEAST_FREE_MB, USUAL_FREE_MB = 100, 1000
 """A run of a small pair takes 60 MB, one of 16 megapixels 200 MB."""
@@ -106,7 +108,7 @@ def examine() -> Iterator[Finding]:
     for what, check in checks.items():
         try:
             yield from check()
-        except (ImportError, OSError, DamagediffError, ValueError, RuntimeError) as error:
+        except (*BROKEN, DamagediffError) as error:
             said = " ".join(str(error).split())[:200] or type(error).__name__
             yield Finding(what, "problem", said, "Install damagediff anew into a fresh environment")
 
@@ -137,7 +139,7 @@ def _libraries() -> Iterator[Finding]:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:  # under another name, such as opencv-python
             version = "of another distribution"
-        except (ImportError, OSError) as error:
+        except BROKEN as error:
             said = " ".join(str(error).split())[:160]
             yield Finding(
                 name, "problem", f"cannot be loaded: {said}", f"pip install --force-reinstall {name}"
@@ -271,7 +273,12 @@ def _disk() -> Iterator[Finding]:
     """Room and leave to write where runs and passing files usually go."""
     with tempfile.TemporaryFile(prefix="damagediff-") as file:
         file.write(b"x")
-    for what, folder in (("temporary folder", Path(tempfile.gettempdir())), ("this folder", Path.cwd())):
+    folders = [("temporary folder", Path(tempfile.gettempdir()))]
+    try:
+        folders.append(("this folder", Path.cwd()))
+    except FileNotFoundError:
+        yield Finding("this folder", "problem", "was removed", "Change to one that is there: cd ~")
+    for what, folder in folders:
         free_mb = shutil.disk_usage(folder).free / 1e6
         said = f"{free_mb / 1000:,.1f} GB free"
         if not os.access(folder, os.W_OK):
@@ -313,11 +320,11 @@ def _environment() -> Iterator[Finding]:
         yield Finding(
             "environment", "note", "SOURCE_DATE_EPOCH is set: runs are dated by it", "Unset it for real runs"
         )
-    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     if encoding == "utf8" and sys.getfilesystemencoding().lower().replace("-", "") == "utf8":
         yield Finding("characters", "ok", "UTF-8")
     else:
-        said = f"{sys.stdout.encoding}, file names {sys.getfilesystemencoding()}"
+        said = f"{encoding}, file names {sys.getfilesystemencoding()}"
         yield Finding("characters", "note", said, "Set PYTHONUTF8=1, or a locale such as C.UTF-8")
 
 

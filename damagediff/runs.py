@@ -34,7 +34,7 @@ from . import (
 )
 from . import settings as options
 from .drawing import More
-from .errors import EvidenceError
+from .errors import EvidenceError, OutputError
 from .scene import Progress
 from .settings import Settings
 from .types import Case, Comparison, Source
@@ -129,6 +129,8 @@ class Computed:
     """Folder that holds the rasters of the run and nothing else."""
     started: datetime
     sealed: evidence.Seal
+    sizes: dict[str, int] | None
+    """Bytes of each file there, by its name."""
 
 
 def compute(case: Case, settings: Settings, rasters: Path, progress: Progress = scene.silent) -> Computed:
@@ -143,7 +145,13 @@ def compute(case: Case, settings: Settings, rasters: Path, progress: Progress = 
     check(case, settings)
     evidence.created(started)
     sealed = evidence.seal(case)
-    return Computed(pipeline.compare(case, settings, rasters, progress), rasters, started, sealed)
+    comparison = pipeline.compare(case, settings, rasters, progress)
+    return Computed(comparison, rasters, started, sealed, _sizes(rasters))
+
+
+def _sizes(folder: Path) -> dict[str, int] | None:
+    """Bytes of each file, by its name; None where there is no folder."""
+    return {path.name: path.stat().st_size for path in folder.iterdir()} if folder.is_dir() else None
 
 
 def write(computed: Computed, out: Path, order: Order) -> None:
@@ -152,9 +160,14 @@ def write(computed: Computed, out: Path, order: Order) -> None:
     Raises
     ------
     DamagediffError
-        The folder cannot be written, or an input changed meanwhile.
+        The folder cannot be written, its rasters are not all there any more, or an input changed meanwhile.
     """
     comparison = computed.comparison
+    if _sizes(computed.rasters) != computed.sizes:  # a system may clear its temporary folder
+        raise OutputError(
+            f"{out}: the rasters of this comparison were removed from the temporary folder. "
+            f"Compare again with out={str(out)!r}"
+        )
     folders.check_apart(out, [path for _, path in case_files.named(comparison.case)])
     with folders.run_folder(out, order.overwrite) as folder:
         for path in computed.rasters.iterdir():

@@ -1,7 +1,8 @@
 """A comparison as a file, and back: so that a run can be drawn again without being computed again.
 
 A ZIP file with one JSON text and plain arrays. It is read as untrusted: only the frozen nouns of `types` are
-made from it, nothing is unpickled, and its size is limited before anything is unpacked.
+made from it, of parts of their announced types, nothing is unpickled, and its size is limited before anything
+is unpacked.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import types
 import typing
 import zipfile
 from collections.abc import Iterator
@@ -30,6 +32,8 @@ OLDEST = (1980, 1, 1, 0, 0, 0)
 """The time that every entry gets: a ZIP file knows none before."""
 MAX_BYTES = 4_000_000_000
 """Of everything unpacked."""
+LARGEST = 2**53
+"""Of the whole numbers, those that are also floats."""
 LEVEL = 2
 """Smaller than at 6, on pictures and scores, in less time (docs/performance.md)."""
 
@@ -162,4 +166,40 @@ def _value(said: Any, archive: zipfile.ZipFile) -> Any:
         case "$dict":
             return {_value(key, archive): _value(item, archive) for key, item in held}
     kind = nouns()[name.removeprefix("$")]
-    return kind(**{key: _value(item, archive) for key, item in held.items()})
+    parts = {key: _value(item, archive) for key, item in held.items()}
+    hints = _hints(kind)
+    for key, part in parts.items():
+        if key in hints and not _fits(part, hints[key]):
+            raise TypeError(f"{kind.__name__}.{key} is {str(part)[:40]!r}")
+    return kind(**parts)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value may stand where a type is announced; types that are not known here take all."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is typing.Literal:
+        return any(type(value) is type(part) and value == part for part in parts)
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        kinds = [parts[0]] * len(value) if parts[1:] == (...,) else list(parts)
+        return len(kinds) == len(value) and all(map(_fits, value, kinds))
+    if origin is dict:
+        return isinstance(value, dict) and all(
+            _fits(key, parts[0]) and _fits(item, parts[1]) for key, item in value.items()
+        )
+    if hint is Any:
+        return True
+    if hint is float:
+        return isinstance(value, float) or (_fits(value, int) and abs(value) < LARGEST)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    kind = origin or hint
+    return isinstance(value, kind) if isinstance(kind, type) else True

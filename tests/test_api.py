@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,18 @@ from rasterio.crs import CRS
 from test_cli import BURIED, TRUTH, as_bytes, houses
 
 import damagediff as dd
-from damagediff import api, api_inputs, cli, folders, outputs, raster, report_notebook, settings, synthetic
+from damagediff import (
+    api,
+    api_inputs,
+    cli,
+    folders,
+    outputs,
+    raster,
+    report_notebook,
+    runs,
+    settings,
+    synthetic,
+)
 from damagediff import summary as sentences
 from damagediff.judged import Judgement
 
@@ -238,6 +250,24 @@ def test_rasters_are_kept_until_the_comparison_is_forgotten(tmp_path: Path) -> N
         copied.write(tmp_path / "run")
 
 
+@pytest.mark.usefixtures("own_scratch")
+def test_nothing_is_written_of_a_comparison_whose_rasters_the_system_removed(
+    made: Made, tmp_path: Path
+) -> None:
+    found = dd.compare(*strangers(), QUICK)
+    shutil.rmtree(scratch().pop())
+    with pytest.raises(dd.OutputError, match="removed from the temporary folder. Compare again with out="):
+        found.write(tmp_path / "run")
+    kept = made.found._kept
+    assert isinstance(kept, api._Kept) and kept.computed is not None
+    left = tmp_path / "left"
+    shutil.copytree(kept.computed.rasters, left)
+    (left / "change_mask.tif").unlink()
+    with pytest.raises(dd.OutputError, match="removed from the temporary folder"):
+        runs.write(replace(kept.computed, rasters=left), tmp_path / "run", runs.Order(()))
+    assert not (tmp_path / "run").exists() and "not comparable" in found._repr_html_()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there, asking whether a process lives would end it")
 @pytest.mark.usefixtures("own_scratch")
 def test_what_a_killed_kernel_left_is_removed_by_the_next_comparison() -> None:
@@ -284,6 +314,8 @@ def test_a_run_is_opened_when_it_is_sound_and_copied_whole(
 # ---- what goes in -------------------------------------------------------------------------------
 
 GREY = np.zeros((70, 80), np.uint8)
+ODD: Any = [[1], [1, 2]]
+"""Of no type that anything here takes."""
 NO_IMAGES: dict[str, tuple[dd.Raster, str]] = {
     "a row": (dd.Raster(GREY[0]), "is no image"),
     "nothing": (dd.Raster(GREY[:0]), "is no image"),
@@ -303,6 +335,21 @@ NO_IMAGES: dict[str, tuple[dd.Raster, str]] = {
     "odd role": (dd.Raster(GREY, bands=("<b>",)), "unknown: <b>"),
     "role twice": (dd.Raster(np.stack([GREY, GREY]), bands=("red", "red")), "named twice: red"),
     "only alpha": (dd.Raster(GREY, bands=("alpha",)), "none is left"),
+    "rows of several lengths": (dd.Raster(ODD), "a list that is no array"),
+    "mask in a list": (dd.Raster(GREY, valid=ODD[:1]), "valid is int64 of shape (1, 1)"),
+    "mask beside a masked array": (
+        dd.Raster(np.ma.masked_array(GREY), valid=GREY[1:] > 0),
+        "valid is bool of shape",
+    ),
+    "nodata in a list": (dd.Raster(GREY, nodata=ODD), "nodata [[1], [1, 2]]"),
+    "nodata beyond float32": (dd.Raster(GREY.astype(np.float32), nodata=1e300), "no value of float32"),
+    "transform in the order of GDAL": (
+        dd.Raster(GREY, PLACE.to_gdal(), "EPSG:32638"),
+        "Affine.from_gdal",
+    ),
+    "transform of two numbers": (dd.Raster(GREY, ODD, "EPSG:32638"), "not an affine.Affine"),
+    "crs in a list": (dd.Raster(GREY, PLACE, ODD), "not EPSG:n, WKT"),
+    "roles in lists": (dd.Raster(GREY, bands=ODD), "bands: not a tuple of texts"),
 }
 
 
@@ -315,8 +362,13 @@ def test_an_array_that_is_no_image(defect: str, tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["", "..", "a/b", "..\\b", "a\0b", "n" * 300])
-def test_a_name_that_is_no_name_of_a_file(name: str) -> None:
+def test_an_array_does_not_take_the_place_of_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(dd.OutputError, match="a folder"):
+        dd.Raster(GREY).save(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "..\\b", "a\0b", "n" * 300, 5])
+def test_a_name_that_is_no_name_of_a_file(name: Any) -> None:
     with pytest.raises(dd.InputError, match="no name for an array"):
         dd.compare(dd.Raster(GREY, name=name), GREY)
 
@@ -362,6 +414,12 @@ def test_an_array_on_the_grid_of_a_comparison(made: Made) -> None:
         ({"place": (140.0, 40.0)}, "latitude comes first"),
         ({"gsd_m": -1.0}, "gsd_m = -1"),
         ({"gsd_m": float("nan")}, "gsd_m = nan"),
+        ({"gsd_m": "0.5"}, "gsd_m = 0.5: a pixel size must be a number"),
+        ({"place": "40N"}, "latitude comes first"),
+        ({"title": 5}, "title = '5': must be a text"),
+        ({"footprints": ODD}, "footprints: a list is no file"),
+        ({"baselines": "old.tif"}, "baselines: a str is no list of files"),
+        ({"baselines": [GREY]}, "baselines: a ndarray is no file"),
         ({"before_credit": "x" * 400}, "--before-credit"),
         ({"settings": {"align": {"widow_px": 3}}}, "align.widow_px"),
         ({"settings": 7}, "settings: expected"),
@@ -386,6 +444,25 @@ def test_what_cannot_be_so(told: dict[str, Any], words: str) -> None:
 def test_a_call_that_has_no_meaning(given: tuple[Any, ...], known: dict[str, Any], words: str) -> None:
     with pytest.raises(TypeError, match=words):
         dd.compare(*given, **known)
+
+
+def test_a_case_may_name_its_files_by_texts_and_leave_out_its_title() -> None:
+    odd: Any = {"before": "a.tif", "after": dd.Source("b.tif"), "aoi": "c.geojson", "title": None}
+    case = api_inputs.checked(dd.Case(**odd))
+    expected = dd.Case(dd.Source(Path("a.tif")), dd.Source(Path("b.tif")), aoi=Path("c.geojson"))
+    assert case == expected
+    with pytest.raises(dd.SettingsError, match="after: a int is no file"):
+        dd.compare(replace(case, after=5))
+
+
+@pytest.mark.parametrize("name", ["a\0b", 5])
+@pytest.mark.usefixtures("own_scratch")
+def test_a_run_folder_that_no_system_can_make(name: Any, made: Made) -> None:
+    with pytest.raises(dd.OutputError, match="no name for a run folder"):
+        dd.compare(GREY, GREY, out=name)
+    with pytest.raises(dd.OutputError, match="no name for a run folder"):
+        made.found.write(name)
+    assert not scratch()
 
 
 def test_something_that_is_no_image() -> None:

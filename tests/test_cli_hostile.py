@@ -151,7 +151,7 @@ def test_an_input_that_changes_meanwhile_is_no_evidence(pictures, tmp_path, monk
 WAITING = """
 import sys, time
 from damagediff import cli, pipeline
-def wait(case, settings, folder, progress):
+def wait(case, settings, folder, *rest):
     (folder / "before.tif").write_text("begun")
     print("ready", flush=True)
     time.sleep(30)

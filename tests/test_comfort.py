@@ -64,6 +64,51 @@ def test_doctor_names_what_is_missing_and_what_to_do(monkeypatch):
     assert "without the drivers PNG" in done.stdout
 
 
+def test_doctor_outlives_what_a_library_of_another_version_raises(monkeypatch):
+    def odd(name):
+        raise AttributeError("module has no attribute _ARRAY_API")
+
+    monkeypatch.setattr(doctor, "import_module", odd)
+    found = examined()
+    assert found["numpy"].state == "problem" and "_ARRAY_API" in found["numpy"].words
+    assert found["memory"].state == "ok"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="without /dev/full")
+def test_a_full_stdout_is_told_in_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "damagediff", "settings"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 6 and done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("damagediff: cannot be written: ")
+
+
+GONE = "import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone');"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, a folder in use is not removed")
+@pytest.mark.parametrize(
+    ("first", "asked", "exit_code", "words"),
+    [
+        (GONE, ["doctor"], 1, "this folder: was removed"),
+        (GONE, ["verify", "."], 6, "the folder that you are in was removed"),
+        ("import sys; sys.stdout = None;", ["doctor"], 0, ""),
+    ],
+)
+def test_a_folder_that_was_removed_and_a_closed_stdout(tmp_path, first, asked, exit_code, words):
+    code = f"{first} from damagediff import cli; cli.main({asked!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (exit_code, exit_code > 0), done.stderr
+    assert words in done.stderr
+
+
 def test_doctor_tells_where_nothing_holds_a_decoder_back(monkeypatch):
     monkeypatch.setattr(decoding, "IN_CHILD", False)
     found = examined()["sandbox"]

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -263,6 +264,33 @@ def test_a_comparison_that_is_not_one_is_told(tmp_path: Path, defect: str) -> No
         place = data.rindex(b"PK\x01\x02")
         path.write_bytes(data[: place + 24] + size + data[place + 28 :])
     with pytest.raises(EvidenceError, match=saved.FILE):
+        saved.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("verdict", "<b>destroyed</b>", "Trust.verdict is '<b>destroyed</b>'"),
+        ("score_mean", "0.5", "Region.score_mean is '0.5'"),
+        ("score_mean", True, "Region.score_mean is 'True'"),
+        ("notes", {"$tuple": [7]}, "notes is '(7,)'"),
+        ("bbox_rc", {"$tuple": [1, 2, 3]}, "Region.bbox_rc is"),
+        ("versions", {"$dict": [["numpy", 2]]}, "Comparison.versions is"),
+        ("crop", True, "crop is 'True'"),
+    ],
+)
+def test_a_part_of_another_type_is_told_before_anything_is_drawn(
+    key: str, value: Any, words: str, tmp_path: Path
+) -> None:
+    saved.write(scenes.comparison(), tmp_path)
+    path = tmp_path / saved.FILE
+    with zipfile.ZipFile(path) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    said = json.loads(held[saved.TEXT], object_hook=lambda part: part | {key: value} if key in part else part)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in (held | {saved.TEXT: json.dumps(said).encode()}).items():
+            archive.writestr(name, data)
+    with pytest.raises(EvidenceError, match=re.escape(words)):
         saved.read(tmp_path)
 
 
