@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import ssl
+import struct
+import threading
 import time
 from pathlib import Path
 
@@ -489,3 +491,116 @@ def test_what_is_not_fetched_is_never_decoded(server, tmp_path):
     with pytest.raises(InputError, match="by another process, or no more"):
         remote.bring(image.path, [1], Window(0, 0, 10, 10))
     decoding.end_idle()
+
+
+# ---- what a host may do to have holes read, or to be waited for ---------------------------------
+
+
+def tiff_of(fields: list[tuple[int, int, int, int]], arrays: dict[int, bytes], size: int) -> bytes:
+    """A TIFF of these entries (tag, type, count, value), with arrays at their places, 90 elsewhere."""
+    table = struct.pack("<H", len(fields)) + b"".join(struct.pack("<HHII", *each) for each in fields)
+    content = bytearray([90]) * size
+    content[:8] = b"II*\0" + struct.pack("<I", 8)
+    content[8 : 12 + len(table)] = table + bytes(4)
+    for at, array in arrays.items():
+        content[at : at + len(array)] = array
+    return bytes(content)
+
+
+PLAIN = [(256, 3, 1, 128), (257, 3, 1, 128), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (277, 3, 1, 1),
+         (284, 3, 1, 1), (322, 3, 1, 64), (323, 3, 1, 64)]  # fmt: skip
+
+
+def test_strips_beside_tiles_are_refused(server):
+    """GDAL follows whichever comes last: its pixels would be those of a hole, black."""
+    far = 600_000
+    arrays = {
+        400: struct.pack("<4I", *(1000 + 4096 * k for k in range(4))),
+        416: struct.pack("<4I", *(far + 4096 * k for k in range(4))),
+        432: struct.pack("<4I", *[4096] * 4),
+    }
+    tiles, strips = [(324, 4, 4, 400), (325, 4, 4, 432)], [(273, 4, 4, 416)]
+    server.files["/tiles.tif"] = tiff_of([*PLAIN, *tiles], arrays, far + 4 * 4096)
+    server.files["/both.tif"] = tiff_of([*PLAIN, *tiles, *strips], arrays, far + 4 * 4096)
+    assert run("info", "--allow-remote", f"{server.url}/tiles.tif").exit_code == 0
+    assert "both that it has tiles and" in refused(server, "/both.tif")
+
+
+def test_a_field_that_only_gdal_can_read_is_refused(server):
+    """One plane for each band, said as a byte: half of the places would be taken for another layout."""
+    arrays = {
+        400: struct.pack("<4I", *(1000 + 4096 * k for k in range(4))),
+        432: struct.pack("<4I", *[4096] * 4),
+    }
+    odd = [(tag, 1 if tag == 284 else kind, many, value) for tag, kind, many, value in PLAIN]
+    server.files["/a.tif"] = tiff_of([*odd, (324, 4, 4, 400), (325, 4, 4, 432)], arrays, 30_000)
+    assert "in an unusual way" in refused(server)
+
+
+def test_blocks_that_each_claim_to_be_the_whole_file(server):
+    """Their sum is refused before anything of them is marked or fetched."""
+    side, many = 4096, 64 * 64
+    size = 400_000
+    fields = [(256, 4, 1, side), (257, 4, 1, side), *PLAIN[2:], (324, 4, many, 1000), (325, 4, many, 20_000)]
+    arrays = {1000: struct.pack("<I", 40_000) * many, 20_000: struct.pack("<I", size - 40_000) * many}
+    server.files["/a.tif"] = tiff_of(fields, arrays, size)
+    few = from_dict({"read": {"max_fetched_bytes": 1_000_000}}).read
+    with remote.opened([Source(Path(f"{server.url}/a.tif"))], few, True) as (source,):
+        asked = len(server.asked)
+        with pytest.raises(InputError, match="max_fetched_bytes"):
+            remote.bring(source.path, [1], Window(0, 0, side, side))
+        assert len(server.asked) == asked
+        remote.bring(source.path, [1], Window(0, 0, 64, 64))
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "a.example" * 40])
+def test_names_that_no_host_can_have(host):
+    assert "not a plain address" in one_line(run("info", "--allow-remote", f"https://{host}/a.tif"), 3)
+
+
+@pytest.mark.parametrize("how", ["interim", "header"])
+def test_a_server_that_never_comes_to_the_point(server, monkeypatch, how):
+    """Each line comes in time, and the answer never begins."""
+    monkeypatch.setattr(remote_http, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(remote_http, "SLOWEST_BYTES_S", 1e9)
+    monkeypatch.setattr(remote_http, "PAUSES_S", ())
+    line = {"interim": b"HTTP/1.1 100 Continue\r\n\r\n", "header": b"x"}[how]
+
+    def dawdle(handler, part, content):
+        if how == "header":
+            handler.wfile.write(b"HTTP/1.1 206 Partial Content\r\nX: ")
+        for _ in range(600):  # 12 s, if nobody hangs up
+            handler.wfile.write(line)
+            time.sleep(0.02)
+
+    server.files, server.wrong["/a.tif"] = {"/a.tif": b"II*\0"}, dawdle
+    begun = time.monotonic()
+    assert "no answer in time" in refused(server)
+    assert time.monotonic() - begun < 10
+
+
+def test_nothing_is_awaited_once_it_is_closed(server, tmp_path):
+    """Ctrl-C while an answer is on its way: the connection is broken off before its thread is joined."""
+    content = cog(
+        tmp_path / "a.tif", np.random.default_rng(0).integers(0, 255, (3, 900, 900), np.uint8)
+    ).read_bytes()
+    server.files["/a.tif"] = content
+    held = threading.Event()
+    with remote.opened([Source(Path(f"{server.url}/a.tif"))], READ, True) as (source,):
+        image = raster.inspect(source, READ)
+
+        def hold(handler, part, content):
+            held.set()
+            time.sleep(8)
+
+        server.wrong["/a.tif"] = hold
+        file = remote._open[source.path]
+        waiting = threading.Thread(
+            target=lambda: pytest.raises(InputError, remote.bring, image.path, [1], Window(600, 600, 50, 50))
+        )
+        waiting.start()
+        assert held.wait(5)
+        begun = time.monotonic()
+        file.close()
+        assert time.monotonic() - begun < 5
+        waiting.join()
