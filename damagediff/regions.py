@@ -122,7 +122,7 @@ def beside_graphics(change: ChangeMap, found: tuple[Region, ...]) -> tuple[Regio
         for part in (drawn, blind & ~drawn)
     ]
     return tuple(
-        _with_edges(region, [where[place][own].any() for where in near])
+        _with_edges(region, [bool(where[place][own].any()) for where in near])
         for region, (place, own) in ((region, _cells(region, change.cell_px)) for region in found)
     )
 

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 
-from damagediff import cli, decoding, pipeline, raster, remote, remote_http, synthetic
-from damagediff.errors import InputError
+from damagediff import cli, decoding, pipeline, raster, remote, remote_http, runs, synthetic
+from damagediff.errors import EvidenceError, InputError
 from damagediff.settings import ReadSettings, from_dict
 from damagediff.types import Case, Source, Window
 
@@ -139,6 +139,13 @@ def test_a_run_gives_the_same_results_and_can_be_made_again(server, tmp_path):
     assert "--allow-remote" in run("verify", there, "--inputs", tmp_path, "--rerun", "--no-record").stderr
     assert server.asked == []
     again = ("verify", there, "--inputs", tmp_path, "--rerun", "--allow-remote", "--no-record", "-q")
+    text = (there / "manifest.json").read_text()
+    elsewhere = json.loads(text)  # who forges a run would have one host named and another one asked
+    elsewhere["case"]["before"]["address"] = "https://trusted.example/b.tif"
+    (there / "manifest.json").write_text(json.dumps(elsewhere))
+    with pytest.raises(EvidenceError, match="another address of before than"):
+        runs.again(there, tmp_path, runs.Again(allow_remote=True))
+    (there / "manifest.json").write_text(text)
     server.etag = '"2"'  # the same bytes under another name of their version are the same
     done = run(*again)
     assert done.exit_code == 0, done.output
