@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 
-from damagediff import cli, decoding, pipeline, raster, remote, remote_http, runs, synthetic
+from damagediff import cli, decoding, passing, pipeline, raster, remote, remote_http, runs, synthetic
 from damagediff.errors import EvidenceError, InputError
 from damagediff.settings import ReadSettings, from_dict
 from damagediff.types import Case, Source, Window
@@ -495,6 +495,8 @@ def test_what_is_not_fetched_is_never_decoded(server, tmp_path):
     server.files = {"/a.tif": cog(tmp_path / "a.tif", scene(128)[None]).read_bytes()}
     with remote.opened([Source(Path(f"{server.url}/a.tif"))], READ, True) as (source,):
         image = raster.inspect(source, READ)
+        with pytest.raises(InputError, match="not passed on to other processes"):
+            passing.check(image, passing.stamp(image))
     with pytest.raises(InputError, match="by another process, or no more"):
         remote.bring(image.path, [1], Window(0, 0, 10, 10))
     decoding.end_idle()
