@@ -22,6 +22,8 @@ _INSIDE = (330, 34665, 34853, 40965)
 """Tags that lead to directories beside the chain: of copies, EXIF, GPS, and of what works with it."""
 MAX_INSIDE = 200
 _REDUCED, _MASK = 1, 4
+_OLD_JPEG = frozenset((513, 519, 520, 521))
+"""Tags that lead to tables and pixels beside the tiles."""
 _STRIPS, _TILES = frozenset((273, 278, 279)), frozenset((322, 323, 324, 325))
 
 
@@ -114,6 +116,8 @@ def blocks(file: BinaryIO) -> tuple[Blocks, ...]:
 def _blocks(file: BinaryIO, fields: dict[int, Entry], layout: Layout) -> Blocks:
     if not _STRIPS.isdisjoint(fields) and not _TILES.isdisjoint(fields):
         raise InputError("it says both that it has tiles and that it has strips")  # GDAL may follow either
+    if not _OLD_JPEG.isdisjoint(fields):
+        raise InputError("its JPEG is of the kind of TIFF 6.0, with tables of its own elsewhere")
     tile = _numbers(file, fields, layout, (323, 322))
     offsets, sizes = (tiff_blocks.values(file, fields.get(tag), layout) for tag in (324, 325))
     if offsets is None or sizes is None or min(tile) < 1:

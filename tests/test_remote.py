@@ -533,6 +533,10 @@ def test_strips_beside_tiles_are_refused(server):
     server.files["/both.tif"] = tiff_of([*PLAIN, *tiles, *strips], arrays, far + 4 * 4096)
     assert run("info", "--allow-remote", f"{server.url}/tiles.tif").exit_code == 0
     assert "both that it has tiles and" in refused(server, "/both.tif")
+    old = [(259, 3, 1, 6) if each[0] == 259 else each for each in PLAIN]
+    tables = [(519, 4, 1, far)]
+    server.files["/old.tif"] = tiff_of([*old, *tiles, *tables], arrays, far + 4 * 4096)
+    assert "of the kind of TIFF 6.0" in refused(server, "/old.tif")
 
 
 def test_a_field_that_only_gdal_can_read_is_refused(server):
