@@ -151,6 +151,17 @@ def bring_again(path: Path, ranges: Iterable[Range]) -> Fetched:
     return file.fetched(wanted)
 
 
+@contextmanager
+def let_go_when_stopped() -> Iterator[None]:
+    """When the block is stopped (Ctrl-C), nothing more is awaited of a host, by whatever thread."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for file in list(_open.values()):
+            file.ranges.close()
+        raise
+
+
 def _found(path: Path) -> _File:
     try:
         return _open[path]

@@ -617,3 +617,32 @@ def test_nothing_is_awaited_once_it_is_closed(server, tmp_path):
         file.close()
         assert time.monotonic() - begun < 5
         waiting.join()
+
+
+def test_a_stopped_run_does_not_wait_for_a_host(server, tmp_path):
+    """Ctrl-C is heard by one thread, and another one awaits an answer."""
+    local = cog(tmp_path / "b.tif", scene(900)[None])
+    server.files["/a.tif"] = cog(tmp_path / "a.tif", scene(900, 1)[None]).read_bytes()
+    held = threading.Event()
+
+    def hold(handler, part, content):
+        held.set()
+        time.sleep(8)
+
+    def progress(stage, share):
+        if share == 0.5:
+            assert held.wait(5)
+            raise KeyboardInterrupt
+
+    given = [Source(local), Source(Path(f"{server.url}/a.tif"))]
+    with remote.opened(given, READ, True) as (before, after):
+        raster.inspect(after, READ)
+        server.wrong["/a.tif"] = hold
+        begun = time.monotonic()
+        with (
+            pytest.raises(KeyboardInterrupt),
+            pipeline.open_scene(Case(before, after), from_dict({"workers": 2}), progress),
+        ):
+            pass
+        assert time.monotonic() - begun < 7
+    decoding.end_idle()
