@@ -79,7 +79,7 @@ def from_values(values: Mapping[str, Any], files: Mapping[str, Path]) -> Case:
     Raises
     ------
     EvidenceError
-        The values are not those of a case.
+        The values are not those of a case, or name a file themselves.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -94,13 +94,19 @@ def from_values(values: Mapping[str, Any], files: Mapping[str, Path]) -> Case:
     for (*tables, name), paths in lists.items():
         _table(whole, tables)[name] = paths
     try:
-        return TypeAdapter(Case).validate_python(whole)
+        case = TypeAdapter(Case).validate_python(whole)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise EvidenceError(
             f"the manifest's case cannot be read: {key}: {first['msg']}. Make the run anew"
         ) from None
+    stray = [field for field, _ in named(case) if field not in files]
+    if stray:  # else whoever sends a run could have any file, or host with shared folders, opened
+        raise EvidenceError(
+            f"the manifest's case cannot be read: it says itself where {stray[0]} lies. Make the run anew"
+        )
+    return case
 
 
 def _copy(values: Any) -> Any:

@@ -407,11 +407,14 @@ def _client(where: str, security: Any) -> Client:
     from distributed import Client
     from distributed.versions import VersionMismatchWarning
 
+    client = Client.__new__(Client)  # at hand, should it fail to begin
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VersionMismatchWarning)  # `_check` refuses what counts
-            return Client(where, timeout=CONNECT_SECONDS, security=security, set_as_default=False)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+            client.__init__(where, timeout=CONNECT_SECONDS, security=security, set_as_default=False)
+            return client
+    except (OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+        client.status = "closed"  # or, when it goes, it tries to take leave of what it never met
         words = " ".join(str(error).split())[:200]
         raise SettingsError(
             f"--dask {where}: no scheduler answers there within {CONNECT_SECONDS:.0f} s ({words}). Check the "

@@ -30,8 +30,14 @@ def check(image: Image, theirs: Stamp | None) -> None:
     Raises
     ------
     InputError
-        There is no such file here, or it is not the one that was let in.
+        There is no such file here, or it is not the one that was let in; or it is filled from an address,
+        which only the process that let it in can do.
     """
+    if image.address is not None:  # nor is it hashed: it may claim a terabyte of holes
+        raise InputError(
+            f"{image.name}: what is read from an address is not passed on to other processes. Run without "
+            "--dask, or download it, then give the file"
+        )
     mine = stamp(image)
     if mine is None:
         raise InputError(

@@ -175,6 +175,7 @@ def open_scene(
         raster.Reader(pair.before, pair.roles) as before,
         raster.Reader(pair.after, pair.roles) as after,
         tiles.pool(settings.workers) as home,
+        raster.hurried(),  # innermost: the pool waits for threads that may wait for a host
     ):
         progress("reading", 0.0)
         georeferenced = pair.before.georeferenced

@@ -58,7 +58,7 @@ def header(image: Image) -> Header:
         return decoder.header(one.ask("header"))
 
 
-opened, fetched_again = remote.opened, remote.bring_again
+opened, fetched_again, hurried = remote.opened, remote.bring_again, remote.let_go_when_stopped
 """Addresses as files that are filled by parts, where that is allowed, and anew; see `remote`."""
 
 

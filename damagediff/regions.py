@@ -121,23 +121,28 @@ def beside_graphics(change: ChangeMap, found: tuple[Region, ...]) -> tuple[Regio
         cv2.dilate(part.astype(np.uint8), np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
         for part in (drawn, blind & ~drawn)
     ]
-    touched: dict[tuple[Tier, tuple[int, ...]], BoolArray] = {}
-    for tier, code in CODES.items():
-        for rows, cols in _groups(change.changed == code):
-            box = (int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1)
-            here = np.array([where[rows, cols].any() for where in near])
-            touched[tier, box] = here | touched.get((tier, box), np.zeros(2, bool))
-    boxes = [(region.tier, _cell_box(region, change.cell_px)) for region in found]
-    return tuple(_with_edges(region, touched[box]) for region, box in zip(found, boxes, strict=True))
+    return tuple(
+        _with_edges(region, [bool(where[place][own].any()) for where in near])
+        for region, (place, own) in ((region, _cells(region, change.cell_px)) for region in found)
+    )
 
 
-def _cell_box(region: Region, side: int) -> tuple[int, ...]:
-    """The box of a region in cells, as `bbox_rc`."""
+def _cells(region: Region, side: int) -> tuple[tuple[slice, slice], BoolArray]:
+    """The box of a region in cells, and which of them are its own, by its outline.
+
+    Not by what touches in the map: a region that leans was moved to the tier of one that it may touch.
+    """
     top, left, bottom, right = region.bbox_rc
-    return top // side, left // side, -(-bottom // side), -(-right // side)
+    place = (slice(top // side, -(-bottom // side)), slice(left // side, -(-right // side)))
+    shape = tuple(part.stop - part.start for part in place)
+    outer, *holes = ([(x, y) for y, x in ring] for ring in region.outline_rc)
+    # Centres of these cells are the first pixels of those: the last ones may be cut by the edge of the grid.
+    corner = Affine(side, 0, left - side / 2, 0, side, top - side / 2)
+    own = rasterio.features.rasterize([shapely.Polygon(outer, holes)], shape, transform=corner, dtype="uint8")
+    return place, np.asarray(own > 0)
 
 
-def _with_edges(region: Region, touched: BoolArray) -> Region:
+def _with_edges(region: Region, touched: Sequence[bool]) -> Region:
     """A region with the flags of what it touches: graphics, and any other place that was not analysed."""
     named = {"beside graphics": touched[0], "at image edge": touched[1]}
     kept = [name for name in region.flags if name not in named]

@@ -151,6 +151,17 @@ def bring_again(path: Path, ranges: Iterable[Range]) -> Fetched:
     return file.fetched(wanted)
 
 
+@contextmanager
+def let_go_when_stopped() -> Iterator[None]:
+    """When the block is stopped (Ctrl-C), nothing more is awaited of a host, by whatever thread."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for file in list(_open.values()):
+            file.ranges.close()
+        raise
+
+
 def _found(path: Path) -> _File:
     try:
         return _open[path]
@@ -177,8 +188,8 @@ class _File:
 
     def close(self) -> None:
         """Fetch no more."""
+        self.ranges.close()  # first: else each answer on its way would be awaited
         self._pool.shutdown(cancel_futures=True)
-        self.ranges.close()
         if self._disk is not None:
             self._disk.close()
 
@@ -237,9 +248,12 @@ class _File:
             self.need([(int(page) * PAGE_BYTES, int(page) * PAGE_BYTES + 1) for page in wanted], 0)
 
     def _pages(self, ranges: Iterable[Range], margin: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-        flags = np.zeros(len(self._here), np.bool_)
+        flags, left = np.zeros(len(self._here), np.bool_), self._settings.max_fetched_bytes
         for start, stop in ranges:
             stop = min(stop, self.size)
+            left -= max(0, stop - start)
+            if left < 0:  # at once: a million blocks that each claim to be the whole file take hours to mark
+                raise self._too_much()
             if start < stop:
                 flags[max(0, start - margin) // PAGE_BYTES : -(-(stop + margin) // PAGE_BYTES)] = True
         return np.flatnonzero(flags)
@@ -248,14 +262,10 @@ class _File:
         """Fetch pages that no other thread does, neighbours together."""
         if not len(pages):
             return
-        limit = self._settings.max_fetched_bytes
         with self._changed:
             total = int(self._asked.sum()) * PAGE_BYTES
-        if total > limit:
-            raise InputError(
-                f"{self.ranges.address}: more than {limit:,} bytes of it would have to be fetched. Cut out "
-                "the place, or raise read.max_fetched_bytes"
-            )
+        if total > self._settings.max_fetched_bytes:
+            raise self._too_much()
         jobs = [self._pool.submit(self._get, *run) for run in _runs(pages, REQUEST_BYTES // PAGE_BYTES)]
         try:
             for job in jobs:
@@ -263,6 +273,13 @@ class _File:
         finally:
             for job in jobs:
                 job.cancel()
+
+    def _too_much(self) -> InputError:
+        limit = self._settings.max_fetched_bytes
+        return InputError(
+            f"{self.ranges.address}: more than {limit:,} bytes of it would have to be fetched. Cut out "
+            "the place, or raise read.max_fetched_bytes"
+        )
 
     def _get(self, first: int, last: int) -> None:
         start, stop = first * PAGE_BYTES, min(last * PAGE_BYTES, self.size)

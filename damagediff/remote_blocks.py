@@ -22,6 +22,9 @@ _INSIDE = (330, 34665, 34853, 40965)
 """Tags that lead to directories beside the chain: of copies, EXIF, GPS, and of what works with it."""
 MAX_INSIDE = 200
 _REDUCED, _MASK = 1, 4
+_OLD_JPEG = frozenset((513, 519, 520, 521))
+"""Tags that lead to tables and pixels beside the tiles."""
+_STRIPS, _TILES = frozenset((273, 278, 279)), frozenset((322, 323, 324, 325))
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,10 @@ def blocks(file: BinaryIO) -> tuple[Blocks, ...]:
 
 
 def _blocks(file: BinaryIO, fields: dict[int, Entry], layout: Layout) -> Blocks:
+    if not _STRIPS.isdisjoint(fields) and not _TILES.isdisjoint(fields):
+        raise InputError("it says both that it has tiles and that it has strips")  # GDAL may follow either
+    if not _OLD_JPEG.isdisjoint(fields):
+        raise InputError("its JPEG is of the kind of TIFF 6.0, with tables of its own elsewhere")
     tile = _numbers(file, fields, layout, (323, 322))
     offsets, sizes = (tiff_blocks.values(file, fields.get(tag), layout) for tag in (324, 325))
     if offsets is None or sizes is None or min(tile) < 1:
@@ -127,7 +134,9 @@ def _blocks(file: BinaryIO, fields: dict[int, Entry], layout: Layout) -> Blocks:
 def _numbers(
     file: BinaryIO, fields: dict[int, Entry], layout: Layout, names: tuple[int, int]
 ) -> tuple[int, int]:
-    """Whole numbers of two fields; 0 where there is none."""
+    """Whole numbers of two fields; 0 where there is none. GDAL reads some that are not read here."""
     found = [tiff_blocks.values(file, fields.get(name), layout) for name in names]
+    if any(value is None and name in fields for name, value in zip(names, found, strict=True)):
+        raise InputError("it says in an unusual way how its tiles lie")
     first, second = (0 if value is None else int(value[0]) for value in found)
     return first, second

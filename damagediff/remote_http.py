@@ -25,6 +25,8 @@ from .errors import InputError
 
 MAX_ADDRESS = 2000
 MAX_REDIRECTS = 3
+MAX_TRIED = 4
+"""Addresses of one name."""
 MAX_SIZE_BYTES = 1 << 40
 TIMEOUT_S = 30.0
 """For one answer of the network, and beyond `SLOWEST_BYTES_S` for one request as a whole."""
@@ -41,6 +43,8 @@ _ADDRESS = re.compile(
     r"(?::(?P<port>\d{1,5}))?(?P<path>/[!-\"$->@-\[\]-~]*)"
 )
 """Printable ASCII without ``#``, ``?`` and ``\\`` in the path."""
+_NAME = re.compile(r"(?=.{1,253}$)[^.]{1,63}(?:\.[^.]{1,63})*")
+"""Of a host; Python's own look-up has no error of its kind for others."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def place(address: str) -> Place:
             f"{shown}: addresses with a user name are not read. Leave it out, or download the file"
         )
     found = _ADDRESS.fullmatch(address) if len(address) <= MAX_ADDRESS else None
-    if found is None or int(found["port"] or 1) not in range(1, 1 << 16):
+    named = found is not None and (found["host"][0] == "[" or _NAME.fullmatch(found["host"]))
+    if found is None or not named or int(found["port"] or 1) not in range(1, 1 << 16):
         raise InputError(f"{shown}: not a plain address, such as https://example.org/scene.tif")
     return Place(
         found["host"].strip("[]").lower(), int(found["port"] or http.client.HTTPS_PORT), found["path"]
@@ -123,6 +128,9 @@ class _Refused(InputError):
 class _Connection(http.client.HTTPSConnection):
     """Connects to the very address that was found public: a name looked up twice may lead elsewhere."""
 
+    is_cut = False
+    """Whether it may not be used any more."""
+
     def connect(self) -> None:
         """Look the name up, connect to its first public address that answers, begin TLS."""
         found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
@@ -131,25 +139,58 @@ class _Connection(http.client.HTTPSConnection):
             raise _Refused(
                 f"{self.host}: it leads to an address that is not on the public Internet, which is not asked"
             )
+        del allowed[MAX_TRIED:]
         for number, (family, at) in enumerate(allowed, 1):
             plain = socket.socket(family, socket.SOCK_STREAM)
             try:
                 plain.settimeout(TIMEOUT_S)
                 plain.connect(at)
-                self.sock = self._context.wrap_socket(plain, server_hostname=self.host)  # type: ignore[attr-defined]
+                self.sock = plain = self._context.wrap_socket(  # type: ignore[attr-defined]
+                    plain, server_hostname=self.host, do_handshake_on_connect=False
+                )
+                if self.is_cut:
+                    raise ConnectionAbortedError("broken off")
+                plain.do_handshake()  # only now: `cut` may have to end it
                 return
             except OSError:
                 plain.close()
+                self.sock = None
                 if number == len(allowed):
                     raise
 
-    def end(self) -> None:
-        """Break off whatever another thread awaits of it."""
+    def cut(self) -> None:
+        """Break off whatever another thread awaits of it, or will."""
+        self.is_cut = True
         held = self.sock
         if held is not None:
             with suppress(OSError):
-                held.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(held, socket.SHUT_RDWR)  # that of TLS is not for two threads
+
+    def end(self) -> None:
+        """The same, and close it."""
+        self.cut()
         self.close()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """What is awaited in the block is broken off after so long, however steadily something comes."""
+        over = threading.Event()
+
+        def end() -> None:
+            over.set()
+            self.cut()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (OSError, http.client.HTTPException, _Refused):
+            if over.is_set():  # what was cut off may read as an answer that lacks something
+                raise TimeoutError from None
+            raise
+        finally:
+            timer.cancel()
 
 
 class Ranges:
@@ -215,7 +256,8 @@ class Ranges:
     def _asked(self, start: int, stop: int) -> bytes:
         """One answer, through as many redirects as are allowed."""
         for _ in range(MAX_REDIRECTS + 1):
-            with self._connected() as connection:
+            seconds = 2 * TIMEOUT_S + (stop - start) / SLOWEST_BYTES_S  # to connect, and to answer
+            with self._connected() as connection, connection.within(seconds):
                 connection.request("GET", self._at, headers=self._headers(start, stop))
                 answer = connection.getresponse()
                 if answer.status not in MOVED:
@@ -237,11 +279,14 @@ class Ranges:
             self._busy.append(connection)
         well = False
         try:
+            if self._closed.is_set():
+                raise ConnectionAbortedError("broken off")
             yield connection
             well = True
         finally:
             with self._lock:
                 self._busy.remove(connection)
+                well = well and not connection.is_cut
                 if well:
                     self._idle.append(connection)
             if not well:

@@ -273,6 +273,7 @@ def again(
         placed = _under_old_names(manifest, files, Path(scratch) / "inputs")
         placed |= stack.enter_context(_fetched_again(manifest, settings, how.allow_remote))
         case = case_files.from_values(manifest["case"], placed)
+        _check_addresses(case, manifest)
         remade = Path(scratch) / "run"
         remade.mkdir()
         comparison = fill(case, settings, remade, progress)
@@ -320,6 +321,17 @@ def _fetched_again(manifest: dict[str, Any], settings: Settings, allowed: bool) 
                     "what was read"
                 )
         yield {item.field: source.path for item, source in zip(items, found, strict=True)}
+
+
+def _check_addresses(case: Case, manifest: dict[str, Any]) -> None:
+    """Results name the addresses of the case: they must be those that were fetched from."""
+    asked = {item.field: item.address for item in _remote(manifest)}
+    for field, source in zip(evidence.IMAGES, (case.before, case.after), strict=True):
+        if source.address != asked.get(field):
+            raise EvidenceError(
+                f"the manifest's case names another address of {case_files.role(field)} than its inputs do. "
+                "Make the run anew"
+            )
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ import gc
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -205,6 +207,32 @@ def test_a_wrong_address_is_told_within_seconds(monkeypatch: pytest.MonkeyPatch)
     ):
         pass
     assert time.monotonic() - begun < 25
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"HTTP/1.1 400 Bad Request\r\n\r\n", bytes(7) + b"\1" + bytes(64), b""],
+    ids=["http", "binary", "nothing"],
+)
+def test_what_answers_and_is_no_scheduler_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Dask takes its first bytes for a count of what follows, and memory for so much."""
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 2.0)
+
+    def answer(asked: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                with asked.accept()[0] as one:
+                    one.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=answer, args=(listening,), daemon=True).start()
+        where = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(SettingsError, match="no scheduler answers there"), cluster.joined(where):
+            pass
+        listening.shutdown(socket.SHUT_RDWR)
+    gc.collect()
 
 
 def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

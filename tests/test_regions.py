@@ -277,3 +277,30 @@ def test_what_ends_at_graphics_is_not_at_the_edge() -> None:
         8: ("beside graphics",),
         40: ("at image edge",),
     }
+
+
+def test_a_leaning_region_that_touches_another_one_keeps_its_own_edges() -> None:
+    """In the map both are one group then; each is still told by its own cells."""
+    changed = blank()
+    changed[2:6, 2:6], changed[2:6, 6:9], changed[3, 9:11] = STRUCTURAL, OTHER, NOT
+    listed = found(changed)
+    assert [region.tier for region in listed] == ["structural", "other"]
+    moved, after = regions.with_lean(change(changed), listed, {1})
+    why = np.where(changed == NOT, 1 + outcome.REASONS.index("drawn_over"), 0).astype(np.uint8)
+    told = regions.beside_graphics(dataclasses.replace(moved, why=why), after)
+    assert [region.flags for region in told] == [("lean",), ("beside graphics",)]
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 4))
+def test_the_cells_of_a_region_are_those_of_its_outline(seed: int, rows: int, cols: int) -> None:
+    """With holes, corners that touch, and cells that the edge of the grid cuts."""
+    mask = np.random.default_rng(seed).random((7, 9)) < 0.5
+    changed = np.where(mask, STRUCTURAL, types.NO_CHANGE).astype(np.uint8)
+    grid = types.Grid((6 * 4 + rows, 8 * 4 + cols))
+    listed = regions.find(change(changed), measures(changed.shape), grid)
+    count = np.zeros(mask.shape, int)
+    for region in listed:
+        place, own = regions._cells(region, 4)
+        count[place] += own
+    assert (count == mask).all()

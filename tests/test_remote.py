@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import ssl
+import struct
+import threading
 import time
 from pathlib import Path
 
@@ -16,8 +18,8 @@ from click.testing import CliRunner
 from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 
-from damagediff import cli, decoding, pipeline, raster, remote, remote_http, synthetic
-from damagediff.errors import InputError
+from damagediff import cli, decoding, passing, pipeline, raster, remote, remote_http, runs, synthetic
+from damagediff.errors import EvidenceError, InputError
 from damagediff.settings import ReadSettings, from_dict
 from damagediff.types import Case, Source, Window
 
@@ -137,6 +139,13 @@ def test_a_run_gives_the_same_results_and_can_be_made_again(server, tmp_path):
     assert "--allow-remote" in run("verify", there, "--inputs", tmp_path, "--rerun", "--no-record").stderr
     assert server.asked == []
     again = ("verify", there, "--inputs", tmp_path, "--rerun", "--allow-remote", "--no-record", "-q")
+    text = (there / "manifest.json").read_text()
+    elsewhere = json.loads(text)  # who forges a run would have one host named and another one asked
+    elsewhere["case"]["before"]["address"] = "https://trusted.example/b.tif"
+    (there / "manifest.json").write_text(json.dumps(elsewhere))
+    with pytest.raises(EvidenceError, match="another address of before than"):
+        runs.again(there, tmp_path, runs.Again(allow_remote=True))
+    (there / "manifest.json").write_text(text)
     server.etag = '"2"'  # the same bytes under another name of their version are the same
     done = run(*again)
     assert done.exit_code == 0, done.output
@@ -486,6 +495,154 @@ def test_what_is_not_fetched_is_never_decoded(server, tmp_path):
     server.files = {"/a.tif": cog(tmp_path / "a.tif", scene(128)[None]).read_bytes()}
     with remote.opened([Source(Path(f"{server.url}/a.tif"))], READ, True) as (source,):
         image = raster.inspect(source, READ)
+        with pytest.raises(InputError, match="not passed on to other processes"):
+            passing.check(image, passing.stamp(image))
     with pytest.raises(InputError, match="by another process, or no more"):
         remote.bring(image.path, [1], Window(0, 0, 10, 10))
+    decoding.end_idle()
+
+
+# ---- what a host may do to have holes read, or to be waited for ---------------------------------
+
+
+def tiff_of(fields: list[tuple[int, int, int, int]], arrays: dict[int, bytes], size: int) -> bytes:
+    """A TIFF of these entries (tag, type, count, value), with arrays at their places, 90 elsewhere."""
+    table = struct.pack("<H", len(fields)) + b"".join(struct.pack("<HHII", *each) for each in fields)
+    content = bytearray([90]) * size
+    content[:8] = b"II*\0" + struct.pack("<I", 8)
+    content[8 : 12 + len(table)] = table + bytes(4)
+    for at, array in arrays.items():
+        content[at : at + len(array)] = array
+    return bytes(content)
+
+
+PLAIN = [(256, 3, 1, 128), (257, 3, 1, 128), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (277, 3, 1, 1),
+         (284, 3, 1, 1), (322, 3, 1, 64), (323, 3, 1, 64)]  # fmt: skip
+
+
+def test_strips_beside_tiles_are_refused(server):
+    """GDAL follows whichever comes last: its pixels would be those of a hole, black."""
+    far = 600_000
+    arrays = {
+        400: struct.pack("<4I", *(1000 + 4096 * k for k in range(4))),
+        416: struct.pack("<4I", *(far + 4096 * k for k in range(4))),
+        432: struct.pack("<4I", *[4096] * 4),
+    }
+    tiles, strips = [(324, 4, 4, 400), (325, 4, 4, 432)], [(273, 4, 4, 416)]
+    server.files["/tiles.tif"] = tiff_of([*PLAIN, *tiles], arrays, far + 4 * 4096)
+    server.files["/both.tif"] = tiff_of([*PLAIN, *tiles, *strips], arrays, far + 4 * 4096)
+    assert run("info", "--allow-remote", f"{server.url}/tiles.tif").exit_code == 0
+    assert "both that it has tiles and" in refused(server, "/both.tif")
+    old = [(259, 3, 1, 6) if each[0] == 259 else each for each in PLAIN]
+    tables = [(519, 4, 1, far)]
+    server.files["/old.tif"] = tiff_of([*old, *tiles, *tables], arrays, far + 4 * 4096)
+    assert "of the kind of TIFF 6.0" in refused(server, "/old.tif")
+
+
+def test_a_field_that_only_gdal_can_read_is_refused(server):
+    """One plane for each band, said as a byte: half of the places would be taken for another layout."""
+    arrays = {
+        400: struct.pack("<4I", *(1000 + 4096 * k for k in range(4))),
+        432: struct.pack("<4I", *[4096] * 4),
+    }
+    odd = [(tag, 1 if tag == 284 else kind, many, value) for tag, kind, many, value in PLAIN]
+    server.files["/a.tif"] = tiff_of([*odd, (324, 4, 4, 400), (325, 4, 4, 432)], arrays, 30_000)
+    assert "in an unusual way" in refused(server)
+
+
+def test_blocks_that_each_claim_to_be_the_whole_file(server):
+    """Their sum is refused before anything of them is marked or fetched."""
+    side, many = 4096, 64 * 64
+    size = 400_000
+    fields = [(256, 4, 1, side), (257, 4, 1, side), *PLAIN[2:], (324, 4, many, 1000), (325, 4, many, 20_000)]
+    arrays = {1000: struct.pack("<I", 40_000) * many, 20_000: struct.pack("<I", size - 40_000) * many}
+    server.files["/a.tif"] = tiff_of(fields, arrays, size)
+    few = from_dict({"read": {"max_fetched_bytes": 1_000_000}}).read
+    with remote.opened([Source(Path(f"{server.url}/a.tif"))], few, True) as (source,):
+        asked = len(server.asked)
+        with pytest.raises(InputError, match="max_fetched_bytes"):
+            remote.bring(source.path, [1], Window(0, 0, side, side))
+        assert len(server.asked) == asked
+        remote.bring(source.path, [1], Window(0, 0, 64, 64))
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "a.example" * 40])
+def test_names_that_no_host_can_have(host):
+    assert "not a plain address" in one_line(run("info", "--allow-remote", f"https://{host}/a.tif"), 3)
+
+
+@pytest.mark.parametrize("how", ["interim", "header"])
+def test_a_server_that_never_comes_to_the_point(server, monkeypatch, how):
+    """Each line comes in time, and the answer never begins."""
+    monkeypatch.setattr(remote_http, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(remote_http, "SLOWEST_BYTES_S", 1e9)
+    monkeypatch.setattr(remote_http, "PAUSES_S", ())
+    line = {"interim": b"HTTP/1.1 100 Continue\r\n\r\n", "header": b"x"}[how]
+
+    def dawdle(handler, part, content):
+        if how == "header":
+            handler.wfile.write(b"HTTP/1.1 206 Partial Content\r\nX: ")
+        for _ in range(600):  # 12 s, if nobody hangs up
+            handler.wfile.write(line)
+            time.sleep(0.02)
+
+    server.files, server.wrong["/a.tif"] = {"/a.tif": b"II*\0"}, dawdle
+    begun = time.monotonic()
+    assert "no answer in time" in refused(server)
+    assert time.monotonic() - begun < 10
+
+
+def test_nothing_is_awaited_once_it_is_closed(server, tmp_path):
+    """Ctrl-C while an answer is on its way: the connection is broken off before its thread is joined."""
+    content = cog(
+        tmp_path / "a.tif", np.random.default_rng(0).integers(0, 255, (3, 900, 900), np.uint8)
+    ).read_bytes()
+    server.files["/a.tif"] = content
+    held = threading.Event()
+    with remote.opened([Source(Path(f"{server.url}/a.tif"))], READ, True) as (source,):
+        image = raster.inspect(source, READ)
+
+        def hold(handler, part, content):
+            held.set()
+            time.sleep(8)
+
+        server.wrong["/a.tif"] = hold
+        file = remote._open[source.path]
+        waiting = threading.Thread(
+            target=lambda: pytest.raises(InputError, remote.bring, image.path, [1], Window(600, 600, 50, 50))
+        )
+        waiting.start()
+        assert held.wait(5)
+        begun = time.monotonic()
+        file.close()
+        assert time.monotonic() - begun < 5
+        waiting.join()
+
+
+def test_a_stopped_run_does_not_wait_for_a_host(server, tmp_path):
+    """Ctrl-C is heard by one thread, and another one awaits an answer."""
+    local = cog(tmp_path / "b.tif", scene(900)[None])
+    server.files["/a.tif"] = cog(tmp_path / "a.tif", scene(900, 1)[None]).read_bytes()
+    held = threading.Event()
+
+    def hold(handler, part, content):
+        held.set()
+        time.sleep(8)
+
+    def progress(stage, share):
+        if share == 0.5:
+            assert held.wait(5)
+            raise KeyboardInterrupt
+
+    given = [Source(local), Source(Path(f"{server.url}/a.tif"))]
+    with remote.opened(given, READ, True) as (before, after):
+        raster.inspect(after, READ)
+        server.wrong["/a.tif"] = hold
+        begun = time.monotonic()
+        with (
+            pytest.raises(KeyboardInterrupt),
+            pipeline.open_scene(Case(before, after), from_dict({"workers": 2}), progress),
+        ):
+            pass
+        assert time.monotonic() - begun < 7
     decoding.end_idle()

@@ -380,6 +380,9 @@ def test_a_case_comes_back_from_the_manifest(tmp_path: Path) -> None:
     assert case_files.from_values(values, files) == case
     with pytest.raises(EvidenceError, match="cannot be read"):
         case_files.from_values(values | {"title": 3}, files)
+    for odd in ({"aoi": "/etc/passwd"}, {"before": values["before"] | {"world_file": "//host/share/a.tfw"}}):
+        with pytest.raises(EvidenceError, match="says itself where"):
+            case_files.from_values(values | odd, files)
 
 
 def test_every_file_of_a_case_has_a_role() -> None:
