@@ -149,8 +149,10 @@ def test_an_input_that_changes_meanwhile_is_no_evidence(pictures, tmp_path, monk
 
 
 WAITING = """
-import sys, time
+import signal, sys, time
 from damagediff import cli, pipeline
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    signal.signal(number, signal.SIG_DFL)  # who started the tests may have had them ignored
 def wait(case, settings, folder, *rest):
     (folder / "before.tif").write_text("begun")
     print("ready", flush=True)
