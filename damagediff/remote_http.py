@@ -259,10 +259,10 @@ class Ranges:
             seconds = 2 * TIMEOUT_S + (stop - start) / SLOWEST_BYTES_S  # to connect, and to answer
             with self._connected() as connection, connection.within(seconds):
                 connection.request("GET", self._at, headers=self._headers(start, stop))
-                answer = connection.getresponse()
-                if answer.status not in MOVED:
-                    return self._checked(answer, start, stop)
-                moved = answer.getheader("Location") or ""
+                with connection.getresponse() as answer:  # which holds the socket until it is closed
+                    if answer.status not in MOVED:
+                        return self._checked(answer, start, stop)
+                    moved = answer.getheader("Location") or ""
                 connection.close()  # what else it says is not read; it connects again by itself
             self._at = self._moved(moved)
         raise _Refused(f"{self.address}: more than {MAX_REDIRECTS} redirects. Give the file's own address")

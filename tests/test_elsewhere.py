@@ -17,7 +17,7 @@ from damagediff import raster, synthetic
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = """
-import os, signal, socket, sys
+import asyncio, os, signal, socket, sys
 import cv2, matplotlib.figure, matplotlib.backends.backend_agg, numpy, PIL.Image, pyproj, rasterio
 import scipy.ndimage
 import scipy.optimize, scipy.signal, scipy.spatial, shapely, skimage.measure, ctypes, subprocess
